@@ -1,0 +1,287 @@
+"""The hardware graph: typed integer layers and the edges between them, as files and in memory.
+
+`hardware.json` holds structure, `hardware.npz` the arrays (`<layer>.weights`, `<layer>.thresholds`).
+Shapes are those of one image, channels innermost (NHWC).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.hardware.datatypes import BIPOLAR, DataType
+from specs.network import InputSpec
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One stream: its datatype and the shape of one image on it, channels innermost."""
+
+    id: str
+    dtype: DataType
+    shape: tuple[int, ...]
+
+    @property
+    def channels(self) -> int:
+        return self.shape[-1]
+
+    @property
+    def vectors(self) -> int:
+        """Channel vectors in one image: 1 for a dense layer, H*W for a feature map."""
+        return int(np.prod(self.shape[:-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One node of the graph. `finn_names`: the FINN nodes before specialisation it stands for."""
+
+    kind: ClassVar[str]
+    arrays: ClassVar[tuple[str, ...]] = ()
+    id: str
+    input: str
+    output: str
+    finn_names: tuple[str, ...] = ()
+
+    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+        """Yields what is inconsistent with the edges it stands between."""
+        yield from ()
+
+
+def _check_thresholds(
+    thresholds: np.ndarray, offset: int, rows: int, target: Edge
+) -> Iterator[str]:
+    if thresholds.ndim != 2 or thresholds.shape[0] != rows or thresholds.shape[1] < 1:
+        yield f"thresholds have shape {thresholds.shape}, not ({rows}, at least 1)"
+        return
+    if np.any(np.diff(thresholds, axis=1) < 0):
+        yield "thresholds are not ascending in a row"
+    steps = thresholds.shape[1]
+    if target.dtype.bipolar:
+        if steps != 1:
+            yield f"{steps} thresholds for a BIPOLAR output, which takes one"
+    elif offset < target.dtype.min or offset + steps > target.dtype.max:
+        yield f"values {offset}..{offset + steps} do not fit the output datatype {target.dtype.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold(Layer):
+    """y[c] = offset + #{t : x[c] >= thresholds[c, t]}; BIPOLAR output: -1 or +1, one threshold.
+
+    thresholds: int64 [C, T], ascending in t, C = channels of the input edge.
+    """
+
+    kind: ClassVar[str] = "threshold"
+    arrays: ClassVar[tuple[str, ...]] = ("thresholds",)
+    thresholds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int64))
+    offset: int = 0
+
+    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+        if source.shape != target.shape:
+            yield f"input shape {source.shape} differs from output shape {target.shape}"
+        yield from _check_thresholds(self.thresholds, self.offset, source.channels, target)
+
+
+@dataclass(frozen=True, eq=False)
+class Mvau(Layer):
+    """Matrix-vector unit, with in-line thresholds unless `thresholds` is None.
+
+    weights: int64 [MH, MW], logical values of `weight_dtype` (BIPOLAR: -1/+1, never bit codes).
+    popcount True (BIPOLAR x BIPOLAR only, "XNOR"): acc = #{i : w[i] == x[i]} = (MW + w.x) / 2,
+    a UINT; else acc = w.x. `accumulator` holds every reachable acc and every threshold.
+    thresholds: int64 [MH, T] on acc, y as in `Threshold`; None: the output is acc itself.
+    """
+
+    kind: ClassVar[str] = "mvau"
+    arrays: ClassVar[tuple[str, ...]] = ("weights", "thresholds")
+    weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    weight_dtype: DataType = BIPOLAR
+    accumulator: DataType = BIPOLAR
+    popcount: bool = False
+    thresholds: np.ndarray | None = None
+    offset: int = 0
+
+    @property
+    def mh(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def mw(self) -> int:
+        return int(self.weights.shape[1])
+
+    def accumulator_range(self, source: DataType) -> tuple[int, int]:
+        """Least and greatest acc over all inputs of datatype `source`, from the actual weights."""
+        if self.popcount:
+            return 0, self.mw
+        return accumulator_range(self.weights, source)
+
+    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+        if self.weights.ndim != 2 or self.weights.size == 0:
+            yield f"weights have shape {self.weights.shape}, not (MH, MW)"
+            return
+        if source.channels != self.mw or target.channels != self.mh:
+            yield (
+                f"weights are {self.mh}x{self.mw} (MH x MW), but the input has {source.channels} "
+                f"channels and the output {target.channels}"
+            )
+        if not self.weight_dtype.holds(self.weights):
+            yield f"weights are not all {self.weight_dtype.name}"
+        if self.popcount and not (self.weight_dtype.bipolar and source.dtype.bipolar):
+            yield "popcount needs BIPOLAR weights and a BIPOLAR input"
+        low, high = self.accumulator_range(source.dtype)
+        if low < self.accumulator.min or high > self.accumulator.max:
+            yield f"accumulators reach {low}..{high}, more than {self.accumulator.name} holds"
+        if self.thresholds is None:
+            if target.dtype != self.accumulator:
+                yield f"the output is {target.dtype.name}, the accumulator {self.accumulator.name}"
+            return
+        yield from _check_thresholds(self.thresholds, self.offset, self.mh, target)
+        if not self.accumulator.holds(self.thresholds):
+            yield f"thresholds are not all {self.accumulator.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSelect(Layer):
+    """Index of the greatest channel; the lowest index wins a tie. Output: one element."""
+
+    kind: ClassVar[str] = "label_select"
+
+    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+        if target.shape != (1,):
+            yield f"output shape is {target.shape}, not (1,)"
+        if target.dtype.signed or target.dtype.max < source.channels - 1:
+            yield f"{target.dtype.name} does not hold labels 0..{source.channels - 1}"
+
+
+KINDS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Threshold, Mvau, LabelSelect)}
+
+
+@dataclass(frozen=True)
+class Post:
+    """What software does with the accelerator's output; `label`: nothing, it is the class."""
+
+    output: str = "label"
+
+
+@dataclass(frozen=True, eq=False)
+class HardwareGraph:
+    """Layers in stream order with the edges between them. Call `check` after building one."""
+
+    name: str
+    input: InputSpec
+    edges: dict[str, Edge]
+    layers: tuple[Layer, ...]
+    post: Post = Post()
+
+    @property
+    def source(self) -> Edge:
+        """The accelerator's input stream."""
+        return self.edges[self.layers[0].input]
+
+    @property
+    def sink(self) -> Edge:
+        """The accelerator's output stream."""
+        return self.edges[self.layers[-1].output]
+
+    def layer(self, layer_id: str) -> Layer:
+        return next(layer for layer in self.layers if layer.id == layer_id)
+
+    def check(self) -> None:
+        """Raises PipelineError naming every inconsistency of structure, types and values."""
+        found: list[str] = []
+        written = {layer.output for layer in self.layers} | {self.layers[0].input}
+        for layer in self.layers:
+            missing = {layer.input, layer.output} - set(self.edges)
+            if missing:
+                found.append(f"{layer.id}: no such edge: {', '.join(sorted(missing))}")
+            elif layer.input not in written:
+                found.append(f"{layer.id}: nothing writes its input {layer.input}")
+            else:
+                edges = self.edges[layer.input], self.edges[layer.output]
+                found += [f"{layer.id}: {text}" for text in layer.check(*edges)]
+        if len({layer.id for layer in self.layers}) != len(self.layers):
+            found.append("two layers share an id")
+        if found:
+            raise PipelineError(f"hardware graph {self.name}: " + "; ".join(found))
+
+
+def accumulator_range(weights: np.ndarray, source: DataType) -> tuple[int, int]:
+    """Least and greatest w.x over rows of `weights` [MH, MW] and all inputs of type `source`."""
+    at_min, at_max = weights * source.min, weights * source.max
+    return (
+        int(np.minimum(at_min, at_max).sum(axis=1).min()),
+        int(np.maximum(at_min, at_max).sum(axis=1).max()),
+    )
+
+
+def save(graph: HardwareGraph, folder: Path) -> None:
+    """Writes hardware.json and hardware.npz into `folder`."""
+    graph.check()
+    arrays: dict[str, np.ndarray] = {}
+    layers = []
+    for layer in graph.layers:
+        entry: dict[str, Any] = {"kind": layer.kind}
+        for key, value in vars(layer).items():
+            if key in layer.arrays:
+                if value is not None:
+                    arrays[f"{layer.id}.{key}"] = np.asarray(value, np.int64)
+            else:
+                entry[key] = value.name if isinstance(value, DataType) else value
+        layers.append(entry)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "name": graph.name,
+        "input": graph.input.model_dump(mode="json"),
+        "edges": [
+            {"id": edge.id, "dtype": edge.dtype.name, "shape": edge.shape}
+            for edge in graph.edges.values()
+        ],
+        "layers": layers,
+        "post": vars(graph.post),
+    }
+    (folder / "hardware.json").write_text(json.dumps(document, indent=1) + "\n")
+    # np.savez stamps no time into the archive, so equal graphs give equal bytes
+    np.savez(folder / "hardware.npz", **arrays)  # type: ignore[arg-type]
+
+
+def load(folder: Path) -> HardwareGraph:
+    """Reads and checks what `save` wrote. Raises PipelineError if it is not consistent."""
+    document = json.loads((folder / "hardware.json").read_text())
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise PipelineError(
+            f"{folder / 'hardware.json'}: schema_version {document.get('schema_version')!r}, "
+            f"this version reads {SCHEMA_VERSION}; run the streamline stage again"
+        )
+    with np.load(folder / "hardware.npz") as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    edges = {
+        entry["id"]: Edge(entry["id"], DataType(entry["dtype"]), tuple(entry["shape"]))
+        for entry in document["edges"]
+    }
+    graph = HardwareGraph(
+        name=document["name"],
+        input=InputSpec.model_validate(document["input"]),
+        edges=edges,
+        layers=tuple(_layer(entry, arrays) for entry in document["layers"]),
+        post=Post(**document["post"]),
+    )
+    graph.check()
+    return graph
+
+
+def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Layer:
+    cls = KINDS[entry.pop("kind")]
+    entry["finn_names"] = tuple(entry["finn_names"])
+    for key in ("weight_dtype", "accumulator"):
+        if key in entry:
+            entry[key] = DataType(entry[key])
+    for key in cls.arrays:
+        entry[key] = arrays.get(f"{entry['id']}.{key}")
+    return cls(**entry)

@@ -1,0 +1,62 @@
+"""What a stage is handed, and what it hands back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter
+
+Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
+T = TypeVar("T")
+
+PROGRESS = "@progress "
+"""Begins a line on a stage's standard output that is for the console, not only for the log."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that carries its unit and its kind. Never a time, host or path: see run.json."""
+
+    value: float | int | str
+    unit: str
+    kind: Kind
+
+    def __str__(self) -> str:
+        number = f"{self.value:,.6g}" if isinstance(self.value, float) else f"{self.value:,}" \
+            if isinstance(self.value, int) else self.value
+        return f"{number} {self.unit}".strip()
+
+
+Metrics = dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage of one unit, complete: `python -m pipeline.run <file>` replays it.
+
+    specs: the slice of the specs this stage declared, by dotted path ("network.model").
+    inputs: published folder of each stage it needs. folder: the partial folder it writes into;
+    it may hold what a cut run of the same job left. settings: machine matters, never results.
+    """
+
+    stage: str
+    unit: str
+    specs: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    folder: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def spec(self, path: str, kind: type[T]) -> T:
+        """The declared spec value at `path`, as `kind`. KeyError: the stage never declared it."""
+        return TypeAdapter(kind).validate_python(self.specs[path], strict=False)
+
+
+def progress(text: str, share: float | None = None) -> None:
+    """Shows one line of progress on the console; `share` in [0, 1] of the stage's work."""
+    sys.stdout.write(PROGRESS + json.dumps({"text": text, "share": share}) + "\n")
+    sys.stdout.flush()
