@@ -1,0 +1,118 @@
+"""The one place where an external program is started."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.errors import MissingTool, ToolError
+
+ERROR_LINE = re.compile(r"^\s*(%?\s*error|fatal)\b[^a-z]", re.IGNORECASE)
+"""Lines that mean failure even where the exit code is 0 (Verilator, Yosys, Vivado, compilers)."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when its parent ends, however that ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def run_tool(
+    argv: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    on_line: Callable[[str], None] | None = None,
+    tool_errors: bool = True,
+) -> None:
+    """Runs one program to its end, its output streamed to `log` and line by line to `on_line`.
+
+    env adds to the environment; timeout is in seconds; the command, re-runnable in a shell, stays
+    beside the log as `<log>.sh`. The program gets no input and its own process group, which is
+    killed whole however this call ends. tool_errors False: only the exit code decides.
+
+    Raises MissingTool if the program is not there, ToolError if it fails, prints an error line
+    (`ERROR_LINE`), or outlasts the timeout.
+    """
+    words = [str(word) for word in argv]
+    if shutil.which(words[0]) is None:
+        raise MissingTool(f"{words[0]}: no such program on this machine (wanted by {log.stem})")
+    directory = Path(cwd or Path.cwd())
+    log.parent.mkdir(parents=True, exist_ok=True)
+    _keep_command(log, words, directory, env or {})
+    tail: deque[str] = deque(maxlen=8)
+    errors: list[str] = []
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            env={**os.environ, **(env or {})},
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call, no Python locks
+        )
+        timed_out = threading.Event()
+        watch = threading.Timer(timeout or 0, lambda: (timed_out.set(), _kill(process.pid)))
+        if timeout is not None:
+            watch.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                out.write(line)
+                out.flush()
+                text = line.rstrip("\n")
+                if on_line is not None:
+                    on_line(text)
+                if text.strip():
+                    tail.append(text)
+                if tool_errors and len(errors) < 5 and ERROR_LINE.match(text):
+                    errors.append(text)
+            code = process.wait()
+        finally:
+            watch.cancel()
+            _kill(process.pid)
+            process.wait()
+    if timed_out.is_set():
+        raise ToolError(_failure(words, f"did not end within {timeout:g} s", list(tail), log))
+    if code != 0 or errors:
+        how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
+        raise ToolError(_failure(words, how, errors or list(tail), log))
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _keep_command(log: Path, words: list[str], cwd: Path, env: Mapping[str, str]) -> None:
+    settings = "".join(f"{key}={shlex.quote(value)} " for key, value in env.items())
+    script = f"cd {shlex.quote(str(cwd))} && {settings}{shlex.join(words)}\n"
+    log.with_name(log.name + ".sh").write_text("#!/bin/sh\n" + script)
+
+
+def _failure(words: list[str], how: str, lines: list[str], log: Path) -> str:
+    shown = "".join(f"\n  | {line}" for line in lines)
+    return (
+        f"{Path(words[0]).name} failed ({how}):{shown}\n"
+        f"  whole log: {log}\n  run it again by hand: sh {log}.sh"
+    )
