@@ -54,7 +54,7 @@ def run_tool(
     directory = Path(cwd or Path.cwd())
     log.parent.mkdir(parents=True, exist_ok=True)
     _keep_command(log, words, directory, env or {})
-    tail: deque[str] = deque(maxlen=8)
+    tail: deque[str] = deque(maxlen=12)
     errors: list[str] = []
     with log.open("w") as out:
         process = subprocess.Popen(

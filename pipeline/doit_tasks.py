@@ -1,0 +1,114 @@
+"""Doit's task dictionaries, made from the selection: the only code beside dodo.py that knows doit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from doit import doit_cmd
+from doit.exceptions import InvalidDodoFile, TaskError, TaskFailed
+
+from pipeline import graph, state, summary
+from pipeline.errors import PipelineError
+from pipeline.reporter import Progress
+from pipeline.stage import Task
+from pipeline.tools import run_tool
+from pipeline.unit import QUICK_START
+from pipeline.variables import ROOT
+
+
+@cache
+def selected() -> graph.Selection:
+    """The selection of this call. InvalidDodoFile makes doit show the message alone."""
+    try:
+        return graph.selection(given())
+    except PipelineError as error:
+        raise InvalidDodoFile(str(error)) from None
+
+
+def given() -> dict[str, str]:
+    """Variables of the command line; doit offers no public way to see the unknown ones."""
+    return dict(doit_cmd._CMDLINE_VARS or {})
+
+
+def notice() -> str | None:
+    """What a call that names no network means."""
+    if "network" in given():
+        return None
+    words = " ".join(f"{name}={value}" for name, value in {**QUICK_START, **given()}.items())
+    return f"quick start: {words} (network= names another)"
+
+
+def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
+    """One task for each selected unit of `stage`."""
+    for task in selected().tasks(stage):
+        yield {
+            "name": task.unit.name,
+            "actions": [(_execute, [task])],
+            "task_dep": graph.task_names(task.inputs),
+            "uptodate": [(_up_to_date, [task])],
+            "meta": {"task": task},
+        }
+
+
+def build_tasks() -> Iterator[dict[str, Any]]:
+    """Every stage of each selected unit, then its table."""
+    for unit in selected().units:
+        chain = list(selected().chain(unit))
+        yield {
+            "name": unit.name,
+            "actions": [(summary.show, [chain])],
+            "task_dep": graph.task_names(chain),
+            "verbosity": 2,
+            "meta": {},
+        }
+
+
+def check_tasks() -> Iterator[dict[str, Any]]:
+    for unit in selected().units:
+        yield {
+            "name": unit.name,
+            "actions": [(_check, [list(selected().chain(unit))])],
+            "verbosity": 2,
+        }
+
+
+def _execute(task: Task) -> TaskFailed | TaskError | None:
+    try:
+        task.execute(Progress(task).show)
+    except PipelineError as error:
+        return TaskFailed(str(error))
+    return None
+
+
+def _up_to_date(stage_task: Task) -> bool:
+    return stage_task.outdated() is None
+
+
+def _check(chain: list[Task]) -> TaskFailed | None:
+    """Hashes every output again; tells which differ from their manifest."""
+    built = [task for task in chain if state.manifest(task.folder) is not None]
+    damaged = [
+        f"{task.folder / name}: content differs from the manifest"
+        for task in built
+        for name in state.damaged_outputs(task.folder)
+    ]
+    if damaged:
+        text = "\n".join(damaged)
+        return TaskFailed(f"{text}\nremove the stage's folder and build again")
+    print(f"{chain[-1].unit.name}: {len(built)} of {len(chain)} stages built, all outputs intact")
+    return None
+
+
+def run_tests() -> TaskFailed | None:
+    """The test suite, its lines shown as they come."""
+    command = [sys.executable, "-m", "pytest"]
+    try:
+        run_tool(
+            command, log=ROOT / "build" / "test.log", cwd=ROOT, on_line=print, tool_errors=False
+        )
+    except PipelineError as error:
+        return TaskFailed(str(error))
+    return None

@@ -1,0 +1,131 @@
+"""The chain: which stages exist, what each needs and reads, and the tasks a selection means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline.stage import Stage, Task
+from pipeline.unit import Unit, select
+from pipeline.variables import Settings, settings
+
+STAGES = (
+    Stage(
+        "data",
+        "dataset",
+        "pipeline.data",
+        reads=("dataset",),
+        shows=("train_images", "test_images"),
+    ),
+    Stage(
+        "train",
+        "network",
+        "pipeline.training",
+        needs=("data",),
+        reads=("network.model", "network.input", "network.training"),
+        shows=("test_accuracy", "validation_accuracy", "epochs"),
+    ),
+    Stage(
+        "export",
+        "network",
+        "pipeline.export",
+        needs=("data", "train"),
+        reads=("network.model", "network.input"),
+        shows=("equal", "accuracy"),
+    ),
+    Stage(
+        "streamline",
+        "network",
+        "pipeline.streamlining",
+        needs=("data", "export"),
+        reads=("network.name", "network.model", "network.input"),
+        shows=("equal", "accuracy"),
+    ),
+    Stage(
+        "fold",
+        "board",
+        "pipeline.folding",
+        needs=("streamline",),
+        reads=(
+            "board.family",
+            "board.lut",
+            "board.bram36",
+            "board.lut_share",
+            "board.bram_share",
+            "board.memory_port_bits",
+            "target.fps",
+            "target.clock_mhz",
+        ),
+        shows=("ii", "fps", "lut", "bram36"),
+    ),
+    Stage(
+        "fifos",
+        "board",
+        "pipeline.fifos",
+        needs=("streamline", "fold"),
+        shows=("ii", "fifo_bits"),
+    ),
+    Stage(
+        "rtl",
+        "board",
+        "pipeline.rtl",
+        needs=("streamline", "fold", "fifos"),
+        shows=("modules", "memory_bits"),
+    ),
+    Stage(
+        "simulate",
+        "board",
+        "pipeline.simulation",
+        needs=("streamline", "fold", "rtl"),
+        shows=("bit_exact", "ii", "latency", "mutants"),
+    ),
+    Stage(
+        "synth",
+        "board",
+        "pipeline.synthesis",
+        needs=("streamline", "fold", "rtl"),
+        reads=(
+            "board.family",
+            "board.lut",
+            "board.ff",
+            "board.bram36",
+            "board.dsp",
+        ),
+        shows=("lut", "ff", "bram36"),
+    ),
+)
+BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the variables of one call mean: the board units, and the settings of the machine."""
+
+    units: tuple[Unit, ...]
+    settings: Settings
+
+    def tasks(self, stage: str) -> list[Task]:
+        """The tasks of one stage, one for each unit it works on."""
+        chosen = BY_NAME[stage]
+        units = {unit.at(chosen.scope).name: unit.at(chosen.scope) for unit in self.units}
+        return [self.task(chosen, unit) for unit in units.values()]
+
+    def task(self, stage: Stage, unit: Unit) -> Task:
+        inputs = tuple(
+            self.task(BY_NAME[need], unit.at(BY_NAME[need].scope)) for need in stage.needs
+        )
+        return Task(stage, unit, inputs, self.settings)
+
+    def chain(self, unit: Unit) -> Iterator[Task]:
+        """Every task of one board unit, in the order of the chain."""
+        for stage in STAGES:
+            yield self.task(stage, unit.at(stage.scope))
+
+
+def selection(given: Mapping[str, str]) -> Selection:
+    """Raises SpecError for anything wrong in the variables, the specs or local.toml."""
+    return Selection(tuple(select(given)), settings(given))
+
+
+def task_names(tasks: Iterable[Task]) -> list[str]:
+    return [task.name for task in tasks]

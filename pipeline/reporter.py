@@ -1,0 +1,127 @@
+"""What a build shows: one line for each finished stage with its figures, live progress between."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline import state
+from pipeline.stage import Task
+
+QUIET_SECONDS = 10.0
+"""Between two progress lines where the output is no terminal."""
+
+
+class StageReporter:
+    """A doit reporter. Tasks of stages carry `meta["task"]`; others are shown by their name."""
+
+    desc = "one line for each stage, with its figures"
+
+    def __init__(self, outstream: TextIO, options: dict[str, Any]) -> None:
+        self.console = Console(file=outstream, highlight=False, soft_wrap=True)
+
+    def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _leave)
+        for line in {tasks[name].meta.get("notice") for name in selected_tasks if tasks[name].meta}:
+            if line:
+                self.console.print(line, style="dim")
+
+    def get_status(self, task: Any) -> None:
+        pass
+
+    def execute_task(self, task: Any) -> None:
+        pass
+
+    def add_success(self, task: Any) -> None:
+        if (stage_task := _of(task)) is not None:
+            record = state.run_record(stage_task.folder) or {}
+            seconds = f"[dim]{record.get('seconds', 0):.1f} s[/]"
+            self._line("[green]ran [/]", stage_task, f"{figures(stage_task)}  {seconds}")
+
+    def skip_uptodate(self, task: Any) -> None:
+        if (stage_task := _of(task)) is not None:
+            self._line("[dim]kept[/]", stage_task, figures(stage_task))
+
+    def skip_ignore(self, task: Any) -> None:
+        pass
+
+    def add_failure(self, task: Any, fail: Any) -> None:
+        if not fail.report:
+            return
+        _clear_progress()
+        name = stage_task.name if (stage_task := _of(task)) is not None else task.name
+        self.console.print(f"[red]failed[/] {escape(name)}")
+        self.console.print(escape(fail.get_msg().rstrip()))
+
+    def cleanup_error(self, exception: Any) -> None:
+        self.console.print(escape(exception.get_msg()))
+
+    def runtime_error(self, msg: str) -> None:
+        self.console.print(f"[red]error[/] {escape(msg)}")
+
+    def teardown_task(self, task: Any) -> None:
+        pass
+
+    def complete_run(self) -> None:
+        _clear_progress()
+
+    def _line(self, mark: str, task: Task, rest: str) -> None:
+        _clear_progress()
+        self.console.print(f"{mark} {task.stage.name:<10} {escape(task.unit.name)}  {rest}")
+
+
+def _of(task: Any) -> Task | None:
+    found = (task.meta or {}).get("task")
+    return found if isinstance(found, Task) else None
+
+
+def figures(task: Task) -> str:
+    """The figures of a published stage that its line shows, each with its kind."""
+    metrics = state.metrics(task.folder)
+    shown = [(name, metrics[name]) for name in task.stage.shows if name in metrics]
+    return " · ".join(
+        f"{name.replace('_', ' ')} {escape(str(figure))} [dim]{figure.kind}[/]"
+        for name, figure in shown
+    )
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    # SystemExit unwinds through run_tool, which kills the running tool's whole group
+    raise SystemExit(128 + number)
+
+
+class Progress:
+    """Shows a stage's progress: on a terminal one line rewritten, else a line now and then."""
+
+    def __init__(self, task: Task) -> None:
+        self.label = f"     {task.stage.name:<10} {task.unit.name}"
+        self.last = time.monotonic()
+
+    def show(self, text: str, share: float | None) -> None:
+        stream = sys.__stderr__
+        if stream is None:
+            return
+        line = f"{self.label}  {'' if share is None else f'{share:4.0%}  '}{text}"
+        if stream.isatty():
+            stream.write(f"\r\x1b[K{line[: _width(stream)]}")
+        elif time.monotonic() - self.last >= QUIET_SECONDS:
+            self.last = time.monotonic()
+            stream.write(line + "\n")
+        stream.flush()
+
+
+def _width(stream: TextIO) -> int:
+    return Console(file=stream).width - 1
+
+
+def _clear_progress() -> None:
+    if sys.__stderr__ is not None and sys.__stderr__.isatty():
+        sys.__stderr__.write("\r\x1b[K")
+        sys.__stderr__.flush()

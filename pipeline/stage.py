@@ -1,0 +1,156 @@
+"""How a stage is declared, when it is up to date, and how it is started."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipeline import state
+from pipeline.errors import PipelineError, ToolError
+from pipeline.job import PROGRESS
+from pipeline.tools import die_with_parent, run_tool
+from pipeline.unit import Scope, Unit
+from pipeline.variables import ROOT, Settings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the chain. Its module has `run(job: Job) -> Metrics`.
+
+    needs: the stages whose published files it reads. reads: dotted spec paths, all it may know of
+    the specs; a change elsewhere does not rebuild it. version: raised when its code changes what
+    it produces. shows: the figures of its line on the console.
+    """
+
+    name: str
+    scope: Scope
+    module: str
+    needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage of a unit, in a build folder."""
+
+    stage: Stage
+    unit: Unit
+    inputs: tuple[Task, ...]
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        return f"{self.stage.name}:{self.unit.name}"
+
+    @property
+    def build(self) -> Path:
+        return (ROOT / self.settings.build_dir).resolve()
+
+    @property
+    def folder(self) -> Path:
+        """Where the stage is published."""
+        return self.build / self.unit.name / self.stage.name
+
+    @property
+    def job_file(self) -> Path:
+        return self.folder.with_name(f"{self.stage.name}.job.json")
+
+    @property
+    def log(self) -> Path:
+        return self.folder.with_name(f"{self.stage.name}.log")
+
+    def digest(self) -> str | None:
+        """Digest of all that decides the result; None while an input is not published."""
+        manifests = {task.stage.name: state.manifest(task.folder) for task in self.inputs}
+        if any(document is None for document in manifests.values()):
+            return None
+        return state.digest_of(
+            {
+                "stage": self.stage.name,
+                "version": self.stage.version,
+                "specs": self.specs(),
+                # outputs only: an input that was rebuilt to the same files rebuilds nothing here
+                "inputs": {name: doc["outputs"] for name, doc in manifests.items() if doc},
+            }
+        )
+
+    def specs(self) -> dict[str, Any]:
+        return {path: self.unit.read(path) for path in self.stage.reads}
+
+    def outdated(self) -> str | None:
+        """Why the stage has to run; None if it is up to date."""
+        self._recover()
+        document = state.manifest(self.folder)
+        if document is None:
+            return "it was not built yet"
+        if (digest := self.digest()) is None:
+            return "an input is not built"
+        if document["digest"] != digest:
+            return "a spec field, an input or the stage's version changed"
+        return state.changed_output(self.folder)
+
+    def _recover(self) -> None:
+        if self.folder.parent.is_dir():
+            try:
+                with FileLock(lock_file(self.folder), timeout=0):
+                    state.recover(self.folder)
+            except Timeout:
+                pass  # another doit is building it, and recovers by itself
+
+    def job(self) -> dict[str, Any]:
+        """The job as a JSON document; its paths are relative to the build folder."""
+        return {
+            "stage": self.stage.name,
+            "module": self.stage.module,
+            "version": self.stage.version,
+            "unit": self.unit.name,
+            "long_name": self.unit.long_name,
+            "specs": self.specs(),
+            "inputs": {
+                task.stage.name: str(task.folder.relative_to(self.build)) for task in self.inputs
+            },
+            "digest": self.digest(),
+            "settings": self.settings.model_dump(mode="json"),
+        }
+
+    def execute(self, show: Callable[[str, float | None], None]) -> None:
+        """Runs the stage in a process of its own; `show` gets its progress lines.
+
+        Raises PipelineError with the stage's own message, or ToolError with the end of the
+        traceback if the stage has a bug.
+        """
+        if multiprocessing.parent_process() is not None:
+            die_with_parent()  # a worker of `doit -n`
+        self.job_file.parent.mkdir(parents=True, exist_ok=True)
+        state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
+        told: list[str] = []
+
+        def on_line(line: str) -> None:
+            if line.startswith(PROGRESS):
+                message = json.loads(line[len(PROGRESS) :])
+                if "error" in message:
+                    told.append(message["error"])
+                else:
+                    show(message["text"], message["share"])
+
+        command = [sys.executable, "-m", "pipeline.run", self.job_file]
+        try:
+            run_tool(command, log=self.log, cwd=ROOT, on_line=on_line, tool_errors=False)
+        except ToolError:
+            if told:
+                raise PipelineError(told[0]) from None
+            raise
+
+
+def lock_file(folder: Path) -> Path:
+    """The lock that whoever writes the stage folder holds."""
+    return folder.with_name(f".{folder.name}.lock")

@@ -1,0 +1,156 @@
+"""What a published stage folder says of itself, and how a folder gets published.
+
+`manifest.json` holds what is a function of content: digests of outputs, metrics, the job's digest.
+`run.json` holds what is not: times, host, versions, sizes and modification times of the outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pipeline.job import Figure, Metrics
+
+MANIFEST, RUN, DIGEST = "manifest.json", "run.json", ".job-digest"
+BYPRODUCTS = ("logs", "tensorboard")
+"""Folders of a stage that hold times and paths: kept, but never hashed and never an input."""
+
+_METRICS = TypeAdapter(Metrics)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(document: Any) -> str:
+    """sha256 of a JSON value, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def outputs(folder: Path) -> Iterator[Path]:
+    """Files of a stage folder that count as outputs, in a fixed order."""
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        if place.parts[0] in (*BYPRODUCTS, MANIFEST, RUN, DIGEST) or not path.is_file():
+            continue
+        yield path
+
+
+def manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a published stage folder; None if there is none that can be read."""
+    return _read(folder / MANIFEST)
+
+
+def run_record(folder: Path) -> dict[str, Any] | None:
+    return _read(folder / RUN)
+
+
+def metrics(folder: Path) -> Metrics:
+    """Figures of a published stage; empty if it is not published."""
+    document = manifest(folder)
+    return _METRICS.validate_python(document["metrics"]) if document else {}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes beside and renames, so that a reader sees the old or the new text, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+def changed_output(folder: Path) -> str | None:
+    """The first output that is missing or not as recorded (size, mtime); None if none is."""
+    document, record = manifest(folder), run_record(folder)
+    if document is None or record is None:
+        return MANIFEST
+    for name in document["outputs"]:
+        try:
+            stat = (folder / name).stat()
+        except FileNotFoundError:
+            return f"{name} is missing"
+        if [stat.st_size, stat.st_mtime_ns] != record["outputs"].get(name):
+            return f"{name} was changed"
+    return None
+
+
+def damaged_outputs(folder: Path) -> list[str]:
+    """Outputs whose content is not what the manifest's digests say (reads everything)."""
+    document = manifest(folder)
+    if document is None:
+        return [MANIFEST]
+    return [
+        name
+        for name, expected in document["outputs"].items()
+        if not (folder / name).is_file() or sha256(folder / name) != expected
+    ]
+
+
+def seal(folder: Path, job: dict[str, Any], figures: Metrics, record: dict[str, Any]) -> None:
+    """Writes run.json, then manifest.json: from here on the folder is complete."""
+    files = list(outputs(folder))
+    stats = {str(path.relative_to(folder)): path.stat() for path in files}
+    record = {
+        **record,
+        "outputs": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()},
+    }
+    write_atomically(folder / RUN, json.dumps(record, indent=1) + "\n")
+    document = {
+        **{key: job[key] for key in ("stage", "unit", "version", "specs", "digest")},
+        "outputs": {str(path.relative_to(folder)): sha256(path) for path in files},
+        "metrics": _METRICS.dump_python(figures, mode="json"),
+    }
+    write_atomically(folder / MANIFEST, json.dumps(document, indent=1) + "\n")
+
+
+def partial_of(final: Path) -> Path:
+    return final.with_name(f"{final.name}.partial")
+
+
+def publish(final: Path) -> None:
+    """old -> .old, partial -> final, delete .old; `recover` finishes it if it is cut."""
+    partial, old = partial_of(final), final.with_name(f"{final.name}.old")
+    (partial / DIGEST).unlink(missing_ok=True)
+    if final.exists():
+        final.rename(old)
+    partial.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(final: Path) -> None:
+    """Finishes a publish that was cut. Call it with the stage's lock held."""
+    partial, old = partial_of(final), final.with_name(f"{final.name}.old")
+    if (partial / MANIFEST).exists():
+        shutil.rmtree(old) if final.exists() and old.exists() else None
+        publish(final)
+    elif old.exists():
+        if final.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(final)
+
+
+def open_partial(final: Path, digest: str) -> Path:
+    """The folder to work in: what a cut run of the same job left, else a new empty one."""
+    partial = partial_of(final)
+    mark = partial / DIGEST
+    if not (mark.is_file() and mark.read_text() == digest):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        mark.write_text(digest)
+    return partial

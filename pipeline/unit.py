@@ -1,0 +1,110 @@
+"""Units: what stages work on. A data set, a network with its overrides, or that on a board."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pipeline.errors import SpecError
+from pipeline.variables import check_names, override, user_folder
+from specs import catalog
+from specs.base import Spec
+from specs.board import BoardSpec, TargetSpec
+from specs.network import NetworkSpec
+
+Scope = Literal["dataset", "network", "board"]
+LONGEST_NAME = 80
+QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A name that is a folder of the build, and the specs its stages may read."""
+
+    scope: Scope
+    name: str
+    network: NetworkSpec
+    board: BoardSpec | None = None
+    target: TargetSpec | None = None
+    parent: Unit | None = None
+    """The network unit of a board unit, the data set unit of a network unit."""
+    long_name: str = ""
+    """The name before it was cut to length."""
+
+    def at(self, scope: Scope) -> Unit:
+        """This unit, or the one of `scope` it stands on."""
+        if self.scope == scope:
+            return self
+        assert self.parent is not None, f"{self.name} has no {scope} unit"
+        return self.parent.at(scope)
+
+    def read(self, path: str) -> Any:
+        """JSON value of a dotted spec path, e.g. "network.model" or "board.lut"."""
+        if path == "dataset":
+            return self.network.dataset
+        value: Any = self
+        for part in path.split("."):
+            value = getattr(value, part)
+        return value.model_dump(mode="json") if isinstance(value, Spec) else value
+
+
+def select(given: Mapping[str, str]) -> list[Unit]:
+    """Board units that the variables name; their parents are the network and data set units.
+
+    Without `network` it is the quick start on the embedded digits. Raises SpecError.
+    """
+    check_names(given)
+    if "network" not in given:
+        given = {"network": QUICK_START["network"], "dataset": QUICK_START["dataset"], **given}
+    return [
+        _board_unit(network, board_label, board, given)
+        for network in (
+            _network_unit(label, spec, given) for label, spec in _find(NetworkSpec, "network", given)
+        )
+        for board_label, board in _find(BoardSpec, "board", given)
+    ]
+
+
+def _find(
+    model: type[NetworkSpec] | type[BoardSpec], variable: str, given: Mapping[str, str]
+) -> Iterator[tuple[str, Any]]:
+    words = given.get(variable, QUICK_START[variable]).split(",")
+    if words == ["all"]:
+        words = catalog.names(model)
+    for word in dict.fromkeys(words):
+        yield catalog.find(model, variable, word, user_folder())
+
+
+def _network_unit(label: str, spec: NetworkSpec, given: Mapping[str, str]) -> Unit:
+    changed_spec, changed = override(spec, "network", given)
+    network = cast(NetworkSpec, changed_spec)
+    data = Unit("dataset", network.dataset, network, long_name=network.dataset)
+    long = _name(label, changed)
+    return Unit("network", _short(long), network, parent=data, long_name=long)
+
+
+def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str, str]) -> Unit:
+    changed_target, changed = override(TargetSpec(), "target", given)
+    target = cast(TargetSpec, changed_target)
+    if target.clock_mhz == board.clock_mhz:
+        changed.pop("clock_mhz", None)
+    if target.clock_mhz is None:
+        target = target.model_copy(update={"clock_mhz": board.clock_mhz})
+    changed.pop("engine", None)
+    long = _name(f"{network.long_name}@{label}.{target.engine}", changed)
+    return Unit("board", _short(long), network.network, board, target, network, long)
+
+
+def _name(label: str, changed: Mapping[str, str]) -> str:
+    name = ".".join([label, *(f"{key}-{value}" for key, value in changed.items())])
+    if not all(c.isascii() and (c.isalnum() or c in "_.@-") for c in name):
+        raise SpecError(f"{name}: cannot be a unit's name; allowed: letters, digits and _ . @ -")
+    return name
+
+
+def _short(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

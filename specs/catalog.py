@@ -1,0 +1,41 @@
+"""Where specs are found: the shipped ones by name, a user's own by the path of a TOML file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pipeline.errors import SpecError, nearest
+from specs.base import SpecT, read
+from specs.board import BoardSpec
+from specs.network import NetworkSpec
+
+_HERE = Path(__file__).parent
+_FOLDERS: dict[type, Path] = {NetworkSpec: _HERE / "networks", BoardSpec: _HERE / "boards"}
+
+
+def names(model: type[SpecT]) -> list[str]:
+    """Names of the shipped specs of one kind."""
+    return sorted(path.stem for path in _FOLDERS[model].glob("*.toml"))
+
+
+def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[str, SpecT]:
+    """Label and spec of `word`, a shipped name or a path relative to `folder`.
+
+    The label of a path is `<stem>-<sha8 of the absolute path>`: two files of the same name keep
+    apart, and editing a file rebuilds what it changes. Raises SpecError naming `variable`.
+    """
+    if word.endswith(".toml") or "/" in word:
+        path = (folder / Path(word).expanduser()).resolve()
+        if not path.is_file():
+            raise SpecError(f"{variable}={word}: no such file")
+        digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+        stem = "".join(c if c.isalnum() or c in "_-" else "-" for c in path.stem)
+        return f"{stem}-{digest}", read(model, path)
+    path = _FOLDERS[model] / f"{word}.toml"
+    if word not in names(model):
+        raise SpecError(
+            f"{variable}={word}: no such {variable}; {nearest(word, names(model))}, "
+            f"or the path of a .toml file of your own"
+        )
+    return word, read(model, path)
