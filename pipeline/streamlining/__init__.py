@@ -1,0 +1,127 @@
+"""Stage `streamline`: QONNX -> FINN's dataflow graph and ours, proved equal at each level."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.prepare import prepare
+from pipeline.errors import VerificationError
+from pipeline.hardware import graph as hardware
+from pipeline.hardware import reference
+from pipeline.hardware.graph import HardwareGraph, LabelSelect
+from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.streamlining.extract import Extraction, extract
+from pipeline.verification.compare import require_equal
+from specs.network import InputSpec
+
+FINN_IMAGES = 32
+"""Images of which every layer is compared with FINN's execution (60-80 ms an image for CNV)."""
+STREAM_IMAGES = 64
+END_TO_END_IMAGES = 1000
+LEAST_CLASSES = 3
+"""Fewer predicted classes among the golden images would prove little of the arg-max."""
+BATCH = 1000
+
+
+def run(job: Job) -> Metrics:
+    """Writes dataflow.onnx, hardware.json, hardware.npz and golden.npz.
+
+    golden.npz: `images` (prepared, [N, H, W, C]), `truth` (data set's labels), `labels` (ours)
+    and for the first images `stream.<edge>`: the values of every stream.
+    """
+    from pipeline.streamlining import finn  # noqa: PLC0415 - seconds of imports
+
+    contract = job.spec("network.input", InputSpec)
+    with tempfile.TemporaryDirectory(dir=job.folder) as work:
+        progress("importing FINN")
+        finn.bootstrap(Path(work))
+        progress("streamlining", 0.3)
+        model = finn.to_dataflow(job.inputs["export"] / "model.onnx", contract, Path(work))
+    extraction = extract(model, job.spec("network.name", str), contract)
+    model.save(str(job.folder / "dataflow.onnx"))
+    hardware.save(extraction.graph, job.folder)
+
+    progress("comparing with Brevitas and FINN", 0.6)
+    with np.load(job.inputs["data"] / "data.npz") as data:
+        images, truth = prepare(data["test_images"], contract), data["test_labels"]
+    logits = np.load(job.inputs["export"] / "logits.npy")
+    labels = _compare_with_brevitas(extraction.graph, images, logits)
+    _compare_with_finn(extraction, model, images[:FINN_IMAGES])
+    classes = _write_golden(job.folder, extraction.graph, images, truth, labels)
+    return {
+        "equal": Figure(f"{len(images):,} of {len(images):,}", "images", "measured"),
+        "images": Figure(len(images), "images", "measured"),
+        "accuracy": Figure(float(100 * np.mean(labels == truth)), "%", "measured"),
+        "finn_images": Figure(min(FINN_IMAGES, len(images)), "images", "measured"),
+        "layers": Figure(len(extraction.graph.layers), "", "measured"),
+        "golden_classes": Figure(classes, "classes", "measured"),
+    }
+
+
+def _compare_with_brevitas(
+    graph: HardwareGraph, images: np.ndarray, logits: np.ndarray
+) -> np.ndarray:
+    """Labels [N] of the integer reference on all images, each equal to Brevitas' or an error."""
+    batches = range(0, len(images), BATCH)
+    labels = np.concatenate(
+        [_labels(graph, reference.run(graph, images[i : i + BATCH])) for i in batches]
+    )
+    wrong = np.flatnonzero(labels != np.argmax(logits, axis=1))
+    if len(wrong):
+        first = int(wrong[0])
+        streams = reference.run(graph, images[first : first + 1])
+        scores = streams[graph.layers[-1].input].reshape(-1)
+        raise VerificationError(
+            f"streamline: {len(wrong)} of {len(images)} labels differ from Brevitas; first: image "
+            f"{first}: Brevitas {np.argmax(logits[first])} with logits {logits[first].round(4)}, "
+            f"integer reference {labels[first]} with accumulators {scores}"
+        )
+    return labels
+
+
+def _labels(graph: HardwareGraph, streams: dict[str, np.ndarray]) -> np.ndarray:
+    assert isinstance(graph.layers[-1], LabelSelect)
+    return streams[graph.sink.id].reshape(-1)
+
+
+def _compare_with_finn(extraction: Extraction, model: Any, images: np.ndarray) -> None:
+    """Every stream of every layer equal to FINN's own execution; VerificationError if not."""
+    from pipeline.streamlining import finn  # noqa: PLC0415
+
+    graph = extraction.graph
+    executed = finn.execute(model, images.transpose(0, 3, 1, 2))
+    streams = {}
+    for edge_id, tensor in extraction.tensors.items():
+        edge = graph.edges[edge_id]
+        values = np.stack([context[tensor].reshape(edge.shape) for context in executed])
+        if edge.dtype.bipolar:
+            values = 2 * (values > 0) - 1  # FINN's BINARY, the operand of an XNOR layer
+        streams[edge_id] = extraction.in_stream_order(edge_id, values).astype(np.int64)
+    require_equal(graph, reference.run(graph, images), streams, "FINN's execution")
+
+
+def _write_golden(
+    folder: Path, graph: HardwareGraph, images: np.ndarray, truth: np.ndarray, labels: np.ndarray
+) -> int:
+    """Returns how many classes are among the labels of the traced images."""
+    count = min(END_TO_END_IMAGES, len(images))
+    streams = reference.run(graph, images[:STREAM_IMAGES])
+    classes = len(np.unique(labels[:STREAM_IMAGES]))
+    if classes < LEAST_CLASSES:
+        raise VerificationError(
+            f"streamline: the network predicts only {classes} classes on the first "
+            f"{STREAM_IMAGES} test images, too few to prove an accelerator with "
+            f"(at least {LEAST_CLASSES}); train it longer (epochs=)"
+        )
+    np.savez(
+        folder / "golden.npz",
+        images=images[:count],
+        truth=truth[:count],
+        labels=labels[:count],
+        **{f"stream.{edge}": values.astype(np.int32) for edge, values in streams.items()},
+    )
+    return classes

@@ -1,0 +1,132 @@
+"""FINN's own transformations, from QONNX to its dataflow graph, without a vendor tool.
+
+Import this only in a process of its own: FINN rewires settings of the whole interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper
+
+from pipeline.errors import PipelineError
+from specs.network import InputSpec
+
+
+def bootstrap(work: Path) -> None:
+    """Makes FINN's builder importable: its settings in `work`, and no XSI simulator behind it.
+
+    finn.builder raises on import where no XILINX_VIVADO is set, because it imports SimEngine from
+    finn.xsi; streamlining never uses it.
+    """
+    os.environ["FINN_BUILD_DIR"] = str(work)
+    os.environ["FINN_SETTINGS"] = str(work / "settings.yaml")
+    os.environ["FINN_DEPS"] = str(work / "deps")
+    # FINN's check of every tensor between nodes costs up to 90 % of an execution
+    os.environ["SANITIZE_QUANT_TENSORS"] = "0"
+    warnings.filterwarnings("ignore", module="(qonnx|finn|brevitas)")
+    import finn.util.settings as settings  # noqa: PLC0415 - after the environment is set
+    import finn.xsi  # noqa: PLC0415
+    from finn.interface.settings import FINNSettings  # noqa: PLC0415
+
+    settings._SETTINGS = FINNSettings.init(
+        override_settings_path=work / "settings.yaml",
+        flow_config=work / "flow.yaml",
+        auto_set_environment_vars=False,
+    )
+    finn.xsi.SimEngine = type("SimEngine", (), {})
+
+
+def to_dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:
+    """The network as FINN's dataflow graph, before specialisation and bit-width minimisation.
+
+    qonnx: input [1, C, H, W] float. The result takes the accelerator's integers (input datatype
+    of the contract) and gives the class. Needs `bootstrap` first.
+
+    Raises PipelineError naming every node that FINN could not turn into a hardware layer.
+    """
+    from finn.builder import build_dataflow_steps as steps  # noqa: PLC0415
+    from finn.builder.build_dataflow_config import (  # noqa: PLC0415
+        DataflowBuildConfig,
+        ShellFlowType,
+    )
+    from finn.transformation.qonnx.convert_qonnx_to_finn import (  # noqa: PLC0415
+        ConvertQONNXtoFINN,
+    )
+    from qonnx.core.datatype import DataType  # noqa: PLC0415
+    from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
+    from qonnx.transformation.insert_topk import InsertTopK  # noqa: PLC0415
+    from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
+    from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
+
+    # the board is needed by name only: nothing before specialisation depends on it
+    config = DataflowBuildConfig(
+        output_dir=str(work / "out"),
+        synth_clk_period_ns=10.0,
+        generate_outputs=[],
+        standalone_thresholds=True,
+        shell_flow_type=ShellFlowType.VIVADO_ZYNQ,
+        board="Pynq-Z1",
+    )
+    model = cleanup_model(ModelWrapper(str(qonnx)))
+    model = steps.step_tidy_up(model.transform(ConvertQONNXtoFINN()), config)
+    model = model.transform(MergeONNXModels(cleanup_model(preprocessing(contract))))
+    model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
+    model = steps.step_tidy_up(model.transform(InsertTopK(k=1)), config)
+    model = steps.step_convert_to_hw(steps.step_streamline(model, config), config)
+    left = [
+        f"{node.name} ({node.op_type}, output {model.get_tensor_shape(node.output[0])})"
+        for node in model.graph.node
+        if not node.domain.startswith("finn.custom_op.fpgadataflow")
+    ]
+    if left:
+        raise PipelineError(
+            "streamlining left operators that no hardware layer stands for: " + ", ".join(left)
+        )
+    return model
+
+
+def preprocessing(contract: InputSpec) -> Any:
+    """ONNX model of (value * scale - mean) / std on [1, C, H, W]: what an integer input means."""
+    from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
+    from qonnx.util.basic import qonnx_make_model  # noqa: PLC0415
+
+    height, width, channels = contract.shape
+    shape = [1, channels, height, width]
+    steps = [("Mul", contract.scale)]
+    if contract.mean:
+        steps.append(("Sub", contract.mean))
+    if contract.std != 1:
+        steps.append(("Div", contract.std))
+    names = [f"x{i}" for i in range(len(steps) + 1)]
+    graph = helper.make_graph(
+        [
+            helper.make_node(operator, [names[i], f"c{i}"], [names[i + 1]])
+            for i, (operator, _) in enumerate(steps)
+        ],
+        "preprocessing",
+        [helper.make_tensor_value_info(names[0], TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(names[-1], TensorProto.FLOAT, shape)],
+    )
+    model = ModelWrapper(qonnx_make_model(graph, producer_name="pipeline"))
+    for i, (_, value) in enumerate(steps):
+        model.set_initializer(f"c{i}", np.asarray(value, np.float32))
+    return model
+
+
+def execute(model: Any, images: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """Every tensor of FINN's own execution, image by image (its graphs have batch 1).
+
+    images: integers [N, C, H, W].
+    """
+    from qonnx.core.onnx_exec import execute_onnx  # noqa: PLC0415
+
+    name = model.graph.input[0].name
+    return [
+        execute_onnx(model, {name: image[None].astype(np.float32)}, return_full_exec_context=True)
+        for image in images
+    ]
