@@ -77,6 +77,7 @@ STAGES = (
         "board",
         "pipeline.simulation",
         needs=("streamline", "fold", "rtl"),
+        reads=("target.clock_mhz",),
         shows=("bit_exact", "ii", "latency", "mutants"),
     ),
     Stage(
@@ -90,6 +91,7 @@ STAGES = (
             "board.ff",
             "board.bram36",
             "board.dsp",
+            "target.clock_mhz",
         ),
         shows=("lut", "ff", "bram36"),
     ),

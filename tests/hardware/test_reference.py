@@ -1,0 +1,89 @@
+"""The integer reference against arithmetic spelled out, and exact at the float boundaries."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.hardware import reference
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.graph import LabelSelect, Mvau, Threshold
+from tests.hardware.networks import dense, images
+
+
+def spelled_out(graph, image):  # type: ignore[no-untyped-def]
+    """One image, element by element, in Python integers."""
+    values = {graph.source.id: [int(v) for v in image.reshape(-1)]}
+    for layer in graph.layers:
+        x, out = values[layer.input], []
+        dtype = graph.edges[layer.output].dtype
+        if isinstance(layer, LabelSelect):
+            out = [max(range(len(x)), key=lambda i: (x[i], -i))]
+        else:
+            rows = x
+            if isinstance(layer, Mvau):
+                rows = [
+                    sum(int(a == b) for a, b in zip(row, x, strict=True))
+                    if layer.popcount
+                    else sum(a * b for a, b in zip(row, x, strict=True))
+                    for row in layer.weights.tolist()
+                ]
+            if isinstance(layer, Threshold) or layer.thresholds is not None:
+                for value, row in zip(rows, layer.thresholds.tolist(), strict=True):
+                    count = sum(value >= t for t in row)
+                    out.append(2 * count - 1 if dtype.bipolar else layer.offset + count)
+            else:
+                out = rows
+        values[layer.output] = out
+    return values
+
+
+@given(
+    st.sampled_from(["BIPOLAR", "INT2", "INT4"]),
+    st.sampled_from(["BIPOLAR", "INT2", "UINT2", "UINT4"]),
+    st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    st.integers(0, 2**31),
+)
+def test_equals_arithmetic_spelled_out(
+    weight: str, activation: str, widths: list[int], seed: int
+) -> None:
+    graph = dense(widths, weight, activation, seed)
+    batch = images(graph, 3, seed)
+    streams = reference.run(graph, batch)
+    for i, image in enumerate(batch):
+        for edge, expected in spelled_out(graph, image).items():
+            assert streams[edge][i].reshape(-1).tolist() == expected, edge
+
+
+@pytest.mark.parametrize("bound", [1 << 24, 1 << 53])
+@pytest.mark.parametrize("step", [0, 1])
+def test_exact_at_the_bound_of_each_float(bound: int, step: int) -> None:
+    """The largest sum is `bound` + step, its neighbours differ by one: no float may merge them."""
+    greatest = (bound + step) // 2
+    weights = np.array([[greatest, greatest - 1], [greatest + step, greatest]])
+    x = np.array([[1, 1], [-1, -1]])
+    expected = [[sum(int(a) * int(b) for a, b in zip(r, c, strict=True)) for c in weights.T] for r in x]
+    assert reference.exact_matmul(x, weights, 1).tolist() == expected
+
+
+def test_float32_alone_would_be_wrong_above_its_bound() -> None:
+    weights = np.array([[1 << 24], [1]])
+    x = np.array([[1, 1]])
+    assert int((x.astype(np.float32) @ weights.astype(np.float32))[0, 0]) == 1 << 24
+    assert reference.exact_matmul(x, weights, 1)[0, 0] == (1 << 24) + 1
+
+
+def test_ties_go_to_the_lowest_label() -> None:
+    graph = dense([4, 3])
+    tied = np.array([[5, 7, 7]])
+    label = graph.layers[-1]
+    out = reference._apply(label, graph.edges[label.input], graph.sink, tied)
+    assert out.tolist() == [[1]]
+
+
+def test_thresholds_always_and_never() -> None:
+    thresholds = np.array([[0], [256]])
+    got = reference.apply_thresholds(
+        np.array([[0, 255]]), thresholds, 0, DataType("BIPOLAR")
+    )
+    assert got.tolist() == [[1, -1]]

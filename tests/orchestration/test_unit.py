@@ -1,0 +1,86 @@
+"""Variables -> units: names, overrides, refusals."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SpecError
+from pipeline.unit import LONGEST_NAME, Unit, select
+from pipeline.variables import settings
+
+
+def one(**given: str) -> Unit:
+    (unit,) = select(given)
+    return unit
+
+
+def test_quick_start() -> None:
+    assert one().name == "tfc_1w1a.dataset-digits@Pynq-Z1.open"
+    assert one(board="Ultra96").at("network") == one().at("network")
+
+
+def test_named_network_keeps_its_own_data_set() -> None:
+    unit = one(network="tfc_1w2a")
+    assert unit.name == "tfc_1w2a@Pynq-Z1.open"
+    assert unit.at("dataset").name == "mnist"
+
+
+def test_overrides_are_part_of_the_name_and_defaults_are_not() -> None:
+    unit = one(network="tfc_1w1a", epochs="5", fps="3000", clock_mhz="100", engine="open")
+    assert unit.name == "tfc_1w1a.epochs-5@Pynq-Z1.open.fps-3000"
+    assert unit.read("network.training")["epochs"] == 5
+    assert unit.read("target.fps") == 3000
+    default = one(network="tfc_1w1a")
+    same = one(network="tfc_1w1a", epochs=str(default.network.training.epochs))
+    assert same.name == default.name
+
+
+def test_lists_and_all() -> None:
+    names = [unit.name for unit in select({"network": "tfc_1w1a,tfc_2w2a", "board": "all"})]
+    assert names == [
+        "tfc_1w1a@Pynq-Z1.open",
+        "tfc_1w1a@Ultra96.open",
+        "tfc_2w2a@Pynq-Z1.open",
+        "tfc_2w2a@Ultra96.open",
+    ]
+
+
+def test_long_names_get_a_digest_and_stay_apart(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    path = tmp_path / f"{'n' * 90}.toml"
+    path.write_text(text)
+    first, second = one(network=str(path)), one(network=str(path), epochs="3")
+    assert len(first.name) == LONGEST_NAME
+    assert first.name != second.name
+    assert second.long_name.endswith("epochs-3@Pynq-Z1.open")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"netwrk": "tfc_1w1a"}, "did you mean 'network'"),
+        ({"network": "tfc_1w1"}, "did you mean 'tfc_1w1a'"),
+        ({"board": "Pynq"}, "did you mean 'Pynq-Z1'"),
+        ({"epochs": "many"}, "epochs=many: input should be a valid integer"),
+        ({"epochs": "0"}, "epochs=0: input should be greater than or equal to 1"),
+        ({"fps": "-1"}, "fps=-1: input should be greater than 0"),
+        ({"fps": "nan"}, "fps=nan: input should be a finite number"),
+        ({"dataset": "minst"}, "dataset=minst: input should be"),
+        ({"engine": "vivado"}, "engine=vivado: input should be 'open'"),
+        ({"board": ""}, "board=: has no value"),
+    ],
+)
+def test_refusals_name_the_variable(given: dict[str, str], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        select(given)
+
+
+def test_data_root_is_a_setting_and_relative_to_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raw").mkdir()
+    monkeypatch.setenv("PIPELINE_CWD", str(tmp_path))
+    assert settings({"data_root": "raw"}).data_root == str(tmp_path / "raw")
+    with pytest.raises(SpecError, match="data_root=nowhere: no such folder"):
+        settings({"data_root": "nowhere"})
+    assert one(data_root="raw").name == one().name
