@@ -1,0 +1,22 @@
+"""Stage `data`: a data set, by name, as one file of arrays that every other stage reads."""
+
+from __future__ import annotations
+
+from pipeline.data.arrays import FILE, DataSet
+from pipeline.data.sets import load
+from pipeline.job import Figure, Job, Metrics
+
+__all__ = ["FILE", "DataSet", "run"]
+
+
+def run(job: Job) -> Metrics:
+    """Writes data.npz; raises PipelineError if the data set is not to be had or is damaged."""
+    data = load(job.spec("dataset", str), job.settings)
+    data.write(job.folder / FILE)
+    height, width, channels = data.train_images.shape[1:]
+    return {
+        "train_images": Figure(len(data.train_images), "train images", "measured"),
+        "test_images": Figure(len(data.test_images), "test images", "measured"),
+        "classes": Figure(data.classes, "classes", "measured"),
+        "image": Figure(f"{height}x{width}x{channels}", "", "measured"),
+    }

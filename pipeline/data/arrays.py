@@ -1,0 +1,53 @@
+"""A data set as arrays, and its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+FILE = "data.npz"
+"""Name of the data set's file in the `data` stage's folder."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Raw images as they came, before any network's input contract is applied.
+
+    images: uint8 [N, height, width, channels]; labels: int64 [N], from 0.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        for images, labels in (
+            (self.train_images, self.train_labels),
+            (self.test_images, self.test_labels),
+        ):
+            if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+                raise ValueError(f"images: {images.dtype} {images.shape}, not uint8 [N, H, W, C]")
+            if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+                raise ValueError(f"labels: {labels.dtype} {labels.shape}, not int64 [N]")
+        if self.train_images.shape[1:] != self.test_images.shape[1:]:
+            raise ValueError("training and test images differ in shape")
+
+    @property
+    def classes(self) -> int:
+        """Number of classes: one more than the greatest label."""
+        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    def write(self, path: Path) -> None:
+        """Uncompressed npz: read in a blink, and the same bytes for the same arrays."""
+        partial = path.with_suffix(".partial.npz")
+        with partial.open("wb") as file:
+            np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        partial.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> DataSet:
+        with np.load(path, allow_pickle=False) as file:
+            return cls(**{field.name: file[field.name] for field in fields(cls)})

@@ -1,0 +1,101 @@
+"""Files from mirrors into a cache: checked before they appear there, whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import os
+import tempfile
+import urllib.error
+import urllib.request
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import PipelineError
+from pipeline.job import progress
+
+TIMEOUT = 20.0
+"""Seconds that a mirror may be silent."""
+_CHUNK = 1 << 18
+_GREATEST = 1 << 27
+"""Bytes, compressed or not; more is not the file that was asked for."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file by name, and the sha256 of its raw (decompressed) content; mirrors have it as .gz."""
+
+    name: str
+    sha256: str
+
+
+class UnreachableError(PipelineError):
+    """No mirror gave the file; one line for each that was tried."""
+
+
+def fetch(
+    sources: tuple[Source, ...], mirrors: tuple[str, ...], folder: Path, timeout: float = TIMEOUT
+) -> None:
+    """Brings what is missing into `folder`. Raises UnreachableError, with each mirror's reason."""
+    missing = [
+        source
+        for source in sources
+        if not (folder / source.name).exists() and not (folder / f"{source.name}.gz").exists()
+    ]
+    for number, source in enumerate(missing):
+        progress(f"downloading {source.name}", number / len(missing))
+        _fetch_one(source, mirrors, folder, timeout)
+
+
+def _fetch_one(source: Source, mirrors: tuple[str, ...], folder: Path, timeout: float) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PipelineError(f"{folder}: the cache cannot be made: {error}") from None
+    reasons = []
+    for mirror in mirrors:
+        url = f"{mirror.rstrip('/')}/{source.name}.gz"
+        # A name of its own: two builds may download the same file at once.
+        handle, name = tempfile.mkstemp(prefix=f".{source.name}.", suffix=".partial", dir=folder)
+        partial = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                _copy(url, file, timeout)
+            found = _raw_digest(partial)
+            if found == source.sha256:
+                partial.replace(folder / f"{source.name}.gz")
+                return
+            reasons.append(f"{url}: wrong content: sha256 {found}, expected {source.sha256}")
+        except (OSError, EOFError, zlib.error, http.client.HTTPException, ValueError) as error:
+            # URLError and HTTPError are OSErrors; ValueError: not a URL, or too long
+            reasons.append(f"{url}: {getattr(error, 'reason', '') or error}")
+        finally:
+            partial.unlink(missing_ok=True)
+    raise UnreachableError("\n".join(reasons))
+
+
+def _copy(url: str, file: BinaryIO, timeout: float) -> None:
+    # The mirrors are constants of this package, and the content is checked by its digest.
+    with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310
+        expected = answer.headers.get("Content-Length")
+        size = 0
+        while chunk := answer.read(_CHUNK):
+            size += file.write(chunk)
+            if size > _GREATEST:
+                raise ValueError(f"more than {_GREATEST} bytes")
+        if expected is not None and size != int(expected):
+            raise EOFError(f"cut after {size} of {expected} bytes")
+
+
+def _raw_digest(path: Path) -> str:
+    digest, size = hashlib.sha256(), 0
+    with gzip.open(path) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            if size > _GREATEST:
+                raise ValueError(f"unpacks to more than {_GREATEST} bytes")
+    return digest.hexdigest()

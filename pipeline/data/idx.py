@@ -1,0 +1,68 @@
+"""IDX files, gzip or raw, proved by the checksum of their raw content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.download import Source
+from pipeline.errors import PipelineError
+
+_UNSIGNED_BYTES = 0x08
+
+
+def find(source: Source, folder: Path) -> Path | None:
+    """The file of `source` in `folder`, raw or gzip."""
+    for path in (folder / source.name, folder / f"{source.name}.gz"):
+        if path.is_file():
+            return path
+    return None
+
+
+def read(source: Source, folder: Path) -> np.ndarray:
+    """The array in the file, uint8, its shape from the header. PipelineError: not that file."""
+    path = find(source, folder)
+    if path is None:
+        raise PipelineError(f"{folder / source.name}: no such file, nor with .gz")
+    return parse(content(path, source), path)
+
+
+def content(path: Path, source: Source) -> bytes:
+    """Raw bytes of `path`. PipelineError, with both checksums, unless they are the source's.
+
+    The checksum is of the raw content: the same file packed by another gzip is as good.
+    """
+    raw = b""
+    try:
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
+        found = hashlib.sha256(raw).hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        found = f"none, it cannot be read ({error})"
+    if found != source.sha256:
+        raise PipelineError(
+            f"{path}: damaged, truncated or another file\n"
+            f"  sha256 of its raw content, expected: {source.sha256}\n"
+            f"  sha256 of its raw content, found:    {found}\n"
+            "Delete it and get it again."
+        )
+    return raw
+
+
+def parse(raw: bytes, path: Path) -> np.ndarray:
+    """Unsigned bytes in IDX format: magic (0, 0, type, rank), sizes big-endian, then the data."""
+    rank = raw[3] if len(raw) >= 4 else 0
+    start = 4 + 4 * rank
+    if rank == 0 or raw[:3] != bytes((0, 0, _UNSIGNED_BYTES)) or len(raw) < start:
+        raise PipelineError(f"{path}: not an IDX file of unsigned bytes")
+    shape = struct.unpack(f">{rank}I", raw[4:start])
+    data = np.frombuffer(raw, dtype=np.uint8, offset=start)
+    if data.size != np.prod(shape, dtype=np.int64):
+        raise PipelineError(f"{path}: {data.size} bytes of data, its header says {shape}")
+    return data.reshape(shape)

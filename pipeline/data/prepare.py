@@ -1,0 +1,91 @@
+"""Raw images to what the accelerator takes and what the network means by it.
+
+The one function behind training, golden vectors, driver and virtual board: numpy alone, 1.x or
+2.x, and integer arithmetic only, so that every machine gets the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:  # a board has no pydantic: any object with these fields will do there
+    from specs.network import InputSpec
+
+_BITS = 11
+"""Fraction bits of an interpolation weight: 8 + 2 * 11 bits stay below 2**31."""
+_ONE = 1 << _BITS
+_BLOCK = 1 << 22
+"""Values of one intermediate (int32) at a time: 16 MiB, whatever the number of images."""
+
+
+def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
+    """Images of any size as the contract wants them.
+
+    raw: uint8 [N, h, w, C]. Returns uint8 [N, H, W, C]. Pixel centres are at half-integers and the
+    border is repeated. bilinear: weights in 1/2048, one rounding (half up) at the end, no smoothing
+    before shrinking. TypeError: not uint8 [N, h, w, C]; PipelineError: an image the contract
+    refuses.
+    """
+    if raw.dtype != np.uint8 or raw.ndim != 4:
+        raise TypeError(f"images must be uint8 [N, h, w, C], not {raw.dtype} {list(raw.shape)}")
+    height, width, channels = contract.shape
+    size, wanted = raw.shape[1:], f"{height}x{width}x{channels}"
+    if size[2] != channels:
+        raise PipelineError(f"input.shape = {wanted}: the images have {size[2]} channels")
+    if 0 in size:
+        raise PipelineError(f"input.shape = {wanted}: the images are empty")
+    if size == (height, width, channels):
+        return np.ascontiguousarray(raw)
+    if contract.resize == "none":
+        raise PipelineError(
+            f'input.shape = {wanted}: the images are {size[0]}x{size[1]} and input.resize = "none"'
+        )
+    if contract.resize == "nearest":
+        rows, columns = _nearest(size[0], height), _nearest(size[1], width)
+        return np.ascontiguousarray(raw[:, rows[:, None], columns])
+    out = np.empty((len(raw), height, width, channels), dtype=np.uint8)
+    step = max(1, _BLOCK // (max(height, size[0]) * max(width, size[1]) * channels))
+    for start in range(0, len(raw), step):
+        out[start : start + step] = _bilinear(raw[start : start + step], height, width)
+    return out
+
+
+def network_input(prepared: np.ndarray, contract: InputSpec) -> np.ndarray:
+    """What prepared images mean to the network: (value * scale - mean) / std, float32."""
+    values = prepared.astype(np.float32)
+    values *= np.float32(contract.scale)
+    values -= np.float32(contract.mean)
+    values /= np.float32(contract.std)
+    return values
+
+
+def _nearest(source: int, target: int) -> np.ndarray:
+    """Index [target] of the source pixel under the centre of each target pixel."""
+    centres: np.ndarray = 2 * np.arange(target) + 1
+    return centres * source // (2 * target)
+
+
+def _bilinear(raw: np.ndarray, height: int, width: int) -> np.ndarray:
+    low, high, part = _neighbours(raw.shape[1], height)
+    part = part[:, None, None]
+    rows = raw[:, low] * (_ONE - part) + raw[:, high] * part
+    low, high, part = _neighbours(raw.shape[2], width)
+    part = part[:, None]
+    both: np.ndarray = rows[:, :, low] * (_ONE - part) + rows[:, :, high] * part
+    both += 1 << (2 * _BITS - 1)
+    both >>= 2 * _BITS
+    return both.astype(np.uint8)
+
+
+def _neighbours(source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The two source pixels beside each target centre, and the weight (of 2048) of the second."""
+    # position = (i + 1/2) * source / target - 1/2, as an exact fraction of 2 * target
+    position = (2 * np.arange(target, dtype=np.int64) + 1) * source - target
+    position = np.clip(position, 0, 2 * target * (source - 1))
+    low, rest = np.divmod(position, 2 * target)
+    part = (rest * _ONE + target) // (2 * target)
+    return low, np.minimum(low + 1, source - 1), part.astype(np.int32)

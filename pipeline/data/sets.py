@@ -1,0 +1,25 @@
+"""Every data set there is: its name and what loads it. A new one is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.data import digits, mnist
+from pipeline.data.arrays import DataSet
+from pipeline.errors import SpecError, nearest
+
+Loader = Callable[[Mapping[str, Any]], DataSet]
+"""Takes the settings of the machine (data_root), which say where data lie, never what."""
+
+LOADERS: dict[str, Loader] = {
+    "digits": digits.load,
+    "mnist": mnist.load,
+}
+
+
+def load(name: str, settings: Mapping[str, Any]) -> DataSet:
+    """Raises SpecError for an unknown name, PipelineError where the data cannot be had."""
+    if name not in LOADERS:
+        raise SpecError(f"dataset = {name!r}: unknown; {nearest(name, LOADERS)}")
+    return LOADERS[name](settings)
