@@ -1,0 +1,21 @@
+"""The file in which one stage leaves a network's parameters to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+_FILE = "weights.safetensors"
+
+
+def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
+    """Writes a state dict; the same values give the same bytes."""
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / _FILE)
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Fills `model` with the weights in a stage's folder, and puts it in evaluation mode."""
+    model.load_state_dict(load_file(folder / _FILE))
+    model.eval()
