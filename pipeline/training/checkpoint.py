@@ -1,0 +1,101 @@
+"""What a cut training needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.training.curves import Row
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch (from 1) that did best on validation, its accuracy in per cent, its weights."""
+
+    epoch: int
+    accuracy: float
+    weights: dict[str, Tensor]
+
+
+@dataclass
+class State:
+    """Where the training stands after `epoch` epochs. The data order follows from the epoch."""
+
+    epoch: int = 0
+    best: Best | None = None
+    rows: list[Row] = field(default_factory=list)
+
+
+class Checkpoints:
+    """One file, replaced as a whole: weights, optimiser, random generators and State."""
+
+    def __init__(self, path: Path, seconds: float = 2.0) -> None:
+        """seconds: shortest time between two saves; what is lost is trained again, identically."""
+        self._path = path
+        self._seconds = seconds
+        self._saved = time.monotonic()
+
+    def save(
+        self, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, *, last: bool
+    ) -> None:
+        """Saves if it is time to, and always after the last epoch."""
+        now = time.monotonic()
+        if now - self._saved < self._seconds and not last:
+            return
+        document = {
+            "epoch": state.epoch,
+            "best": vars(state.best) if state.best else None,
+            "rows": [asdict(row) for row in state.rows],
+            "model": model.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "generators": _generators(),
+        }
+        partial = self._path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            torch.save(document, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path)
+        self._saved = now
+
+    def load(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> State | None:
+        """Brings model, optimiser and generators to the saved state; None if there is none."""
+        if not self._path.is_file():
+            return None
+        document = torch.load(self._path, weights_only=True)
+        model.load_state_dict(document["model"])
+        optimiser.load_state_dict(document["optimiser"])
+        _set_generators(document["generators"])
+        best = Best(**document["best"]) if document["best"] else None
+        return State(document["epoch"], best, [Row(**row) for row in document["rows"]])
+
+    def remove(self) -> None:
+        """Once all that follows from the training is written."""
+        self._path.unlink(missing_ok=True)
+        self._path.with_suffix(".partial").unlink(missing_ok=True)
+
+
+def _generators() -> dict[str, Any]:
+    # The global generator is the one a data set or augmentation might use unnoticed.
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
+    return {
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        # without arrays, so that the file loads with weights_only
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
+    }
+
+
+def _set_generators(saved: dict[str, Any]) -> None:
+    torch.set_rng_state(saved["torch"])
+    random.setstate(saved["python"])
+    name, keys, *rest = saved["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002

@@ -1,0 +1,45 @@
+"""Training curves: live for TensorBoard, and as CSV when the training is over."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+
+@dataclass(frozen=True)
+class Row:
+    """One epoch (from 1): its rate, mean training loss (with dropout), validation accuracy in %."""
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    validation_accuracy: float
+
+
+class Curves:
+    """Writes tensorboard/ (which holds times: never an output to compare) and curves.csv."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, rows: list[Row]) -> None:
+        """rows: the epochs that a cut run left; TensorBoard forgets what came after them."""
+        self._writer = SummaryWriter(
+            str(self._folder / "tensorboard"), purge_step=len(rows) + 1, flush_secs=5
+        )
+
+    def add(self, row: Row, rows: list[Row]) -> None:
+        """Appends `row` to `rows`, and shows it."""
+        rows.append(row)
+        for name in ("learning_rate", "train_loss", "validation_accuracy"):
+            self._writer.add_scalar(name, getattr(row, name), row.epoch)
+
+    def end(self, rows: list[Row]) -> None:
+        self._writer.close()
+        with (self._folder / "curves.csv").open("w", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(field.name for field in fields(Row))
+            table.writerows([f"{value:.8g}" for value in astuple(row)] for row in rows)

@@ -1,0 +1,155 @@
+"""The training loop: BNN-PYNQ's recipe, on whole tensors in memory."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import PipelineError
+from pipeline.job import progress
+from pipeline.models import Twin
+from pipeline.training.checkpoint import Best, Checkpoints, State
+from pipeline.training.curves import Curves, Row
+from specs.network import TrainingSpec
+
+_REPORT_EVERY = 0.5
+"""Seconds between two progress lines at least."""
+_BLOCK = 2000
+"""Images validated at a time."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Encoded images [N, ...] (see Twin.encode) and their labels, int64 [N]."""
+
+    images: Tensor
+    labels: Tensor
+
+
+def train(
+    learner: Twin,
+    training: TrainingSpec,
+    images: Labelled,
+    held_out: Labelled,
+    checkpoints: Checkpoints,
+    curves: Curves,
+) -> Best:
+    """Trains the learner's model in place; returns the weights that did best on `held_out`.
+
+    Adam, squared hinge loss on +-1 targets and weights clipped to +-1 after each step: the recipe
+    of brevitas_examples.bnn_pynq, whose best epoch is chosen on the test set, however. Between two
+    equal epochs the later one wins. Raises PipelineError if the loss is not finite.
+    """
+    model = learner.model
+    optimiser = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
+    state = checkpoints.load(model, optimiser) or State()
+    curves.begin(state.rows)
+    targets = plus_minus_one(images.labels, learner.classes)
+    clock = _Clock(state.epoch, training.epochs)
+    while state.epoch < training.epochs:
+        rate = learning_rate(training, state.epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        order = batches(training, state.epoch, len(targets))
+        loss = run_epoch(learner, optimiser, images.images, targets, order)
+        state.epoch += 1
+        if not math.isfinite(loss):
+            raise PipelineError(
+                f"training diverged in epoch {state.epoch}: the loss is {loss}; "
+                f"choose a smaller training.learning_rate than {training.learning_rate}"
+            )
+        share = validate(learner, held_out)
+        curves.add(Row(state.epoch, rate, loss, share), state.rows)
+        if state.best is None or share >= state.best.accuracy:
+            weights = {name: value.clone() for name, value in model.state_dict().items()}
+            state.best = Best(state.epoch, share, weights)
+        checkpoints.save(state, model, optimiser, last=state.epoch == training.epochs)
+        clock.report(state.epoch, f"loss {loss:.4f}, validation {share:.2f} %")
+    assert state.best is not None, "a TrainingSpec has at least one epoch"
+    curves.end(state.rows)
+    return state.best
+
+
+class _Clock:
+    """Progress lines with the time left, a few in a second at most, and the last one."""
+
+    def __init__(self, done: int, epochs: int) -> None:
+        self._done, self._epochs = done, epochs
+        self._start, self._reported = time.monotonic(), 0.0
+
+    def report(self, epoch: int, text: str) -> None:
+        now = time.monotonic()
+        if now - self._reported < _REPORT_EVERY and epoch < self._epochs:
+            return
+        self._reported = now
+        left = (now - self._start) / (epoch - self._done) * (self._epochs - epoch)
+        share = epoch / self._epochs
+        progress(f"epoch {epoch}/{self._epochs}, {text}, {left:.0f} s left", share)
+
+
+def batches(training: TrainingSpec, epoch: int, images: int) -> tuple[Tensor, ...]:
+    """Indices of each batch of an epoch (from 0), in an order that seed and epoch alone decide.
+
+    The last images that do not fill a batch are left to the next epoch's order: batch norm has no
+    variance over one image, and every step costs the same.
+    """
+    size = min(training.batch_size, images)
+    generator = torch.Generator().manual_seed(training.seed * 1_000_003 + epoch)
+    order = torch.randperm(images, generator=generator)
+    parts: tuple[Tensor, ...] = order[: images // size * size].split(size)
+    return parts
+
+
+def run_epoch(
+    learner: Twin,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    targets: Tensor,
+    order: tuple[Tensor, ...],
+) -> float:
+    """One step for each batch of `order`; returns the mean loss."""
+    learner.model.train()
+    total = torch.zeros(())
+    for batch in order:
+        scores = learner.scores(images.index_select(0, batch))
+        loss, gradient = squared_hinge(scores.detach(), targets.index_select(0, batch))
+        learner.backward(scores, gradient)
+        optimiser.step()
+        learner.after_step()
+        total += loss  # on the device: it is read once an epoch
+    return float(total) / len(order)
+
+
+def squared_hinge(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of max(0, 1 - score * target)**2, and its gradient with respect to the scores."""
+    short = (scores * targets).neg_().add_(1).relu_()
+    return short.square().mean(), (short * targets).mul_(-2 / scores.numel())
+
+
+def plus_minus_one(labels: Tensor, classes: int) -> Tensor:
+    """Float targets [N, classes]: +1 for the label, -1 elsewhere."""
+    targets = torch.full((len(labels), classes), -1.0)
+    return targets.scatter_(1, labels[:, None], 1.0)
+
+
+def learning_rate(training: TrainingSpec, epoch: int) -> float:
+    """Rate of an epoch (counted from 0) by the spec's schedule."""
+    if training.schedule == "halve":
+        return training.learning_rate * 0.5 ** (epoch // training.halve_every)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / training.epochs))
+
+
+def validate(learner: Twin, held_out: Labelled) -> float:
+    """Accuracy on the held-out images in per cent."""
+    learner.model.eval()
+    right = 0
+    with torch.no_grad():
+        for start in range(0, len(held_out.labels), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            found = learner.scores(held_out.images[part]).argmax(1)
+            right += int((found == held_out.labels[part]).sum())
+    return 100.0 * right / len(held_out.labels)

@@ -1,0 +1,81 @@
+"""Runs one training job: from the data set's file to weights, curves and accuracies."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from pipeline.data import FILE, DataSet
+from pipeline.errors import SpecError
+from pipeline.job import Figure, Job, Metrics
+from pipeline.models import build, images_to_tensor, save_weights, twin
+from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.curves import Curves
+from pipeline.training.loop import Labelled, train
+from specs.network import FcModel, InputSpec, TrainingSpec
+
+_CHECKPOINT = "checkpoint.pt"
+
+
+def run(job: Job) -> Metrics:
+    """Writes weights.safetensors (best on validation), curves.csv and tensorboard/.
+
+    A checkpoint that a cut run of the same job left is continued, to the identical result.
+    SpecError: the data do not suit the network; PipelineError: the loss is not finite.
+    """
+    spec = job.spec("network.model", FcModel)
+    contract = job.spec("network.input", InputSpec)
+    training = job.spec("network.training", TrainingSpec)
+    data = DataSet.read(job.inputs["data"] / FILE)
+    if data.classes > spec.classes:
+        raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
+    # One thread: the operations are too small to share, and results do not depend on the machine's
+    # number of cores.
+    torch.set_num_threads(1)
+    torch.manual_seed(training.seed)
+    model = build(spec, contract)
+    learner = twin(model)
+    images = learner.encode(images_to_tensor(data.train_images, contract))
+    labels = torch.from_numpy(data.train_labels)
+    held_out, kept = split(len(labels), training.validation_share, training.seed)
+    checkpoints = Checkpoints(job.folder / _CHECKPOINT)
+    curves = Curves(job.folder)
+    best = train(
+        learner,
+        training,
+        Labelled(images[kept], labels[kept]),
+        Labelled(images[held_out], labels[held_out]),
+        checkpoints,
+        curves,
+    )
+    model.load_state_dict(best.weights)
+    save_weights(best.weights, job.folder)
+    test_accuracy = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
+    checkpoints.remove()
+    return {
+        "test_accuracy": Figure(test_accuracy, "%", "measured"),
+        "validation_accuracy": Figure(best.accuracy, "%", "measured"),
+        "best_epoch": Figure(best.epoch, "epoch", "measured"),
+        "epochs": Figure(training.epochs, "epochs", "measured"),
+        "test_images": Figure(len(data.test_labels), "test images", "measured"),
+    }
+
+
+def split(images: int, share: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices of the images held out for validation and of those to train on, both ascending."""
+    count = round(images * share)
+    if not 0 < count < images - 1:
+        raise SpecError(
+            f"training.validation_share = {share}: of {images} images it leaves {count} to "
+            f"validate and {images - count} to train on; at least 1 and 2 are needed"
+        )
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(seed))
+    return order[:count].sort().values, order[count:].sort().values
+
+
+def accuracy(model: torch.nn.Module, images: torch.Tensor, labels: np.ndarray) -> float:
+    """Share of images whose greatest score is their label's, in per cent; by the module itself."""
+    model.eval()
+    with torch.no_grad():
+        found = torch.cat([model(block).argmax(1) for block in images.split(1000)])
+    return 100.0 * float((found.numpy() == labels).mean())
