@@ -1,0 +1,110 @@
+"""The exact search against trying everything, on random chains."""
+
+import itertools
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.folding.choice import Fold
+from pipeline.folding.search import (
+    Budget,
+    Option,
+    Space,
+    binding,
+    cheapest,
+    fastest,
+    front,
+    least,
+)
+
+BOARD = Budget(1000, 100, math.inf)
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> Space:
+    options = st.builds(
+        lambda cycles, a, b, lut, bram: Option(Fold(b, a), cycles, a, b, lut, bram),
+        st.integers(1, 6),
+        st.sampled_from([1, 2, 4]),
+        st.sampled_from([1, 2, 4]),
+        st.integers(0, 30),
+        st.integers(0, 5),
+    )
+    layers = draw(st.lists(st.lists(options, min_size=1, max_size=5), min_size=1, max_size=4))
+    weight = draw(st.integers(0, 7))
+    return Space(
+        tuple(f"l{i}" for i in range(len(layers))),
+        tuple(map(tuple, layers)),
+        lambda i, a, b: 0 if a == b else weight * (a + b + i),
+        8,
+    )
+
+
+budgets = st.builds(
+    Budget, st.integers(0, 120), st.integers(0, 15), st.sampled_from([8, 16, 32, math.inf])
+)
+
+
+def everything(space: Space, budget: Budget) -> list[tuple[int, int, int]]:
+    """(II, LUT, BRAM18) of every folding in budget."""
+    found = []
+    for choice in itertools.product(*space.options):
+        lut = sum(option.lut for option in choice) + sum(
+            space.junction(i, a.output_lanes, b.input_lanes)
+            for i, (a, b) in enumerate(itertools.pairwise(choice), start=1)
+        )
+        bram = sum(option.bram18 for option in choice)
+        bits = choice[0].input_lanes * space.element_bits
+        if lut <= budget.lut and bram <= budget.bram18 and bits <= budget.input_bits:
+            found.append((max(option.cycles for option in choice), lut, bram))
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(spaces(), budgets)
+def test_the_least_ii_and_every_pareto_point_are_those_of_all_foldings(
+    space: Space, budget: Budget
+) -> None:
+    foldings = everything(space, budget)
+    assert fastest(space, budget) == min((ii for ii, _, _ in foldings), default=None)
+    for ii in space.iis():
+        points = {(lut, bram) for cycles, lut, bram in foldings if cycles <= ii}
+        pareto = sorted(
+            (lut, bram)
+            for lut, bram in points
+            if not any((a <= lut and b < bram) or (a < lut and b <= bram) for a, b in points)
+        )
+        assert [(s.lut, s.bram18) for s in least(space, ii, budget)] == pareto
+
+
+@settings(max_examples=200, deadline=None)
+@given(spaces(), budgets)
+def test_a_solution_is_what_it_says(space: Space, budget: Budget) -> None:
+    best = fastest(space, budget)
+    if best is None:
+        return
+    solution = cheapest(space, best, budget, BOARD)
+    assert solution is not None
+    assert (solution.ii, solution.lut, solution.bram18) in everything(space, budget)
+    assert solution.ii == best
+
+
+@settings(max_examples=200, deadline=None)
+@given(spaces(), budgets)
+def test_what_binds_is_named_exactly_when_something_does(space: Space, budget: Budget) -> None:
+    for ii in space.iis():
+        found = binding(space, ii, budget)
+        assert bool(found) == (not least(space, ii, budget))
+        assert len(found) == 3 or all(need.need > need.have for need in found)
+
+
+@settings(max_examples=200, deadline=None)
+@given(spaces(), budgets)
+def test_the_front_begins_at_the_fastest_and_gets_cheaper(space: Space, budget: Budget) -> None:
+    points = front(space, budget, BOARD)
+    assert (points[0].ii if points else None) == fastest(space, budget)
+    for a, b in itertools.pairwise(points):
+        assert a.ii < b.ii
+        cost = [s.lut / BOARD.lut + s.bram18 / BOARD.bram18 for s in (a, b)]
+        assert cost[0] >= cost[1]
