@@ -1,0 +1,27 @@
+"""Stage rtl: one synthesisable design of the folded network, from our own Verilog library."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.folding import choice
+from pipeline.hardware import graph as hardware
+from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.rtl.generator import generate
+from pipeline.rtl.lint import lint
+
+
+def run(job: Job) -> Metrics:
+    """Writes the design into the job's folder. Proves that Verilator and Yosys find it clean."""
+    graph = hardware.load(job.inputs["streamline"])
+    folding = choice.load(job.inputs["fold"] / "folding.json")
+    depths = json.loads((job.inputs["fifos"] / "fifo_depths.json").read_text())
+    progress("generating the design", 0.0)
+    design = generate(graph, folding, depths, job.folder)
+    progress("linting with Verilator and Yosys", 0.3)
+    lint(design, job.folder / "logs")
+    return {
+        "modules": Figure(len(design.sources), "", "estimated"),
+        "memory_bits": Figure(design.memory_bits, "bit", "estimated"),
+        "fifo_bits": Figure(sum(x.depth * x.width for x in design.fifos), "bit", "estimated"),
+    }

@@ -1,0 +1,119 @@
+"""From a folded hardware graph to one design: Verilog, memory files, design.json."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.folding import choice
+from pipeline.folding.choice import Folding
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.rtl import accelerator
+from pipeline.rtl.design import TOP, Design, Fifo, Stream, save_design
+from pipeline.rtl.layers import Instance, instance
+from pipeline.rtl.streams import links
+
+LIBRARY = Path(__file__).parent / "library"
+WAIVERS = "lint.vlt"
+
+
+def generate(
+    graph: HardwareGraph, folding: Folding, depths: Mapping[str, int], folder: Path
+) -> Design:
+    """Writes the design into `folder` (made if missing) and returns it.
+
+    depths: beats of each edge's FIFO, by edge id; 0 or absent: none. Which beats: streams.Link.
+    Raises PipelineError if the folding is not legal, or a depth names no edge or is negative.
+    """
+    choice.check(graph, folding)
+    wrong = [
+        f"{edge}: {depth}" for edge, depth in depths.items() if edge not in graph.edges or depth < 0
+    ]
+    if wrong:
+        raise PipelineError(f"FIFO depths: no such edge, or a negative depth: {', '.join(wrong)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    names = accelerator.Names(graph)
+    joined = links(graph, folding)
+    instances = _instances(graph, folding)
+    memories = write_memories(graph, folding, folder)
+    text = accelerator.text(graph, instances, joined, depths, names)
+    (folder / f"{TOP}.v").write_text(text)
+    modules = needed_modules(text)
+    for module in modules:
+        shutil.copyfile(LIBRARY / f"{module}.v", folder / f"{module}.v")
+    shutil.copyfile(LIBRARY / WAIVERS, folder / WAIVERS)
+    design = Design(
+        folder=folder,
+        top=TOP,
+        sources=(*(f"{module}.v" for module in modules), f"{TOP}.v"),
+        waivers=WAIVERS,
+        memories=tuple(memories),
+        memory_bits=sum(memories.values()),
+        input=graph.source.id,
+        output=graph.sink.id,
+        streams=tuple(
+            Stream(
+                edge=name,
+                signal=names.edges[name],
+                dtype=link.edge.dtype,
+                shape=link.edge.shape,
+                lanes=link.producer_lanes,
+                beats=link.edge.vectors * link.edge.channels // link.producer_lanes,
+            )
+            for name, link in joined.items()
+        ),
+        fifos=tuple(
+            Fifo(name, names.fifo(name), depths[name], link.fifo_width)
+            for name, link in joined.items()
+            if depths.get(name, 0)
+        ),
+        cycles={
+            layer.id: choice.cycles(layer, folding[layer.id], graph.edges[layer.input])
+            for layer in graph.layers
+        },
+    )
+    save_design(design)
+    return design
+
+
+def write_memories(graph: HardwareGraph, folding: Folding, folder: Path) -> dict[str, int]:
+    """Writes only the memory files of the design into `folder`; returns the bits of each.
+
+    A graph that differs from the generated one in weights and thresholds only fits its design.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = accelerator.Names(graph)
+    written = {}
+    for layer_id, made in _instances(graph, folding).items():
+        for parameter, memory in made.memories.items():
+            name = names.memory(layer_id, parameter)
+            (folder / name).write_text(memory.text())
+            written[name] = memory.words.size
+    return written
+
+
+def needed_modules(text: str) -> list[str]:
+    """Library modules that `text` instantiates, directly or not; each after those it uses."""
+    available = {path.stem for path in LIBRARY.glob("*.v")}
+    order: dict[str, None] = {}
+
+    def visit(names: Iterable[str]) -> None:
+        for name in sorted(names):
+            if name not in order:
+                visit(_instantiated((LIBRARY / f"{name}.v").read_text(), available))
+                order[name] = None
+
+    visit(_instantiated(text, available))
+    return list(order)
+
+
+def _instantiated(text: str, available: set[str]) -> set[str]:
+    """Names that stand where an instance begins: `name #(` or `name instance (`."""
+    return set(re.findall(r"^\s*(\w+) (?:#\(|\w+ \()", text, re.MULTILINE)) & available
+
+
+def _instances(graph: HardwareGraph, folding: Folding) -> dict[str, Instance]:
+    return {layer.id: instance(graph, layer, folding[layer.id]) for layer in graph.layers}

@@ -1,0 +1,148 @@
+"""From a layer to its module instance: the one place that knows a layer kind's RTL.
+
+A new layer kind needs a module in library/ and an entry in EMITTERS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.folding.choice import Fold
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau, Threshold
+from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weight_memory
+from pipeline.rtl.streams import lut_ram_luts
+
+LUT_RAM_WORDS = 32
+"""Words a LUT RAM has at its least; a shallower replay buffer would cost the same."""
+SECOND_SLOT_LUTS = 32
+"""What a second vector in a replay buffer may cost at most. It lets a vector arrive while the one
+before is being replayed, which a FIFO of a vector before the layer would do for more."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """module: of the library. memories: by the parameter that takes the file's name."""
+
+    module: str
+    parameters: dict[str, int]
+    memories: dict[str, Memory] = field(default_factory=dict)
+
+
+def instance(graph: HardwareGraph, layer: Layer, fold: Fold) -> Instance:
+    """What stands for `layer` in the design, folded as `fold`."""
+    return EMITTERS[layer.kind](layer, fold, graph.edges[layer.input], graph.edges[layer.output])
+
+
+def kind_of(dtype: DataType) -> int:
+    """Value of the library's `_KIND` parameters."""
+    return 2 if dtype.bipolar else int(dtype.signed)
+
+
+def _threshold(layer: Threshold, fold: Fold, source: Edge, target: Edge) -> Instance:
+    limits, kind = layer.thresholds, kind_of(source.dtype)
+    least, greatest = source.dtype.min, source.dtype.max
+    if source.dtype.bipolar:  # compare the code: -1 is 0, +1 is 1
+        limits, kind, least, greatest = (limits + 2) // 2, 0, 0, 1
+    limits = np.clip(limits, least, greatest + 1)
+    bits = source.dtype.bits + int(limits.max() > greatest)
+    folds, steps = source.channels // fold.pe, limits.shape[1]
+    return Instance(
+        "threshold",
+        {
+            "PE": fold.pe,
+            "FOLDS": folds,
+            "INPUT_BITS": source.dtype.bits,
+            "INPUT_KIND": kind,
+            "COMPARE_BITS": bits,
+            "STEPS": steps,
+            "OUTPUT_BITS": target.dtype.bits,
+            "OFFSET": _offset(layer.offset, target.dtype),
+        },
+        {"FILE": Memory.of(limits.reshape(folds, fold.pe * steps), bits)},
+    )
+
+
+def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
+    folds, columns = layer.mh // fold.pe, layer.mw // fold.simd
+    # x = 2 bit - 1 with wider weights: the dot product sees an unsigned bit, see dot_product.v
+    unsigned = source.dtype.bipolar and not layer.weight_dtype.bipolar
+    start = row_correction(layer, source.dtype)
+    steps = 0 if layer.thresholds is None else layer.thresholds.shape[1]
+    accumulator = layer.accumulator
+    if layer.thresholds is not None and steps == 1:
+        # sized from types alone, so that other weights and thresholds fit the same design
+        low, high = (0, layer.mw) if layer.popcount else (accumulator.min, accumulator.max)
+        limits = np.clip(layer.thresholds[:, 0], low, high + 1)
+        accumulator = DataType.smallest(low - high - 1, high - low)
+        start = start - limits
+    memories = {
+        "WEIGHT_FILE": weight_memory(layer, fold.pe, fold.simd),
+        "START_FILE": Memory.of(start.reshape(folds, fold.pe), accumulator.bits),
+    }
+    if layer.thresholds is not None and steps > 1:
+        rows = layer.thresholds.reshape(folds, fold.pe * steps)
+        memories["THRESHOLD_FILE"] = Memory.of(rows, accumulator.bits)
+    return Instance(
+        "mvau",
+        {
+            "MW": layer.mw,
+            "MH": layer.mh,
+            "SIMD": fold.simd,
+            "PE": fold.pe,
+            "INPUT_BITS": source.dtype.bits,
+            "INPUT_KIND": 0 if unsigned else kind_of(source.dtype),
+            "WEIGHT_BITS": layer.weight_dtype.bits,
+            "WEIGHT_KIND": kind_of(layer.weight_dtype),
+            "SUM_SHIFT": sum_shift(layer, source.dtype),
+            "ACC_BITS": accumulator.bits,
+            "ACC_SIGNED": int(accumulator.signed),
+            "STEPS": steps,
+            "OUTPUT_BITS": target.dtype.bits,
+            "OFFSET": 0 if steps == 0 else _offset(layer.offset, target.dtype),
+            "BLOCK_ROM": int(fold.ram_style == "block"),
+            "BUFFER_SLOTS": buffer_slots(fold.simd * source.dtype.bits, columns),
+        },
+        memories,
+    )
+
+
+def buffer_slots(width: int, steps: int) -> int:
+    """Vectors of `steps` beats of `width` bits that an MVAU's replay buffer holds: 2**n.
+
+    As many as the smallest LUT RAM takes; a second one beyond that if it is cheap.
+    """
+    stride = 1 << max(1, clog2(steps))
+    if 2 * stride <= LUT_RAM_WORDS:
+        return LUT_RAM_WORDS // stride
+    more = lut_ram_luts(width, 2 * stride) - lut_ram_luts(width, stride)
+    return 2 if more <= SECOND_SLOT_LUTS else 1
+
+
+def _label_select(layer: LabelSelect, fold: Fold, source: Edge, target: Edge) -> Instance:
+    return Instance(
+        "label_select",
+        {
+            "CHANNELS": source.channels,
+            "PE": fold.pe,
+            "INPUT_BITS": source.dtype.bits,
+            "INPUT_KIND": kind_of(source.dtype) % 2,  # a BIPOLAR code orders as an unsigned bit
+            "LABEL_BITS": target.dtype.bits,
+        },
+    )
+
+
+def _offset(offset: int, dtype: DataType) -> int:
+    """Code of the least output. BIPOLAR: 0 is -1, whatever the offset."""
+    return 0 if dtype.bipolar else offset % (1 << dtype.bits)
+
+
+EMITTERS: dict[str, Callable[[Any, Fold, Edge, Edge], Instance]] = {
+    Threshold.kind: _threshold,
+    Mvau.kind: _mvau,
+    LabelSelect.kind: _label_select,
+}

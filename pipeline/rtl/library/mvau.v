@@ -1,0 +1,234 @@
+// Matrix-vector unit: y = thresholds(W x), one SIMD x PE tile of W a cycle, rows in the order
+// fold * PE + lane, columns in the order step * SIMD + lane. MH/PE * MW/SIMD cycles per vector.
+//
+// Flow: replay buffer -> fetch (input and weight words) -> dot products -> accumulators -> result.
+// What follows the issue of a tile runs freely. A row's last tile is issued only if there will be
+// room for its result (credit), so nothing has to be stopped later.
+// An accumulator starts from `start` = row correction of the dot product; with a single threshold
+// per row also less that threshold, so that the result is the sign of the accumulator, inverted.
+module mvau #(
+    parameter MW           = 64,  // columns
+    parameter MH           = 64,  // rows
+    parameter SIMD         = 8,   // divides MW
+    parameter PE           = 1,   // divides MH
+    parameter INPUT_BITS   = 1,   // 1..8
+    parameter INPUT_KIND   = 2,   // 0 unsigned, 1 signed, 2 bipolar (then WEIGHT_KIND is 2 too)
+    parameter WEIGHT_BITS  = 1,   // 1..8
+    parameter WEIGHT_KIND  = 2,   // 0 unsigned, 1 signed, 2 bipolar
+    parameter SUM_SHIFT    = 0,   // 0, 1: log2 of what a unit of the dot product is worth
+    parameter ACC_BITS     = 8,   // holds every final accumulator (less the threshold if STEPS is 1)
+    parameter ACC_SIGNED   = 1,   // 0, 1; 1 if STEPS is 1
+    parameter STEPS        = 1,   // thresholds per row; 0: the result is the accumulator itself
+    parameter OUTPUT_BITS  = 1,   // ACC_BITS if STEPS is 0
+    parameter OFFSET       = 0,   // least output, as its code: 0..2**OUTPUT_BITS-1
+    parameter BLOCK_ROM    = 0,   // 0 weights in LUTs, 1 in block RAM
+    parameter BUFFER_SLOTS = 4,   // vectors the replay buffer holds: a power of two
+    // One word per tile at fold * 2**clog2(MW/SIMD) + step if that costs no address bit, else at
+    // fold * MW/SIMD + step; PE x SIMD weights, column lanes innermost.
+    parameter WEIGHT_FILE    = "weights.hex",
+    // One word per fold, PE accumulators.
+    parameter START_FILE     = "start.hex",
+    // One word per fold, PE x STEPS thresholds of ACC_BITS; unused if STEPS < 2.
+    parameter THRESHOLD_FILE = "thresholds.hex"
+) (
+    input                        clk,
+    input                        rst_n,
+    input  [SIMD*INPUT_BITS-1:0] s_tdata,
+    input                        s_tvalid,
+    output                       s_tready,
+    output [ PE*OUTPUT_BITS-1:0] m_tdata,
+    output                       m_tvalid,
+    input                        m_tready
+);
+  localparam STEPS_OF_ROW = MW / SIMD;
+  localparam FOLDS = MH / PE;
+  localparam STEP_BITS = (STEPS_OF_ROW > 1) ? $clog2(STEPS_OF_ROW) : 1;
+  localparam FOLD_BITS = (FOLDS > 1) ? $clog2(FOLDS) : 1;
+  localparam SUM_BITS = $clog2(SIMD * ((1 << INPUT_BITS) - 1) * ((1 << WEIGHT_BITS) - 1) + 1);
+  // latencies, in cycles from the issue of a tile; see popcount.v and adder_tree.v
+  localparam FETCHED = 1 + BLOCK_ROM;
+  localparam TILE_LEVELS = $clog2((SIMD + 17) / 18);
+  localparam PLANE_LEVELS = $clog2(INPUT_BITS * WEIGHT_BITS);
+  localparam SUMMED = FETCHED + 2 + (TILE_LEVELS + 1) / 2 + (PLANE_LEVELS + 1) / 2;
+  localparam LATENCY = SUMMED + 2;
+
+  // ---- issue
+  wire [SIMD*INPUT_BITS-1:0] tile_inputs;
+  wire [STEP_BITS-1:0] step;
+  wire [FOLD_BITS-1:0] fold;
+  wire tile_valid, tile_ready, last_step;
+  wire credit;  // a finishing row will have room for its result
+  wire issue = tile_valid & tile_ready;
+  assign tile_ready = ~last_step | credit;
+  replay_buffer #(
+      .WIDTH  (SIMD * INPUT_BITS),
+      .LENGTH (STEPS_OF_ROW),
+      .REPEATS(FOLDS),
+      .SLOTS  (BUFFER_SLOTS)
+  ) inputs (
+      .clk(clk),
+      .rst_n(rst_n),
+      .s_tdata(s_tdata),
+      .s_tvalid(s_tvalid),
+      .s_tready(s_tready),
+      .m_tdata(tile_inputs),
+      .m_tvalid(tile_valid),
+      .m_tready(tile_ready),
+      .m_step(step),
+      .m_pass(fold),
+      .m_last(last_step)
+  );
+
+  // ---- fetch
+  reg [SIMD*INPUT_BITS-1:0] fetched_inputs;
+  wire [PE*SIMD*WEIGHT_BITS-1:0] fetched_weights;
+  generate
+    if (BLOCK_ROM) begin : block_fetch
+      reg [SIMD*INPUT_BITS-1:0] early;
+      always @(posedge clk) begin
+        early <= tile_inputs;
+        fetched_inputs <= early;
+      end
+    end else begin : lut_fetch
+      always @(posedge clk) fetched_inputs <= tile_inputs;
+    end
+  endgenerate
+  weight_rom #(
+      .STEPS    (STEPS_OF_ROW),
+      .FOLDS    (FOLDS),
+      .WIDTH    (PE * SIMD * WEIGHT_BITS),
+      .BLOCK    (BLOCK_ROM),
+      .FILE     (WEIGHT_FILE),
+      .STEP_BITS(STEP_BITS),
+      .FOLD_BITS(FOLD_BITS)
+  ) weights (
+      .clk(clk),
+      .rst_n(rst_n),
+      .advance(issue),
+      .step(step),
+      .fold(fold),
+      .word(fetched_weights)
+  );
+
+  // ---- what travels with a tile: element k is k cycles behind its issue
+  reg [SUMMED:1] valid, first, last;
+  reg finished;  // the accumulators hold complete rows
+  always @(posedge clk) begin
+    first <= {first[SUMMED-1:1], step == 0};
+    last  <= {last[SUMMED-1:1], last_step};
+    if (!rst_n) begin
+      valid <= 0;
+      finished <= 1'b0;
+    end else begin
+      valid <= {valid[SUMMED-1:1], issue};
+      finished <= valid[SUMMED] & last[SUMMED];
+    end
+  end
+
+  // ---- start values: a fold lasts at least STEPS_OF_ROW cycles, which covers part of the delay
+  localparam START_DELAY = (SUMMED > STEPS_OF_ROW) ? SUMMED - STEPS_OF_ROW : 0;
+  wire [FOLD_BITS-1:0] start_fold;
+  wire [PE*ACC_BITS-1:0] start;
+  delay #(
+      .WIDTH (FOLD_BITS),
+      .CYCLES(START_DELAY)
+  ) to_start (
+      .clk(clk),
+      .in (fold),
+      .out(start_fold)
+  );
+  rom #(
+      .WIDTH(PE * ACC_BITS),
+      .DEPTH(FOLDS),
+      .FILE (START_FILE)
+  ) starts (
+      .clk(clk),
+      .address(start_fold),
+      .word(start)
+  );
+
+  // ---- accumulate and compare
+  wire [PE*OUTPUT_BITS-1:0] result;
+  wire [(STEPS > 1 ? PE*STEPS*ACC_BITS : 1)-1:0] limits;
+  genvar p;
+  generate
+    if (STEPS > 1) begin : thresholds
+      wire [FOLD_BITS-1:0] limit_fold;
+      delay #(
+          .WIDTH (FOLD_BITS),
+          .CYCLES(SUMMED)
+      ) to_compare (
+          .clk(clk),
+          .in (fold),
+          .out(limit_fold)
+      );
+      rom #(
+          .WIDTH(PE * STEPS * ACC_BITS),
+          .DEPTH(FOLDS),
+          .FILE (THRESHOLD_FILE)
+      ) words (
+          .clk(clk),
+          .address(limit_fold),
+          .word(limits)
+      );
+    end else begin : no_thresholds
+      assign limits = 1'b0;
+    end
+    for (p = 0; p < PE; p = p + 1) begin : lane
+      wire [SUM_BITS-1:0] sum;
+      wire [ACC_BITS+SUM_BITS-1:0] wide_sum = {{ACC_BITS{1'b0}}, sum} << SUM_SHIFT;
+      reg [ACC_BITS-1:0] acc;
+      dot_product #(
+          .SIMD(SIMD),
+          .INPUT_BITS(INPUT_BITS),
+          .INPUT_KIND(INPUT_KIND),
+          .WEIGHT_BITS(WEIGHT_BITS),
+          .WEIGHT_KIND(WEIGHT_KIND),
+          .SUM_BITS(SUM_BITS)
+      ) dot (
+          .clk(clk),
+          .inputs(fetched_inputs),
+          .weights(fetched_weights[p*SIMD*WEIGHT_BITS+:SIMD*WEIGHT_BITS]),
+          .sum(sum)
+      );
+      // the sum comes first: a carry chain takes its first operand without a table
+      always @(posedge clk)
+        if (valid[SUMMED])
+          acc <= wide_sum[ACC_BITS-1:0] + (first[SUMMED] ? start[p*ACC_BITS+:ACC_BITS] : acc);
+      if (STEPS == 0) begin : plain
+        assign result[p*OUTPUT_BITS+:OUTPUT_BITS] = acc;
+      end else if (STEPS == 1) begin : by_sign
+        localparam [OUTPUT_BITS-1:0] BELOW = OFFSET;
+        assign result[p*OUTPUT_BITS+:OUTPUT_BITS] = acc[ACC_BITS-1] ? BELOW : BELOW + 1'b1;
+      end else begin : by_thresholds
+        step_count #(
+            .BITS       (ACC_BITS),
+            .SIGNED     (ACC_SIGNED),
+            .STEPS      (STEPS),
+            .OUTPUT_BITS(OUTPUT_BITS),
+            .OFFSET     (OFFSET)
+        ) compare (
+            .value (acc),
+            .limits(limits[p*STEPS*ACC_BITS+:STEPS*ACC_BITS]),
+            .count (result[p*OUTPUT_BITS+:OUTPUT_BITS])
+        );
+      end
+    end
+  endgenerate
+
+  credit_output #(
+      .WIDTH  (PE * OUTPUT_BITS),
+      .LATENCY(LATENCY),
+      .PERIOD (STEPS_OF_ROW)
+  ) results (
+      .clk(clk),
+      .rst_n(rst_n),
+      .promise(issue & last_step),
+      .credit(credit),
+      .arrive(finished),
+      .data(result),
+      .m_tdata(m_tdata),
+      .m_tvalid(m_tvalid),
+      .m_tready(m_tready)
+  );
+endmodule

@@ -1,0 +1,73 @@
+"""What stands between two layers: lanes on either side, and the side on which the FIFO is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import lcm
+
+from pipeline.folding.choice import Folding, input_lanes, output_lanes
+from pipeline.hardware.graph import Edge, HardwareGraph
+
+
+@dataclass(frozen=True)
+class Link:
+    """An edge in a folded design: producer -> [width converter] -> consumer, with a FIFO.
+
+    The FIFO stands before the width converter if `fifo_first`, else behind it; its depth counts
+    beats of `fifo_lanes` elements.
+    """
+
+    edge: Edge
+    producer_lanes: int
+    consumer_lanes: int
+    fifo_first: bool
+
+    @property
+    def converts(self) -> bool:
+        return self.producer_lanes != self.consumer_lanes
+
+    @property
+    def middle_lanes(self) -> int:
+        return lcm(self.producer_lanes, self.consumer_lanes)
+
+    @property
+    def fifo_lanes(self) -> int:
+        return self.producer_lanes if self.fifo_first else self.consumer_lanes
+
+    @property
+    def fifo_width(self) -> int:
+        """Bits of a beat of the FIFO."""
+        return self.fifo_lanes * self.edge.dtype.bits
+
+
+def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
+    """By edge id, in stream order. The top's ports have the lanes of the layer they meet."""
+    consumers, producers = {}, {}
+    for layer in graph.layers:
+        consumers[layer.input] = input_lanes(layer, folding[layer.id])
+        producers[layer.output] = output_lanes(layer, folding[layer.id])
+    found = {}
+    for name in dict.fromkeys([graph.source.id, *(layer.output for layer in graph.layers)]):
+        edge = graph.edges[name]
+        producer = producers.get(name, consumers.get(name, 1))
+        consumer = consumers.get(name, producer)
+        first = _vector_luts(edge, producer) <= _vector_luts(edge, consumer)
+        found[name] = Link(edge, producer, consumer, first)
+    return found
+
+
+def lut_ram_luts(width: int, words: int) -> int:
+    """LUTs of a dual-port LUT RAM on 7-series: RAM32M, RAM32X1D, RAM64M, RAM64X1D, RAM128X1D."""
+    if words <= 32:
+        return min(2 * width, 4 * -(-width // 6))
+    if words <= 64:
+        return min(2 * width, 4 * -(-width // 3))
+    return 4 * width * -(-words // 128)
+
+
+def _vector_luts(edge: Edge, lanes: int) -> int:
+    """LUTs of a LUT RAM for one channel vector of `edge` in beats of `lanes` elements.
+
+    The FIFO's side depends on this alone, not on its depth, so that depths can be searched for.
+    """
+    return lut_ram_luts(lanes * edge.dtype.bits, edge.channels // lanes)

@@ -1,0 +1,32 @@
+"""Between arrays of logical values and the beats of a stream."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.hardware.datatypes import DataType
+
+
+def pack(values: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
+    """uint8 [beats, bytes of a beat] of integer `values`, whose last axis has the channels.
+
+    Element 0 is in the least significant bits, bytes ascend; each beat is padded to whole bytes.
+    """
+    codes = dtype.encode(values).reshape(-1, lanes)
+    if dtype.bits == 8:
+        return codes.astype(np.uint8)
+    bits = (codes[..., None] >> np.arange(dtype.bits, dtype=np.uint64)) & np.uint64(1)
+    flat = bits.astype(np.uint8).reshape(len(codes), lanes * dtype.bits)
+    return np.packbits(flat, axis=1, bitorder="little")
+
+
+def unpack(beats: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
+    """Logical values (int64) [beats, lanes]; the inverse of `pack`."""
+    flat = np.unpackbits(beats, axis=1, bitorder="little", count=lanes * dtype.bits)
+    bits = flat.reshape(len(beats), lanes, dtype.bits).astype(np.uint64)
+    codes = (bits << np.arange(dtype.bits, dtype=np.uint64)).sum(axis=2, dtype=np.uint64)
+    return dtype.decode(codes)
+
+
+def beat_bytes(dtype: DataType, lanes: int) -> int:
+    return -(-dtype.bits * lanes // 8)
