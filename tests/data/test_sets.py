@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data import FILE, DataSet, run
+from pipeline.data.sets import load
+from pipeline.errors import SpecError
+from pipeline.job import Job
+
+
+def test_digits_are_split_by_class_without_loss() -> None:
+    data = load("digits", {})
+    assert data.train_images.shape == (1437, 8, 8, 1)
+    assert data.test_images.shape == (360, 8, 8, 1)
+    assert data.classes == 10
+    share = np.bincount(data.test_labels) / np.bincount(
+        np.concatenate([data.train_labels, data.test_labels])
+    )
+    assert (abs(share - 0.2) < 0.01).all()
+    images = np.concatenate([data.train_images, data.test_images]).reshape(1797, -1)
+    assert len(np.unique(images, axis=0)) == 1797  # no image stands on both sides
+
+
+def test_the_first_test_digits_show_many_classes() -> None:
+    # simulation takes the first test images, and needs several classes among them
+    assert len(np.unique(load("digits", {}).test_labels[:64])) == 10
+
+
+def test_digits_fill_the_range_of_uint8() -> None:
+    images = load("digits", {}).train_images
+    assert sorted(np.unique(images)) == [(v * 255 + 8) // 16 for v in range(17)]
+
+
+def test_an_unknown_data_set_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SpecError, match=r"dataset = 'minst': unknown; did you mean 'mnist'\?"):
+        load("minst", {})
+
+
+def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
+    written = []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        metrics = run(Job("data", "digits", {"dataset": "digits"}, {}, folder))
+        assert [path.name for path in folder.iterdir()] == [FILE]
+        written.append((folder / FILE).read_bytes())
+    assert written[0] == written[1]
+    assert metrics["train_images"].value == 1437
+    assert metrics["test_images"].value == 360
+    assert str(metrics["image"]) == "8x8x1"
+    data = DataSet.read(tmp_path / "a" / FILE)
+    assert (data.test_images == load("digits", {}).test_images).all()
+
+
+def test_arrays_of_other_types_are_no_data_set() -> None:
+    images, labels = np.zeros((2, 3, 3, 1), np.uint8), np.zeros(2, np.int64)
+    DataSet(images, labels, images, labels)
+    with pytest.raises(ValueError, match=r"not uint8 \[N, H, W, C\]"):
+        DataSet(images / 255, labels, images, labels)
+    with pytest.raises(ValueError, match=r"not int64 \[N\]"):
+        DataSet(images, labels, images, labels[:1])
