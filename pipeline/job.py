@@ -51,6 +51,11 @@ class Job:
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def cache(self) -> Path:
+        """What any unit may share and anybody may delete: compiled run-time code, netlist counts."""
+        return self.folder.parents[1] / ".cache"
+
     def spec(self, path: str, kind: type[T]) -> T:
         """The declared spec value at `path`, as `kind`. KeyError: the stage never declared it."""
         return TypeAdapter(kind).validate_python(self.specs[path], strict=False)

@@ -1,0 +1,131 @@
+"""Stage `fifos`: the smallest FIFO depths that keep the predicted II, found by simulation.
+
+One model with deep FIFOs is compiled; the search lowers their limits at run time, so that a trial
+costs a run and no compilation.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import VerificationError
+from pipeline.folding import choice
+from pipeline.folding.choice import Folding
+from pipeline.hardware import graph as hardware
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.rtl.generator import generate
+from pipeline.rtl.streams import links
+from pipeline.simulation.verilator import Model, Result, build_model
+
+IMAGES = 24
+"""Enough for the II to settle: it repeats from image to image once the pipeline is full."""
+Depths = dict[str, int]
+
+
+def run(job: Job) -> Metrics:
+    """Writes fifo_depths.json: {edge id: depth in beats}, 0 where no FIFO is needed.
+
+    Raises VerificationError if even deep FIFOs do not give the predicted II.
+    """
+    graph = hardware.load(job.inputs["streamline"])
+    folding = choice.load(job.inputs["fold"] / "folding.json")
+    with np.load(job.inputs["streamline"] / "golden.npz") as golden:
+        images = golden["images"][:IMAGES]
+    with tempfile.TemporaryDirectory(dir=job.folder) as work:
+        depths, ii = size(graph, folding, images, Path(work), job.cache)
+    (job.folder / "fifo_depths.json").write_text(json.dumps(depths, indent=1) + "\n")
+    joined = links(graph, folding)
+    return {
+        "ii": Figure(ii, "cycles", "simulated"),
+        "fifos": Figure(sum(depth > 0 for depth in depths.values()), "", "simulated"),
+        "fifo_bits": Figure(
+            sum(depth * joined[edge].fifo_width for edge, depth in depths.items()),
+            "bits",
+            "simulated",
+        ),
+    }
+
+
+def size(
+    graph: HardwareGraph, folding: Folding, images: np.ndarray, work: Path, cache: Path
+) -> tuple[Depths, int | float]:
+    """Depths by edge id, and the II they give."""
+    joined = links(graph, folding)
+    inner = [layer.output for layer in graph.layers[:-1]]
+    # a vector and the one behind it: a dense layer takes the first before it asks for the second
+    deep = {
+        edge: 2 * -(-joined[edge].edge.channels // joined[edge].fifo_lanes) + 2 for edge in inner
+    }
+    trial = _Trial(graph, folding, images, work, cache)
+    progress("compiling with deep FIFOs")
+    model = trial.model("deep", deep)
+    result = model.run(images)
+    ii = result.interval()
+    if ii > max(model.design.cycles.values()):
+        raise VerificationError(
+            f"fifos: II is {ii} cycles with FIFOs of two vectors each, "
+            f"{max(model.design.cycles.values())} were predicted"
+        )
+
+    def keeps(limits: Mapping[str, int]) -> bool:
+        return model.run(images, fifo_limits=limits).interval() <= ii
+
+    depths = _shrink(_peaks(result), keeps, lambda edge: joined[edge].fifo_width)
+    progress("leaving out what a FIFO is not needed for", 0.8)
+    return _leave_out(trial, depths, ii), ii
+
+
+def _peaks(result: Result) -> Depths:
+    return {edge: max(1, peak) for edge, peak in result.peaks.items()}
+
+
+def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str], int]) -> Depths:
+    """Each depth in turn as small as it goes with the others as they are, the costliest first."""
+    depths = dict(start)
+    if not keeps(depths):
+        raise VerificationError("fifos: the II does not hold at the FIFOs' own high-water marks")
+    order = sorted(depths, key=lambda edge: -depths[edge] * width(edge))
+    for done, edge in enumerate(order):
+        progress(f"FIFO {done + 1} of {len(order)}", 0.2 + 0.6 * done / len(order))
+        low, high = 1, depths[edge]  # high keeps the II
+        while low < high:
+            middle = (low + high) // 2
+            if keeps({**depths, edge: middle}):
+                high = middle
+            else:
+                low = middle + 1
+        depths[edge] = high
+    return depths
+
+
+def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:
+    """No FIFO at all on the edges where the shortest one is enough, if the II stays."""
+    short = [edge for edge, depth in depths.items() if depth <= 2]
+    for chosen in ([*short], *([edge] for edge in short)):
+        if not chosen:
+            break
+        without = {**depths, **dict.fromkeys(chosen, 0)}
+        if trial.model(f"without-{len(chosen)}", without).run(trial.images).interval() <= ii:
+            return without
+    return depths
+
+
+class _Trial:
+    """Models of the same network with different depths."""
+
+    def __init__(
+        self, graph: HardwareGraph, folding: Folding, images: np.ndarray, work: Path, cache: Path
+    ) -> None:
+        self.graph, self.folding, self.images = graph, folding, images
+        self.work, self.cache = work, cache
+
+    def model(self, name: str, depths: Depths) -> Model:
+        folder = self.work / name
+        generate(self.graph, self.folding, depths, folder / "design")
+        return build_model(folder / "design", folder / "model", self.cache, optimise="-O1")

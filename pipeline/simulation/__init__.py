@@ -1,0 +1,136 @@
+"""Stage `simulate`: the RTL against the golden vectors, stream by stream, and against mutants."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import VerificationError
+from pipeline.folding import choice
+from pipeline.folding.choice import Folding
+from pipeline.hardware import graph as hardware
+from pipeline.hardware import reference
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.rtl.generator import write_memories
+from pipeline.simulation.verilator import Model, Result, Stalls, build_model
+from pipeline.verification.compare import first_difference, require_equal
+from pipeline.verification.mutants import Mutant, mutants
+
+STALLS = (Stalls(seed=1), Stalls(seed=2, input=0.7, output=0.05), Stalls(seed=3, input=0.05, output=0.7))
+"""Runs with back-pressure: both sides, a starving source, a slow sink."""
+II_TOLERANCE = 0.005
+"""Share by which the simulated II may differ from the predicted one."""
+
+
+def run(job: Job) -> Metrics:
+    """Writes mutants.csv and peaks.csv (FIFO high-water marks).
+
+    Raises VerificationError naming the first layer and element that differ, a mutant that was not
+    caught, or an II that is not the predicted one.
+    """
+    graph = hardware.load(job.inputs["streamline"])
+    folding = choice.load(job.inputs["fold"] / "folding.json")
+    with np.load(job.inputs["streamline"] / "golden.npz") as archive:
+        golden = {name: archive[name] for name in archive.files}
+    expected = {
+        name.removeprefix("stream."): values.astype(np.int64)
+        for name, values in golden.items()
+        if name.startswith("stream.")
+    }
+    traced = len(next(iter(expected.values())))
+    progress("compiling the model")
+    with tempfile.TemporaryDirectory(dir=job.folder) as work:
+        model = build_model(job.inputs["rtl"], Path(work), job.cache)
+        progress(f"{len(golden['images'])} images", 0.4)
+        free = model.run(golden["images"], trace=traced)
+        require_equal(graph, expected, free.streams, "RTL")
+        _require_labels(golden["labels"], free)
+        ii, predicted = free.interval(), max(model.design.cycles.values())
+        if abs(ii - predicted) > II_TOLERANCE * predicted:
+            raise VerificationError(f"simulate: II is {ii} cycles, {predicted} were predicted")
+        for number, stalls in enumerate(STALLS):
+            progress(f"stalls {number + 1} of {len(STALLS)}", 0.5 + 0.1 * number)
+            stalled = model.run(golden["images"][:traced], stalls=stalls, trace=traced)
+            require_equal(graph, expected, stalled.streams, f"RTL with stalls ({stalls})")
+        progress("mutants", 0.8)
+        caught = _catch(model, graph, folding, golden["images"][:traced], expected, Path(work))
+    _write_csv(job.folder / "mutants.csv", ["layer", "kind", "change", "first_difference"], caught)
+    peaks = [[edge, peak] for edge, peak in free.peaks.items()]
+    _write_csv(job.folder / "fifo_peaks.csv", ["edge", "most_beats"], peaks)
+    return _metrics(job, golden, free, ii, predicted, traced, len(caught))
+
+
+def _metrics(
+    job: Job,
+    golden: dict[str, np.ndarray],
+    free: Result,
+    ii: int | float,
+    predicted: int,
+    traced: int,
+    caught: int,
+) -> Metrics:
+    count = len(golden["images"])
+    mhz = job.spec("target.clock_mhz", float)
+    right = np.count_nonzero(free.output.reshape(-1) == golden["truth"])
+    return {
+        "bit_exact": Figure(f"{count:,} of {count:,}", "images", "simulated"),
+        "traced": Figure(traced, "images with every stream", "simulated"),
+        "accuracy": Figure(float(100 * right / count), "%", "simulated"),
+        "ii": Figure(ii, "cycles", "simulated"),
+        "ii_predicted": Figure(predicted, "cycles", "estimated"),
+        "latency": Figure(free.latency, "cycles", "simulated"),
+        "latency_us": Figure(free.latency / mhz, "us", "estimated"),
+        "mutants": Figure(f"{caught} of {caught}", "caught", "simulated"),
+    }
+
+
+def _require_labels(labels: np.ndarray, result: Result) -> None:
+    wrong = np.flatnonzero(result.output.reshape(-1) != labels)
+    if len(wrong):
+        image = int(wrong[0])
+        raise VerificationError(
+            f"simulate: {len(wrong)} of {len(labels)} labels differ; first: image {image}: "
+            f"expected {labels[image]}, RTL {result.output.reshape(-1)[image]}"
+        )
+
+
+def _catch(
+    model: Model,
+    graph: HardwareGraph,
+    folding: Folding,
+    images: np.ndarray,
+    expected: dict[str, np.ndarray],
+    work: Path,
+) -> list[list[str]]:
+    """Runs the RTL with each mutant's memories; VerificationError for one that is not caught."""
+    rows = []
+    for number, mutant in enumerate(mutants(graph, folding, expected)):
+        memories = work / f"mutant-{number}"
+        write_memories(mutant.graph, folding, memories)
+        got = model.run(images, memory_folder=memories, trace=len(images)).streams
+        difference = first_difference(graph, expected, got)
+        if difference is None or difference.layer != mutant.layer:
+            raise VerificationError(
+                f"simulate: mutant not caught where it is: {mutant.layer}, {mutant.what}; "
+                f"first difference: {difference or 'none'}"
+            )
+        require_equal(
+            graph, reference.run(mutant.graph, images), got, f"RTL of the mutant {_name(mutant)}"
+        )
+        rows.append([mutant.layer, mutant.kind, mutant.what, str(difference)])
+    return rows
+
+
+def _name(mutant: Mutant) -> str:
+    return f"{mutant.layer} ({mutant.what})"
+
+
+def _write_csv(path: Path, header: list[str], rows: list[list[str]] | list[list[object]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)

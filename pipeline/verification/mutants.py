@@ -1,0 +1,127 @@
+"""Mutants: the same network with one thing wrong, to show that the check of the RTL can fail.
+
+A mutant is chosen so that it shows on the images at hand: the reference must tell it apart at the
+mutated layer. It fits the design of the original network, which only reads other memory files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.folding.choice import Folding
+from pipeline.hardware import reference
+from pipeline.hardware.graph import Edge, HardwareGraph, Layer, Mvau, Threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Mutant:
+    """`graph` differs from the original in one thing, in `layer`."""
+
+    layer: str
+    kind: str
+    what: str
+    graph: HardwareGraph
+
+
+def mutants(
+    graph: HardwareGraph, folding: Folding, streams: Mapping[str, np.ndarray]
+) -> Iterator[Mutant]:
+    """One mutant of each kind in each layer that has it and shows it on `streams`.
+
+    weight: one weight; threshold: one threshold, moved as little as shows; lane: two input lanes
+    of one step swapped (MVAUs with SIMD > 1). streams: reference values by edge, [N, *shape].
+    """
+    for layer in graph.layers:
+        x, y = streams[layer.input], streams[layer.output]
+        target = graph.edges[layer.output]
+        if isinstance(layer, Mvau):
+            x, y = x.reshape(-1, layer.mw), y.reshape(-1, layer.mh)
+            acc = reference.accumulate(layer, graph.edges[layer.input].dtype, x)
+            yield from _made(graph, layer, "weight", _weight(layer, target, x, acc, y))
+            if layer.thresholds is not None:
+                yield from _made(graph, layer, "threshold", _threshold(layer.thresholds, acc))
+            simd = folding[layer.id].simd
+            yield from _made(graph, layer, "lane", _lane(layer, target, simd, x, acc, y))
+        elif isinstance(layer, Threshold):
+            values = x.reshape(-1, layer.thresholds.shape[0])
+            yield from _made(graph, layer, "threshold", _threshold(layer.thresholds, values))
+
+
+Change = tuple[str, str, np.ndarray]
+"""What was changed, in words; the field of the layer; its new value."""
+
+
+def _made(
+    graph: HardwareGraph, layer: Layer, kind: str, change: Change | None
+) -> Iterator[Mutant]:
+    if change is not None:
+        what, field, value = change
+        changed = replace(layer, **{field: value})  # type: ignore[arg-type]
+        layers = tuple(changed if other is layer else other for other in graph.layers)
+        yield Mutant(layer.id, kind, what, replace(graph, layers=layers))
+
+
+def _outputs(layer: Mvau, target: Edge, rows: slice, acc: np.ndarray) -> np.ndarray:
+    """Output values of some rows for accumulators [..., rows]."""
+    if layer.thresholds is None:
+        return acc
+    return reference.apply_thresholds(acc, layer.thresholds[rows], layer.offset, target.dtype)
+
+
+def _weight(
+    layer: Mvau, target: Edge, x: np.ndarray, acc: np.ndarray, y: np.ndarray
+) -> Change | None:
+    """A bipolar weight turned, another one to zero: the range of accumulators cannot grow."""
+    for row in range(layer.mh):
+        old = layer.weights[row]
+        new = -old if layer.weight_dtype.bipolar else np.zeros_like(old)
+        step = (new - old) * x
+        changed = acc[:, row, None] + (step // 2 if layer.popcount else step)
+        shows = (
+            _outputs(layer, target, slice(row, row + 1), changed[..., None])[..., 0]
+            != y[:, row, None]
+        ).any(axis=0)
+        if shows.any():
+            column = int(np.argmax(shows))
+            weights = layer.weights.copy()
+            weights[row, column] = new[column]
+            what = f"weight [{row}, {column}]: {old[column]} -> {new[column]}"
+            return what, "weights", weights
+    return None
+
+
+def _threshold(thresholds: np.ndarray, values: np.ndarray) -> Change | None:
+    """The threshold that changes an output when raised by the least: just above a value met.
+
+    thresholds: [C, T], of which the last is raised (so they stay ascending); values: [N, C].
+    """
+    limits = thresholds[:, -1]
+    distance = np.where(values >= limits, values - limits, np.iinfo(np.int64).max).min(axis=0)
+    channel = int(np.argmin(distance))
+    if distance[channel] == np.iinfo(np.int64).max:
+        return None
+    moved = thresholds.copy()
+    moved[channel, -1] += distance[channel] + 1
+    what = f"threshold [{channel}, {thresholds.shape[1] - 1}]: "
+    return f"{what}{limits[channel]} -> {moved[channel, -1]}", "thresholds", moved
+
+
+def _lane(
+    layer: Mvau, target: Edge, simd: int, x: np.ndarray, acc: np.ndarray, y: np.ndarray
+) -> Change | None:
+    """Two neighbouring input lanes of one step swapped, by swapping their weight columns."""
+    for column in range(layer.mw - 1):
+        if column % simd == simd - 1:
+            continue  # the next column is in another step
+        swapped = layer.weights[:, [column + 1, column]]
+        pair = slice(column, column + 2)
+        step = x[:, pair] @ (swapped - layer.weights[:, pair]).T
+        changed = acc + (step // 2 if layer.popcount else step)
+        if (_outputs(layer, target, slice(None), changed) != y).any():
+            weights = layer.weights.copy()
+            weights[:, pair] = swapped
+            return f"input lanes of columns {column}, {column + 1} swapped", "weights", weights
+    return None
