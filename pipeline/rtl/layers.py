@@ -48,8 +48,8 @@ def _threshold(layer: Threshold, fold: Fold, source: Edge, target: Edge) -> Inst
     least, greatest = source.dtype.min, source.dtype.max
     if source.dtype.bipolar:  # compare the code: -1 is 0, +1 is 1
         limits, kind, least, greatest = (limits + 2) // 2, 0, 0, 1
-    limits = np.clip(limits, least, greatest + 1)
-    bits = source.dtype.bits + int(limits.max() > greatest)
+    # one bit more than the input has, so that "never" fits; where unused it costs nothing
+    limits, bits = np.clip(limits, least, greatest + 1), source.dtype.bits + 1
     folds, steps = source.channels // fold.pe, limits.shape[1]
     return Instance(
         "threshold",

@@ -29,7 +29,8 @@ class Memory:
         padded = np.zeros((depth, -(-width // 8) * 8), np.uint8)
         padded[:, :width] = self.words
         rows = np.packbits(padded[:, ::-1], axis=1)
-        return "".join(row.tobytes().hex() + "\n" for row in rows)
+        digits = -(-width // 4)
+        return "".join(row.tobytes().hex()[-digits:] + "\n" for row in rows)
 
 
 def weight_memory(layer: Mvau, pe: int, simd: int) -> Memory:

@@ -22,6 +22,9 @@ struct Stream {
     size_t bytes;
     uint64_t beats;  // per image
     uint64_t moved = 0;
+    bool held = false;  // valid without ready in the cycle before
+    std::vector<uint8_t> before;
+    int64_t broken = -1;  // first cycle in which such a beat was gone or changed
     std::vector<uint8_t> trace;
 };
 
@@ -49,6 +52,15 @@ std::vector<uint8_t> read_file(const std::string& name) {
 void write_file(const std::string& name, const void* data, size_t bytes) {
     std::ofstream file(name, std::ios::binary);
     file.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+}
+
+// A beat that was offered and not taken must still be offered, unchanged.
+void check_held(Stream& stream, uint64_t cycle) {
+    if (stream.held && stream.broken < 0 &&
+        (!*stream.valid || std::memcmp(stream.data, stream.before.data(), stream.bytes)))
+        stream.broken = static_cast<int64_t>(cycle);
+    stream.held = *stream.valid && !*stream.ready;
+    if (stream.held) stream.before.assign(stream.data, stream.data + stream.bytes);
 }
 
 }  // namespace
@@ -125,6 +137,7 @@ int main(int argc, char** argv) {
         top.eval();
         bool moved = false;
         for (Stream& stream : streams) {
+            if (traced) check_held(stream, cycle);
             if (!(*stream.valid & *stream.ready)) continue;
             moved = true;
             if (stream.moved++ < traced * stream.beats)
@@ -152,7 +165,7 @@ int main(int argc, char** argv) {
            << first_accepted << "\nquiet " << quiet << "\n";
     for (const Stream& stream : streams)
         result << "stream " << stream.edge << " " << stream.moved << " " << int(*stream.valid)
-               << " " << int(*stream.ready) << "\n";
+               << " " << int(*stream.ready) << " " << stream.broken << "\n";
     for (const Fifo& fifo : fifos) result << "peak " << *fifo.peak << "\n";
     write_file(folder + "/output.bin", output.data(), output.size());
     write_file(folder + "/done.bin", done.data(), done.size() * sizeof(int64_t));

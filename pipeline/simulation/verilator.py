@@ -89,7 +89,8 @@ class Model:
         files are read from instead of the design's folder. trace: images whose every stream is
         kept. patience: cycles without a handshake on any stream that count as a deadlock.
 
-        Raises VerificationError on a deadlock or after `most_cycles`, naming the stuck streams.
+        Raises VerificationError on a deadlock or after `most_cycles`, naming the stuck streams; with
+        `trace`, also where a beat does not hold until it is taken.
         """
         source = self.design.stream(self.design.input)
         images = np.asarray(images).reshape(-1, *source.shape)
@@ -128,6 +129,11 @@ class Model:
         values = {line[0]: int(line[1]) for line in lines if line[0] not in ("stream", "peak")}
         if not values["finished"]:
             raise VerificationError(_stuck(values, lines))
+        broken = [f"{line[1]} in cycle {line[5]}" for line in lines if line[5:] and line[5] != "-1"]
+        if broken:
+            raise VerificationError(
+                f"simulation: a beat changed or vanished before it was taken: {', '.join(broken)}"
+            )
         peaks = [int(line[1]) for line in lines if line[0] == "peak"]
         streams = {
             stream.edge: _decode(stream, folder / f"stream_{k}.bin", trace)

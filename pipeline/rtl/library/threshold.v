@@ -7,7 +7,7 @@ module threshold #(
     parameter FOLDS        = 1,  // channels / PE, >= 1
     parameter INPUT_BITS   = 8,  // 1..16
     parameter INPUT_KIND   = 0,  // 0 unsigned, 1 signed
-    parameter COMPARE_BITS = 8,  // INPUT_BITS, or more where a threshold lies outside the input's type
+    parameter COMPARE_BITS = 8,  // more than INPUT_BITS if a threshold may be one above the input's type
     parameter STEPS        = 1,  // thresholds per channel, >= 1
     parameter OUTPUT_BITS  = 1,  // 1..8
     parameter OFFSET       = 0,  // least output, as its code: 0..2**OUTPUT_BITS-1

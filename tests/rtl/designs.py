@@ -1,0 +1,164 @@
+"""Random graphs and foldings, and the one check most tests make: RTL equals the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.folding.choice import Fold, Folding
+from pipeline.hardware import reference
+from pipeline.hardware.datatypes import BIPOLAR, DataType
+from pipeline.hardware.graph import (
+    Edge,
+    HardwareGraph,
+    LabelSelect,
+    Layer,
+    Mvau,
+    Threshold,
+    accumulator_range,
+)
+from pipeline.rtl.generator import generate
+from pipeline.simulation.verilator import Model, Result, Stalls, build_model
+from specs.network import InputSpec
+
+ACTIVATIONS = ("BIPOLAR", "UINT1", "UINT2", "INT2", "INT3", "UINT4", "UINT8")
+WEIGHTS = ("BIPOLAR", "INT2", "UINT2", "INT3")
+STALLS = (None, Stalls(1, 0.3, 0.3), Stalls(2, 0.8, 0.05), Stalls(3, 0.05, 0.8))
+
+
+def graph_of(edges: list[Edge], layers: list[Layer]) -> HardwareGraph:
+    graph = HardwareGraph("test", InputSpec(), {edge.id: edge for edge in edges}, tuple(layers))
+    graph.check()
+    return graph
+
+
+def mvau(
+    source: Edge,
+    target: str,
+    weights: np.ndarray,
+    weight: str,
+    output: str | None,
+    thresholds: np.ndarray | None = None,
+    popcount: bool | None = None,
+) -> tuple[Mvau, Edge]:
+    """One layer and its output edge; random-free. output None: the accumulator itself."""
+    dtype = DataType(weight)
+    both = dtype.bipolar and source.dtype.bipolar
+    popcount = both if popcount is None else popcount
+    low, high = (0, weights.shape[1]) if popcount else accumulator_range(weights, source.dtype)
+    if thresholds is not None:
+        low, high = min(low, int(thresholds.min())), max(high, int(thresholds.max()))
+    accumulator = DataType.smallest(low, high)
+    edge_dtype = accumulator if output is None else DataType(output)
+    layer = Mvau(
+        id=f"{target}_unit",
+        input=source.id,
+        output=target,
+        weights=weights,
+        weight_dtype=dtype,
+        accumulator=accumulator,
+        popcount=popcount,
+        thresholds=thresholds,
+        offset=0 if edge_dtype.bipolar else edge_dtype.min,
+    )
+    return layer, Edge(target, edge_dtype, (weights.shape[0],))
+
+
+def random_mvau(rng: np.random.Generator, source: Edge, target: str, mh: int) -> tuple[Mvau, Edge]:
+    """Any weights on any input; thresholds from never to always; sometimes none."""
+    weight = str(rng.choice(WEIGHTS))
+    dtype = DataType(weight)
+    weights = rng.integers(dtype.min, dtype.max + 1, (mh, source.channels))
+    if dtype.bipolar:
+        weights = rng.choice([-1, 1], weights.shape)
+    popcount = bool(dtype.bipolar and source.dtype.bipolar and rng.integers(2))
+    output = str(rng.choice(ACTIVATIONS[:-1]))
+    act = DataType(output)
+    steps = 1 if act.bipolar else act.max - act.min
+    low, high = (0, source.channels) if popcount else accumulator_range(weights, source.dtype)
+    # most thresholds where the accumulators are, some where none is
+    spread = rng.normal((low + high) / 2, (high - low) / 8 + 1, (mh, steps)).round()
+    thresholds = np.clip(np.sort(spread.astype(np.int64), axis=1), low, high + 1)
+    thresholds[rng.random(mh) < 0.1] = high + 1
+    thresholds[rng.random(mh) < 0.1] = low
+    return mvau(source, target, weights, weight, output, thresholds, popcount)
+
+
+def random_chain(seed: int) -> HardwareGraph:
+    """Threshold, three MVAUs of any types, one without thresholds, label select."""
+    rng = np.random.default_rng(seed)
+    widths = [int(rng.choice([6, 12, 18, 20, 24, 36, 40])) for _ in range(3)]
+    act = DataType(str(rng.choice(ACTIVATIONS[:-1])))
+    steps = 1 if act.bipolar else act.max - act.min
+    edges = [Edge("pixels", DataType("UINT8"), (widths[0],)), Edge("input", act, (widths[0],))]
+    limits = np.sort(rng.integers(-3, 260, (widths[0], steps)), axis=1)
+    layers: list[Layer] = [
+        Threshold("quant", "pixels", "input", (), limits, 0 if act.bipolar else act.min)
+    ]
+    for k, width in enumerate([*widths[1:], int(rng.choice([6, 10, 12]))]):
+        layer, edge = random_mvau(rng, edges[-1], f"act{k}", width)
+        layers.append(layer)
+        edges.append(edge)
+    classes = int(rng.choice([4, 10]))
+    weights = rng.choice([-1, 1], (classes, edges[-1].channels))
+    layer, edge = mvau(edges[-1], "logits", weights, "BIPOLAR", None)
+    layers += [layer, LabelSelect("label_select", "logits", "label")]
+    edges += [edge, Edge("label", DataType("UINT4"), (1,))]
+    return graph_of(edges, layers)
+
+
+def random_folding(graph: HardwareGraph, seed: int) -> Folding:
+    rng = np.random.default_rng(seed)
+    folding = {}
+    for layer in graph.layers:
+        source, target = graph.edges[layer.input], graph.edges[layer.output]
+        rows = source.channels if isinstance(layer, LabelSelect) else target.channels
+        pe = int(rng.choice([k for k in _divisors(rows) if k <= 12]))
+        # now and then a whole row at once; else little enough to compile fast
+        whole = rng.random() < 0.2
+        simd = source.channels if whole else int(rng.choice(_divisors(source.channels)[:5]))
+        style = "block" if rng.random() < 0.3 else "lut"
+        folding[layer.id] = Fold(pe, simd if isinstance(layer, Mvau) else pe, style)  # type: ignore[arg-type]
+    return folding
+
+
+def _divisors(number: int) -> list[int]:
+    return [k for k in range(1, number + 1) if number % k == 0]
+
+
+def random_images(graph: HardwareGraph, count: int, seed: int) -> np.ndarray:
+    """[count, *shape] of the input's datatype, its extremes included."""
+    rng = np.random.default_rng(seed)
+    dtype = graph.source.dtype
+    if dtype == BIPOLAR:
+        return rng.choice([-1, 1], (count, *graph.source.shape))
+    drawn = rng.integers(dtype.min, dtype.max + 1, (count, *graph.source.shape))
+    drawn[0], drawn[-1] = dtype.min, dtype.max
+    return drawn
+
+
+def build(
+    graph: HardwareGraph,
+    folding: Folding,
+    folder: Path,
+    cache: Path,
+    depths: Mapping[str, int] | None = None,
+) -> Model:
+    generate(graph, folding, depths or {}, folder / "design")
+    return build_model(folder / "design", folder / "model", cache, optimise="-O1")
+
+
+def require_exact(
+    model: Model, graph: HardwareGraph, images: np.ndarray, stalls: Stalls | None = None
+) -> Result:
+    """Every stream of every image equals the reference's."""
+    expected = reference.run(graph, images)
+    result = model.run(images, stalls=stalls, trace=len(images))
+    for layer in graph.layers:
+        np.testing.assert_array_equal(
+            result.streams[layer.output], expected[layer.output], err_msg=f"{layer.id}, {stalls}"
+        )
+    np.testing.assert_array_equal(result.output, expected[graph.sink.id])
+    return result

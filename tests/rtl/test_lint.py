@@ -1,0 +1,59 @@
+"""The lint gate passes what the generator makes, and stops what it should not."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ToolError
+from pipeline.rtl.generator import generate
+from pipeline.rtl.lint import lint
+from tests.rtl import designs
+
+
+@pytest.mark.parametrize("seed", range(20, 26))
+def test_generated_designs_are_clean(seed: int, tmp_path: Path) -> None:
+    graph = designs.random_chain(seed)
+    depths = dict.fromkeys(graph.edges, seed % 5)
+    design = generate(graph, designs.random_folding(graph, seed), depths, tmp_path / "design")
+    lint(design, tmp_path / "logs")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tool"),
+    [
+        ("assign m_axis_tvalid", "assign m_axis_tvalib", "verilator_bin"),  # implicit wire
+        ("  wire [0:0] act0_tdata", "  wire [7:0] act0_tdata", "verilator_bin"),  # width
+        (".s_tvalid(pixels_tvalid),", "", "verilator_bin"),  # unconnected
+    ],
+)
+def test_a_fault_is_stopped(old: str, new: str, tool: str, tmp_path: Path) -> None:
+    graph = designs.random_chain(20)
+    folding = {
+        name: type(fold)(1, fold.simd) for name, fold in designs.random_folding(graph, 20).items()
+    }
+    folding["quant"] = type(folding["quant"])(1, 1)
+    design = generate(graph, folding, {}, tmp_path / "design")
+    top = tmp_path / "design" / "accelerator.v"
+    text = top.read_text()
+    if old.startswith("  wire"):  # whatever its width is
+        line = next(
+            line for line in text.splitlines() if line.endswith("*/;") and "act0_tdata" in line
+        )
+        changed = text.replace(line, line.replace("wire [", "wire [1+"))
+    else:
+        assert old in text
+        changed = text.replace(old, new)
+    top.write_text(changed)
+    with pytest.raises(ToolError, match=tool):
+        lint(design, tmp_path / "logs")
+
+
+def test_yosys_stops_a_loop(tmp_path: Path) -> None:
+    graph = designs.random_chain(20)
+    design = generate(graph, designs.random_folding(graph, 20), {}, tmp_path / "design")
+    top = tmp_path / "design" / "accelerator.v"
+    text = top.read_text()
+    two = text.replace("endmodule", "  assign m_axis_tvalid = s_axis_tvalid;\nendmodule")
+    top.write_text(two)
+    with pytest.raises(ToolError):
+        lint(design, tmp_path / "logs")
