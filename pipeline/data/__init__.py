@@ -15,8 +15,8 @@ def run(job: Job) -> Metrics:
     data.write(job.folder / FILE)
     height, width, channels = data.train_images.shape[1:]
     return {
-        "train_images": Figure(len(data.train_images), "train images", "measured"),
-        "test_images": Figure(len(data.test_images), "test images", "measured"),
-        "classes": Figure(data.classes, "classes", "measured"),
+        "train_images": Figure(len(data.train_images), "images", "measured"),
+        "test_images": Figure(len(data.test_images), "images", "measured"),
+        "classes": Figure(data.classes, "", "measured"),
         "image": Figure(f"{height}x{width}x{channels}", "", "measured"),
     }

@@ -50,10 +50,10 @@ def run(job: Job) -> Metrics:
     np.save(job.folder / LOGITS, logits)
     np.save(job.folder / LABELS, labels)
     return {
-        "images": Figure(len(images), "test images", "measured"),
-        "equal": Figure(int((found.argmax(axis=1) == labels).sum()), "equal labels", "measured"),
-        "difference": Figure(difference, "greatest difference of a logit", "measured"),
-        "tolerance": Figure(TOLERANCE, "of a logit, relative above 1", "measured"),
+        "images": Figure(len(images), "images", "measured"),
+        "equal": Figure(int((found.argmax(axis=1) == labels).sum()), "labels", "measured"),
+        "difference": Figure(difference, "", "measured"),
+        "tolerance": Figure(TOLERANCE, "", "measured"),
         "accuracy": Figure(
             100.0 * float((found.argmax(axis=1) == data.test_labels).mean()), "%", "measured"
         ),

@@ -55,9 +55,9 @@ def run(job: Job) -> Metrics:
     return {
         "test_accuracy": Figure(test_accuracy, "%", "measured"),
         "validation_accuracy": Figure(best.accuracy, "%", "measured"),
-        "best_epoch": Figure(best.epoch, "epoch", "measured"),
-        "epochs": Figure(training.epochs, "epochs", "measured"),
-        "test_images": Figure(len(data.test_labels), "test images", "measured"),
+        "best_epoch": Figure(best.epoch, "", "measured"),
+        "epochs": Figure(training.epochs, "", "measured"),
+        "test_images": Figure(len(data.test_labels), "images", "measured"),
     }
 
 
