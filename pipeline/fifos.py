@@ -21,7 +21,7 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import generate
 from pipeline.rtl.streams import links
-from pipeline.simulation.verilator import Model, Result, build_model
+from pipeline.simulation.verilator import Model, build_model
 
 IMAGES = 24
 """Enough for the II to settle: it repeats from image to image once the pipeline is full."""
@@ -76,20 +76,18 @@ def size(
     def keeps(limits: Mapping[str, int]) -> bool:
         return model.run(images, fifo_limits=limits).interval() <= ii
 
-    depths = _shrink(_peaks(result), keeps, lambda edge: joined[edge].fifo_width)
+    # one more than it ever held: a full FIFO takes nothing, even in a cycle in which it gives
+    start = {edge: min(deep[edge], peak + 1) for edge, peak in result.peaks.items()}
+    depths = _shrink(start, keeps, lambda edge: joined[edge].fifo_width)
     progress("leaving out what a FIFO is not needed for", 0.8)
     return _leave_out(trial, depths, ii), ii
-
-
-def _peaks(result: Result) -> Depths:
-    return {edge: max(1, peak) for edge, peak in result.peaks.items()}
 
 
 def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str], int]) -> Depths:
     """Each depth in turn as small as it goes with the others as they are, the costliest first."""
     depths = dict(start)
     if not keeps(depths):
-        raise VerificationError("fifos: the II does not hold at the FIFOs' own high-water marks")
+        raise VerificationError("fifos: the II does not hold just above the FIFOs' own high-water marks")
     order = sorted(depths, key=lambda edge: -depths[edge] * width(edge))
     for done, edge in enumerate(order):
         progress(f"FIFO {done + 1} of {len(order)}", 0.2 + 0.6 * done / len(order))

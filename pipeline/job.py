@@ -27,8 +27,11 @@ class Figure:
     kind: Kind
 
     def __str__(self) -> str:
-        number = f"{self.value:,.6g}" if isinstance(self.value, float) else f"{self.value:,}" \
-            if isinstance(self.value, int) else self.value
+        number = self.value
+        if isinstance(number, float):
+            number = f"{number:,.0f}" if number.is_integer() else f"{number:,.4g}"
+        elif isinstance(number, int):
+            number = f"{number:,}"
         return f"{number} {self.unit}".strip()
 
 

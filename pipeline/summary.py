@@ -1,10 +1,106 @@
-"""The table a build ends with: each number with its kind."""
+"""The table a build ends with: each number with its kind, and where the files are."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline import state
+from pipeline.job import Figure, Metrics
 from pipeline.stage import Task
+from pipeline.unit import Unit
+
+Row = tuple[str, str, str, str]
+"""What, its value, its kind, a remark."""
+
+FILES = (
+    ("trained weights", "train", "weights.safetensors"),
+    ("QONNX", "export", "model.onnx"),
+    ("FINN's dataflow graph", "streamline", "dataflow.onnx"),
+    ("hardware graph", "streamline", "hardware.json"),
+    ("folding, certificate", "fold", "folding.json"),
+    ("Verilog", "rtl", "accelerator.v"),
+    ("mutants caught", "simulate", "mutants.csv"),
+    ("resources by layer", "synth", "utilisation.csv"),
+    ("netlist", "synth", "netlist.v"),
+)
 
 
 def show(chain: list[Task]) -> None:
-    """Prints the table of one board unit."""
-    print(chain[-1].unit.name)
+    """Prints the table of one board unit, all of whose stages are built."""
+    unit = chain[-1].unit
+    metrics = {task.stage.name: state.metrics(task.folder) for task in chain}
+    folders = {task.stage.name: task.folder for task in chain}
+    console = Console(highlight=False)
+    table = Table(title=unit.name, title_justify="left", pad_edge=False)
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_column("kind", style="dim")
+    table.add_column("", style="dim")
+    for section in (_accuracy(metrics), _speed(metrics, unit), _resources(metrics), _proof(metrics)):
+        for row in section:
+            table.add_row(*map(escape, row))
+        table.add_section()
+    console.print(table)
+    for what, stage, name in FILES:
+        console.print(f"{what:<22} {_short(folders[stage] / name)}", soft_wrap=True)
+
+
+def _row(what: str, figure: Figure, remark: str = "") -> Row:
+    return what, str(figure), figure.kind, remark
+
+
+def _accuracy(metrics: dict[str, Metrics]) -> Iterator[Row]:
+    images = metrics["train"]["test_images"].value
+    everything = f"all {images:,} test images"
+    yield _row("accuracy, Brevitas", metrics["train"]["test_accuracy"], everything)
+    yield _row("accuracy, QONNX", metrics["export"]["accuracy"], everything)
+    yield _row("accuracy, integer reference", metrics["streamline"]["accuracy"], everything)
+    simulated = metrics["simulate"]
+    part = f"the first {simulated['images'].value:,} test images"
+    yield _row("accuracy, RTL", simulated["accuracy"], part)
+
+
+def _speed(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
+    fold, simulated = metrics["fold"], metrics["simulate"]
+    yield _row("II predicted", fold["ii"], f"bound by {fold['bottleneck'].value}")
+    yield _row("II simulated", simulated["ii"])
+    clock = f"at {unit.read('target.clock_mhz'):g} MHz, not yet implemented"
+    yield _row("speed", fold["fps"], clock)
+    yield _row("latency", simulated["latency"], f"first image; {simulated['latency_us']} {clock}")
+
+
+def _resources(metrics: dict[str, Metrics]) -> Iterator[Row]:
+    fold, synth = metrics["fold"], metrics["synth"]
+    for name in ("lut", "ff", "bram36", "dsp"):
+        remark = f"{synth[f'{name}_share'].value:.2f} % of the board"
+        if name in fold:
+            remark += f"; fold estimated {fold[name].value:,}"
+        yield _row(name.upper(), synth[name], remark)
+    for name in ("muxf", "carry", "inv"):
+        yield _row(name.upper(), synth[name], "not counted as LUT")
+    if "longest_cell_path" in synth:
+        yield _row("longest path", synth["longest_cell_path"], "before placement and routing")
+
+
+def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
+    simulated = metrics["simulate"]
+    traced = simulated["traced"].value
+    yield _row("bit-exact", simulated["bit_exact"], "labels, end to end")
+    yield _row(
+        "bit-exact, every stream",
+        simulated["streams"],
+        f"without stalls and with {simulated['stall_patterns'].value} patterns of them",
+    )
+    yield _row("mutants caught", simulated["mutants"], f"on {traced} images")
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user stands, if it is below."""
+    here = Path(os.environ.get("PIPELINE_CWD", ".")).resolve()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,1 +1,149 @@
-"""Folding: how many lanes each layer gets, chosen exactly under the board's budget."""
+"""Stage `fold`: the folding that is optimal for the cost model under the board's budget."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DoesNotFit
+from pipeline.folding import choice
+from pipeline.folding.costs import space as space_of
+from pipeline.folding.search import (
+    Budget,
+    Need,
+    Solution,
+    Space,
+    binding,
+    cheapest,
+    fastest,
+    front,
+)
+from pipeline.hardware import graph as hardware
+from pipeline.job import Figure, Job, Metrics, progress
+
+NAMES = {
+    "lut": "LUTs",
+    "bram18": "RAMB18 (halves of a BRAM36)",
+    "input_bits": "bits a clock of the memory port",
+}
+
+
+def run(job: Job) -> Metrics:
+    """Writes folding.json, certificate.json (why nothing is faster) and pareto.csv (II by cost).
+
+    Raises DoesNotFit naming what is short, by how much, and what would fit.
+    """
+    graph = hardware.load(job.inputs["streamline"])
+    progress("design space")
+    space = space_of(graph)
+    board = Budget(
+        job.spec("board.lut", int),
+        2 * job.spec("board.bram36", int),
+        job.spec("board.memory_port_bits", int),
+    )
+    budget = Budget(
+        job.spec("board.lut_share", float) * board.lut,
+        job.spec("board.bram_share", float) * board.bram18,
+        board.input_bits,
+    )
+    mhz, fps = job.spec("target.clock_mhz", float), job.spec("target.fps", float | None)  # type: ignore[arg-type]
+    progress("searching", 0.2)
+    solution, certificate = search(space, budget, board, mhz, fps)
+    folding = {
+        layer: option.fold for layer, option in zip(space.layers, solution.choice, strict=True)
+    }
+    choice.check(graph, folding)
+    choice.save(folding, job.folder / "folding.json")
+    (job.folder / "certificate.json").write_text(json.dumps(certificate, indent=1) + "\n")
+    progress("Pareto front", 0.5)
+    _write_front(job.folder / "pareto.csv", space, front(space, budget, board), mhz)
+    counts = {layer: o.cycles for layer, o in zip(space.layers, solution.choice, strict=True)}
+    return {
+        "ii": Figure(solution.ii, "cycles", "estimated"),
+        "fps": Figure(round(mhz * 1e6 / solution.ii), "fps", "estimated"),
+        "lut": Figure(solution.lut, "LUT", "estimated"),
+        "bram36": Figure(solution.bram18 / 2, "BRAM36", "estimated"),
+        "bottleneck": Figure(max(counts, key=counts.__getitem__), "", "estimated"),
+    }
+
+
+def search(
+    space: Space, budget: Budget, board: Budget, mhz: float, fps: float | None
+) -> tuple[Solution, dict[str, Any]]:
+    """The optimal solution, and why it is: the least II, or the least cost at `fps`.
+
+    mhz: the clock. Raises DoesNotFit.
+    """
+    best = fastest(space, budget)
+    if best is None:
+        slowest = space.iis()[-1]
+        raise DoesNotFit(
+            f"fold: not even the slowest folding ({slowest:,} cycles an image) fits the budget: "
+            f"{_told(binding(space, slowest, budget))}; a larger board or a smaller network would"
+        )
+    wanted = best if fps is None else math.floor(mhz * 1e6 / fps)
+    if wanted < best:
+        shown = binding(space, wanted, budget) if wanted >= space.iis()[0] else []
+        why = _told(shown) if shown else f"no legal folding takes fewer than {best:,} cycles"
+        raise DoesNotFit(
+            f"fold: fps={fps:g} at {mhz:g} MHz needs an II of at most {wanted:,} cycles, but the "
+            f"least that fits is {best:,}: {why}. What would fit: fps={mhz * 1e6 // best:.0f}, a "
+            f"faster clock_mhz=, or a larger board"
+        )
+    solution = cheapest(space, wanted, budget, board)
+    assert solution is not None, "an II that fits has a solution"
+    return solution, _certificate(space, budget, solution, best, fps)
+
+
+def _certificate(
+    space: Space, budget: Budget, solution: Solution, best: int, fps: float | None
+) -> dict[str, Any]:
+    """A reader can check it: the next faster II there is, and what it lacks."""
+    faster = [ii for ii in space.iis() if ii < best]
+    bound: dict[str, Any] = {"least_ii": best}
+    if faster:
+        bound["next_faster_ii"] = faster[-1]
+        bound["binding"] = [
+            {"resource": need.resource, "need": need.need, "have": need.have}
+            for need in binding(space, faster[-1], budget)
+        ]
+    else:
+        bound["binding"] = "no legal folding is faster"
+    return {
+        "objective": "least II" if fps is None else f"least share of LUT and BRAM at {fps:g} fps",
+        "ii": solution.ii,
+        "estimated": {"lut": solution.lut, "bram18": solution.bram18},
+        "budget": {
+            "lut": budget.lut,
+            "bram18": budget.bram18,
+            "input_bits": budget.input_bits,
+        },
+        "bound": bound,
+        "proof": (
+            "For a bound on the II the least (LUT, BRAM18) over all legal foldings comes from a "
+            "dynamic program along the chain; that it exceeds the budget at next_faster_ii, and "
+            "that fewer cycles never cost less, make least_ii optimal for the cost model."
+        ),
+    }
+
+
+def _told(needs: list[Need]) -> str:
+    return ", ".join(
+        f"{math.ceil(need.need):,} {NAMES[need.resource]} needed, {math.floor(need.have):,} there"
+        for need in needs
+    )
+
+
+def _write_front(path: Path, space: Space, solutions: list[Solution], mhz: float) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["ii", "fps", "lut", "bram36", *space.layers])
+        for solution in solutions:
+            folds = [
+                f"PE={o.fold.pe} SIMD={o.fold.simd} {o.fold.ram_style}" for o in solution.choice
+            ]
+            fps = round(mhz * 1e6 / solution.ii)
+            writer.writerow([solution.ii, fps, solution.lut, solution.bram18 / 2, *folds])

@@ -20,7 +20,11 @@ from pipeline.simulation.verilator import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference, require_equal
 from pipeline.verification.mutants import Mutant, mutants
 
-STALLS = (Stalls(seed=1), Stalls(seed=2, input=0.7, output=0.05), Stalls(seed=3, input=0.05, output=0.7))
+STALLS = (
+    Stalls(seed=1),
+    Stalls(seed=2, input=0.7, output=0.05),
+    Stalls(seed=3, input=0.05, output=0.7),
+)
 """Runs with back-pressure: both sides, a starving source, a slow sink."""
 II_TOLERANCE = 0.005
 """Share by which the simulated II may differ from the predicted one."""
@@ -78,13 +82,16 @@ def _metrics(
     right = np.count_nonzero(free.output.reshape(-1) == golden["truth"])
     return {
         "bit_exact": Figure(f"{count:,} of {count:,}", "images", "simulated"),
-        "traced": Figure(traced, "images with every stream", "simulated"),
+        "images": Figure(count, "images", "simulated"),
+        "traced": Figure(traced, "images", "simulated"),
+        "streams": Figure(f"{traced} of {traced}", "images", "simulated"),
+        "stall_patterns": Figure(len(STALLS), "", "simulated"),
         "accuracy": Figure(float(100 * right / count), "%", "simulated"),
         "ii": Figure(ii, "cycles", "simulated"),
         "ii_predicted": Figure(predicted, "cycles", "estimated"),
         "latency": Figure(free.latency, "cycles", "simulated"),
         "latency_us": Figure(free.latency / mhz, "us", "estimated"),
-        "mutants": Figure(f"{caught} of {caught}", "caught", "simulated"),
+        "mutants": Figure(f"{caught} of {caught}", "", "simulated"),
     }
 
 

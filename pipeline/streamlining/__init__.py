@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data import FILE, DataSet
 from pipeline.data.prepare import prepare
 from pipeline.errors import VerificationError
 from pipeline.hardware import graph as hardware
@@ -46,8 +47,8 @@ def run(job: Job) -> Metrics:
     hardware.save(extraction.graph, job.folder)
 
     progress("comparing with Brevitas and FINN", 0.6)
-    with np.load(job.inputs["data"] / "data.npz") as data:
-        images, truth = prepare(data["test_images"], contract), data["test_labels"]
+    data = DataSet.read(job.inputs["data"] / FILE)
+    images, truth = prepare(data.test_images, contract), data.test_labels
     logits = np.load(job.inputs["export"] / "logits.npy")
     labels = _compare_with_brevitas(extraction.graph, images, logits)
     _compare_with_finn(extraction, model, images[:FINN_IMAGES])

@@ -1,0 +1,93 @@
+"""Stage `synth`: what the design takes of the part, in all and by layer, and its netlist."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from pipeline.errors import DoesNotFit
+from pipeline.folding import choice
+from pipeline.hardware import graph as hardware
+from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.rtl.design import load_design
+from pipeline.synthesis.layers import utilisation
+from pipeline.synthesis.open import longest_path, synthesise
+from pipeline.synthesis.utilisation import Utilisation
+
+BOARD_RESOURCES = ("lut", "ff", "bram36", "dsp")
+TOTAL, BETWEEN = "total", "between layers"
+
+
+def run(job: Job) -> Metrics:
+    """Writes netlist.v, netlist.json (Yosys' counts), netlist.sta and utilisation.csv.
+
+    The total is that of one flat run; a layer's row is of that layer alone, and the row
+    "between layers" what is left: FIFOs, width converters, less what flattening saves.
+    Raises DoesNotFit if the total exceeds the board.
+    """
+    graph = hardware.load(job.inputs["streamline"])
+    folding = choice.load(job.inputs["fold"] / "folding.json")
+    family = job.spec("board.family", str)
+    design = load_design(job.inputs["rtl"])
+    logs = job.folder / "logs"
+    progress("whole design")
+    prefix = job.folder / "netlist"
+    total = synthesise(
+        design.sources, design.top, family, design.folder, prefix, logs / "yosys.log"
+    )
+    rows: dict[str, Utilisation] = {}
+    for number, layer in enumerate(graph.layers):
+        progress(layer.id, 0.4 + 0.6 * number / len(graph.layers))
+        rows[layer.id] = utilisation(
+            graph, layer, folding[layer.id], family, job.cache, logs
+        )
+    rows[BETWEEN] = _less(total, rows)
+    _write(job.folder / "utilisation.csv", {**rows, TOTAL: total})
+    have = {name: job.spec(f"board.{name}", int) for name in BOARD_RESOURCES}
+    _require_fit(total, have)
+    return _metrics(total, have, longest_path(prefix.with_suffix(".sta")))
+
+
+def _less(total: Utilisation, rows: Mapping[str, Utilisation]) -> Utilisation:
+    return Utilisation(
+        **{
+            field.name: getattr(total, field.name)
+            - sum(getattr(row, field.name) for row in rows.values())
+            for field in fields(Utilisation)
+        }
+    )
+
+
+def _write(path: Path, rows: Mapping[str, Utilisation]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["layer", *(field.name for field in fields(Utilisation))])
+        for name, row in rows.items():
+            writer.writerow([name, *row.document().values()])
+
+
+def _require_fit(total: Utilisation, have: Mapping[str, int]) -> None:
+    short = [
+        f"{name} {getattr(total, name):g} of {have[name]}"
+        for name in BOARD_RESOURCES
+        if getattr(total, name) > have[name]
+    ]
+    if short:
+        raise DoesNotFit(
+            f"synth: the design needs more than the board has: {', '.join(short)}; "
+            "ask for less with fps="
+        )
+
+
+def _metrics(total: Utilisation, have: Mapping[str, int], delay_ns: float | None) -> Metrics:
+    metrics: Metrics = {}
+    for name, value in total.document().items():
+        metrics[name] = Figure(value, name.upper(), "synthesised")
+        if name in have:
+            share = 100 * value / have[name] if have[name] else 0.0
+            metrics[f"{name}_share"] = Figure(round(share, 2), "%", "synthesised")
+    if delay_ns is not None:
+        metrics["longest_cell_path"] = Figure(delay_ns, "ns, cells only", "synthesised")
+    return metrics

@@ -1,0 +1,42 @@
+"""Resources of one layer by itself: a design of that layer alone, synthesised once and remembered."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from pipeline import state
+from pipeline.folding.choice import Fold
+from pipeline.hardware.graph import HardwareGraph, Layer
+from pipeline.rtl.generator import generate
+from pipeline.synthesis.open import commands, synthesise
+from pipeline.synthesis.utilisation import Utilisation
+
+
+def alone(graph: HardwareGraph, layer: Layer) -> HardwareGraph:
+    """The graph that consists of `layer` only."""
+    edges = {edge: graph.edges[edge] for edge in (layer.input, layer.output)}
+    return HardwareGraph(f"{graph.name}.{layer.id}", graph.input, edges, (layer,))
+
+
+def utilisation(
+    graph: HardwareGraph, layer: Layer, fold: Fold, family: str, cache: Path, logs: Path
+) -> Utilisation:
+    """Resources of `layer` folded as `fold`; remembered by the digest of its design and script."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "design"
+        design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)
+        digest = state.digest_of(
+            [
+                commands(design.sources, design.top, family, "layer"),
+                {name: state.sha256(folder / name) for name in (*design.sources, *design.memories)},
+            ]
+        )
+        known = cache / "yosys" / f"{digest}.json"
+        if not known.exists():
+            prefix, log = Path(work) / "layer", logs / f"yosys-{layer.id}.log"
+            found = synthesise(design.sources, design.top, family, folder, prefix, log)
+            known.parent.mkdir(parents=True, exist_ok=True)
+            state.write_atomically(known, json.dumps(found.document()) + "\n")
+    return Utilisation(**json.loads(known.read_text()))
