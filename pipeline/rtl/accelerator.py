@@ -58,25 +58,23 @@ def text(
     names: Names,
 ) -> str:
     """Verilog of the top module. `/*verilator public_flat_rd*/` marks what simulation watches."""
+    source, sink = joined[graph.source.id], joined[graph.sink.id]
+    stem = names.edges[source.edge.id]
     lines = [
         f"// Dataflow accelerator for {re.sub(r'[^ -~]', '?', graph.name)}, generated.",
         "// Streams: valid/ready, element 0 in the least significant bits.",
         f"module {TOP} (",
         "    input  clk,",
         "    input  rst_n,  // active low, synchronous",
-        *_ports(joined[graph.source.id], joined[graph.sink.id]),
+        *_ports(source, sink),
         ");",
-    ]
-    source = joined[graph.source.id]
-    lines += _wires(names.edges[graph.source.id], source.producer_lanes * source.edge.dtype.bits)
-    stem = names.edges[graph.source.id]
-    lines += [
+        *_wires(stem, source.producer_lanes * source.edge.dtype.bits),
         f"  assign {stem}_tdata = s_axis_tdata;",
         f"  assign {stem}_tvalid = s_axis_tvalid;",
         f"  assign s_axis_tready = {stem}_tready;",
     ]
-    ends = {graph.source.id: ""}
-    ends[graph.source.id], between = _between(source, depths.get(graph.source.id, 0), names)
+    ends: dict[str, str] = {}  # by edge: the stem of the wires that its consumer meets
+    ends[source.edge.id], between = _between(source, depths.get(source.edge.id, 0), names)
     lines += between
     for layer in graph.layers:
         link = joined[layer.output]
@@ -90,7 +88,7 @@ def text(
         lines += _instance(made.module, parameters, names.layers[layer.id], ends[layer.input], stem)
         ends[layer.output], between = _between(link, depths.get(layer.output, 0), names)
         lines += between
-    stem = ends[graph.sink.id]
+    stem = ends[sink.edge.id]
     lines += [
         "",
         f"  assign m_axis_tdata = {stem}_tdata;",
