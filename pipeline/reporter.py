@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline import state
+from pipeline.job import Figure
 from pipeline.stage import Task
 
 QUIET_SECONDS = 10.0
@@ -87,9 +88,14 @@ def figures(task: Task) -> str:
     metrics = state.metrics(task.folder)
     shown = [(name, metrics[name]) for name in task.stage.shows if name in metrics]
     return " · ".join(
-        f"{name.replace('_', ' ')} {escape(str(figure))} [dim]{figure.kind}[/]"
+        f"{_label(name, figure)}{escape(str(figure))} [dim]{figure.kind}[/]"
         for name, figure in shown
     )
+
+
+def _label(name: str, figure: Figure) -> str:
+    """The figure's name, unless its unit says it already (98 cycles; 665 LUT)."""
+    return "" if figure.unit.lower() == name else f"{name.replace('_', ' ')} "
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from pipeline.synthesis.utilisation import Utilisation
 
 BOARD_RESOURCES = ("lut", "ff", "bram36", "dsp")
 TOTAL, BETWEEN = "total", "between layers"
+PARALLEL = 2
+"""Yosys processes at a time: each takes one core and up to 1.5 GB."""
 
 
 def run(job: Job) -> Metrics:
@@ -32,17 +35,21 @@ def run(job: Job) -> Metrics:
     family = job.spec("board.family", str)
     design = load_design(job.inputs["rtl"])
     logs = job.folder / "logs"
-    progress("whole design")
+    progress("whole design and each layer")
     prefix = job.folder / "netlist"
-    total = synthesise(
-        design.sources, design.top, family, design.folder, prefix, logs / "yosys.log"
-    )
-    rows: dict[str, Utilisation] = {}
-    for number, layer in enumerate(graph.layers):
-        progress(layer.id, 0.4 + 0.6 * number / len(graph.layers))
-        rows[layer.id] = utilisation(
-            graph, layer, folding[layer.id], family, job.cache, logs
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        # the whole design first: it takes longest
+        whole = pool.submit(
+            synthesise, design.sources, design.top, family, design.folder, prefix, logs / "yosys.log"
         )
+        by_layer = {
+            layer.id: pool.submit(
+                utilisation, graph, layer, folding[layer.id], family, job.cache, logs
+            )
+            for layer in graph.layers
+        }
+        total = whole.result()
+        rows = {layer: future.result() for layer, future in by_layer.items()}
     rows[BETWEEN] = _less(total, rows)
     _write(job.folder / "utilisation.csv", {**rows, TOTAL: total})
     have = {name: job.spec(f"board.{name}", int) for name in BOARD_RESOURCES}
