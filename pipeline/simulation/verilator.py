@@ -89,27 +89,29 @@ class Model:
         files are read from instead of the design's folder. trace: images whose every stream is
         kept. patience: cycles without a handshake on any stream that count as a deadlock.
 
-        Raises VerificationError on a deadlock or after `most_cycles`, naming the stuck streams; with
-        `trace`, also where a beat does not hold until it is taken.
+        Raises VerificationError on a deadlock or after `most_cycles`, naming the stuck streams;
+        with `trace`, also where a beat does not hold until it is taken.
         """
         source = self.design.stream(self.design.input)
         images = np.asarray(images).reshape(-1, *source.shape)
         stalls = stalls or Stalls(seed=1, input=0.0, output=0.0)
         trace = min(trace, len(images))
         patience = patience or 1000 + 4 * max(self.design.cycles.values())
-        logs = self.work / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work, prefix="run-") as name:
             folder = Path(name).resolve()
             pack(images, source.dtype, source.lanes).tofile(folder / "input.bin")
             numbers = [len(images), trace, stalls.seed, _share(stalls.input),
                        _share(stalls.output), patience, most_cycles or NO_LIMIT,
                        *self._limits(fifo_limits or {})]  # fmt: skip
+            log = self.work / "logs" / f"{folder.name}.log"
             run_tool(
                 [self.executable.resolve(), folder, *map(str, numbers)],
-                log=logs / f"{folder.name}.log",
+                log=log,
                 cwd=memory_folder or self.design.folder,
             )
+            # a search runs hundreds of times: only a failure leaves its log
+            log.unlink()
+            log.with_name(log.name + ".sh").unlink()
             return self._read(folder, len(images), trace)
 
     def _limits(self, limits: Mapping[str, int]) -> list[int]:

@@ -89,7 +89,8 @@ def test_mvau_keeps_its_rate(
     width: int, rows: int, pe: int, simd: int, tmp_path: Path, cache: Path
 ) -> None:
     """One tile a cycle, however few tiles a row has, with nothing between input and output."""
-    graph = xnor_graph(width, [width // 2] * rows)
+    # each row another threshold: a start value that comes a row too soon or late shows
+    graph = xnor_graph(width, [width // 2 - 3 + row for row in range(rows)])
     folding: Folding = {"y_unit": Fold(pe, simd)}
     model = designs.build(graph, folding, tmp_path, cache)
     images = designs.random_images(graph, 60, 1)
