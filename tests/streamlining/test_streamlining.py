@@ -1,0 +1,110 @@
+"""Networks of every supported kind through FINN into the hardware graph: equal at each level."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import PipelineError, VerificationError
+from pipeline.export.stage import to_qonnx
+from pipeline.hardware import reference
+from pipeline.models import build
+from pipeline.streamlining import _compare_with_brevitas, _compare_with_finn, finn
+from pipeline.streamlining.extract import Extraction, extract
+from specs.network import FcModel, InputSpec
+
+
+def network(bits: tuple[int, int], contract: InputSpec, hidden: tuple[int, ...]) -> torch.nn.Module:
+    """A network with random weights and batch norms that have seen data."""
+    torch.manual_seed(bits[0] * 10 + bits[1])
+    spec = FcModel(
+        hidden=hidden, classes=5, weight_bits=bits[0], activation_bits=bits[1], input_bits=bits[1]
+    )
+    model = build(spec, contract)
+    height, width, channels = contract.shape
+    model.train()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.uniform_(-1, 1)
+    for _ in range(20):
+        model(torch.rand(50, channels, height, width))
+    # a batch norm may also fall: FINN turns the weights' signs then
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d) and module.weight is not None:
+            module.weight.data[::3] *= -1
+    return model.eval()
+
+
+def streamlined(
+    model: torch.nn.Module, contract: InputSpec, work: Path
+) -> tuple[Extraction, object]:
+    height, width, channels = contract.shape
+    to_qonnx(model, torch.rand(1, channels, height, width), work / "model.onnx")
+    dataflow = finn.to_dataflow(work / "model.onnx", contract, work)
+    return extract(dataflow, "net", contract), dataflow
+
+
+CONTRACTS = {
+    "grey": InputSpec(shape=(6, 5, 1)),
+    "colour": InputSpec(shape=(4, 3, 3)),
+    "normalised": InputSpec(shape=(6, 6, 1), mean=0.3, std=0.6),
+}
+
+
+@pytest.mark.parametrize("bits", [(1, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_equal_to_brevitas_and_to_finn_at_each_layer(
+    finn_work: Path, tmp_path: Path, bits: tuple[int, int], name: str
+) -> None:
+    contract = CONTRACTS[name]
+    model = network(bits, contract, (16, 12))
+    extraction, dataflow = streamlined(model, contract, tmp_path)
+    images = np.random.default_rng(7).integers(0, 256, (200, *contract.shape), np.uint8)
+    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    x = torch.from_numpy(planes).float()
+    with torch.no_grad():
+        logits = model((x * contract.scale - contract.mean) / contract.std).numpy()
+    labels = _compare_with_brevitas(extraction.graph, images, logits)
+    assert len(np.unique(labels)) >= 2
+    _compare_with_finn(extraction, dataflow, images[:8])
+    assert [layer.id for layer in extraction.graph.layers] == [
+        "input_quant", "fc0", "fc1", "fc2", "label_select",
+    ]  # fmt: skip
+    popcount = [getattr(layer, "popcount", None) for layer in extraction.graph.layers[1:4]]
+    assert popcount == [bits == (1, 1)] * 3
+
+
+def test_one_wrong_weight_is_told_by_layer_and_element(finn_work: Path, tmp_path: Path) -> None:
+    contract = CONTRACTS["grey"]
+    extraction, dataflow = streamlined(network((1, 1), contract, (16, 12)), contract, tmp_path)
+    images = np.random.default_rng(7).integers(0, 256, (32, *contract.shape), np.uint8)
+    clean = reference.run(extraction.graph, images)
+    extraction.graph.layers[2].weights[3] *= -1  # type: ignore[attr-defined]
+    assert not np.array_equal(clean["fc1_out"], reference.run(extraction.graph, images)["fc1_out"])
+    with pytest.raises(VerificationError, match=r"FINN's execution: not equal: layer fc1, image"):
+        _compare_with_finn(extraction, dataflow, images)
+
+
+def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
+    from onnx import helper
+
+    class Model:
+        class graph:
+            node = [helper.make_node(kind, ["a"], ["b"], name=f"{kind}_0")
+                    for kind in ("Pool", "ConvolutionInputGenerator", "MVAU")]  # fmt: skip
+
+    with pytest.raises(
+        PipelineError, match=r"Pool_0 \(Pool\), ConvolutionInputGenerator_0 .*supported: Label"
+    ):
+        extract(Model, "net", InputSpec())
+
+
+def test_the_same_qonnx_gives_the_same_dataflow_graph(finn_work: Path, tmp_path: Path) -> None:
+    contract = CONTRACTS["grey"]
+    _, first = streamlined(network((1, 2), contract, (8,)), contract, tmp_path)
+    _, second = streamlined(network((1, 2), contract, (8,)), contract, tmp_path)
+    first.save(str(tmp_path / "a.onnx"))  # type: ignore[attr-defined]
+    second.save(str(tmp_path / "b.onnx"))  # type: ignore[attr-defined]
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
