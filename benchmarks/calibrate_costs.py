@@ -160,7 +160,7 @@ def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
 
 
 def fit(rows: list[tuple[Shape, dict[str, float]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Non-negative coefficients of `terms` with the least squared relative error, and the errors."""
+    """Non-negative coefficients of `terms` of the least squared relative error, and the errors."""
     luts = np.array([counts["lut"] for _, counts in rows])
     matrix = np.array([terms(shape) for shape, _ in rows]) / luts[:, None]
     coefficients = nnls(matrix, np.ones(len(luts)))[0]

@@ -1,4 +1,4 @@
-"""Doit's task dictionaries, made from the selection: the only code beside dodo.py that knows doit."""
+"""Doit's task dictionaries, made from the selection: beside dodo.py all that knows doit."""
 
 from __future__ import annotations
 

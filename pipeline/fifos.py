@@ -87,7 +87,9 @@ def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str
     """Each depth in turn as small as it goes with the others as they are, the costliest first."""
     depths = dict(start)
     if not keeps(depths):
-        raise VerificationError("fifos: the II does not hold just above the FIFOs' own high-water marks")
+        raise VerificationError(
+            "fifos: the II does not hold just above the FIFOs' own high-water marks"
+        )
     order = sorted(depths, key=lambda edge: -depths[edge] * width(edge))
     for done, edge in enumerate(order):
         progress(f"FIFO {done + 1} of {len(order)}", 0.2 + 0.6 * done / len(order))

@@ -56,7 +56,7 @@ class Job:
 
     @property
     def cache(self) -> Path:
-        """What any unit may share and anybody may delete: compiled run-time code, netlist counts."""
+        """What units share and anybody may delete: compiled run-time code, netlist counts."""
         return self.folder.parents[1] / ".cache"
 
     def spec(self, path: str, kind: type[T]) -> T:

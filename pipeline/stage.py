@@ -142,7 +142,7 @@ class Task:
                 else:
                     show(message["text"], message["share"])
 
-        command = [sys.executable, "-m", "pipeline.run", self.job_file]
+        command: list[str | Path] = [sys.executable, "-m", "pipeline.run", self.job_file]
         try:
             run_tool(command, log=self.log, cwd=ROOT, on_line=on_line, tool_errors=False)
         except ToolError:

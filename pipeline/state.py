@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pipeline.job import Figure, Metrics
+from pipeline.job import Metrics
 
 MANIFEST, RUN, DIGEST = "manifest.json", "run.json", ".job-digest"
 BYPRODUCTS = ("logs", "tensorboard")

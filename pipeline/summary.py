@@ -42,7 +42,12 @@ def show(chain: list[Task]) -> None:
     table.add_column("", justify="right")
     table.add_column("kind", style="dim")
     table.add_column("", style="dim")
-    for section in (_accuracy(metrics), _speed(metrics, unit), _resources(metrics), _proof(metrics)):
+    for section in (
+        _accuracy(metrics),
+        _speed(metrics, unit),
+        _resources(metrics),
+        _proof(metrics),
+    ):
         for row in section:
             table.add_row(*map(escape, row))
         table.add_section()

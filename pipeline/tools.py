@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
@@ -70,7 +71,12 @@ def run_tool(
             preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call, no Python locks
         )
         timed_out = threading.Event()
-        watch = threading.Timer(timeout or 0, lambda: (timed_out.set(), _kill(process.pid)))
+
+        def give_up() -> None:
+            timed_out.set()
+            _kill(process.pid)
+
+        watch = threading.Timer(timeout or 0, give_up)
         if timeout is not None:
             watch.start()
         try:
@@ -98,10 +104,8 @@ def run_tool(
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _keep_command(log: Path, words: list[str], cwd: Path, env: Mapping[str, str]) -> None:

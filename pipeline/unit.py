@@ -34,7 +34,7 @@ class Unit:
     """The name before it was cut to length."""
 
     def at(self, scope: Scope) -> Unit:
-        """This unit, or the one of `scope` it stands on."""
+        """The unit itself, or the one of `scope` it stands on."""
         if self.scope == scope:
             return self
         assert self.parent is not None, f"{self.name} has no {scope} unit"
@@ -61,7 +61,8 @@ def select(given: Mapping[str, str]) -> list[Unit]:
     return [
         _board_unit(network, board_label, board, given)
         for network in (
-            _network_unit(label, spec, given) for label, spec in _find(NetworkSpec, "network", given)
+            _network_unit(label, spec, given)
+            for label, spec in _find(NetworkSpec, "network", given)
         )
         for board_label, board in _find(BoardSpec, "board", given)
     ]

@@ -75,7 +75,9 @@ def settings(given: Mapping[str, str]) -> Settings:
         if value := os.environ.get(f"PIPELINE_{name.upper()}"):
             document[name] = value
     if "data_root" in given:
-        document["data_root"] = str((user_folder() / Path(given["data_root"]).expanduser()).resolve())
+        document["data_root"] = str(
+            (user_folder() / Path(given["data_root"]).expanduser()).resolve()
+        )
         if not Path(document["data_root"]).is_dir():
             raise SpecError(f"data_root={given['data_root']}: no such folder")
     return validate(Settings, document, str(path))

@@ -79,9 +79,7 @@ def bram18(shape: Shape) -> int:
     padded = folds * (1 << ceil(log2(steps)))
     same_bits = ceil(log2(padded)) == ceil(log2(shape.words)) if shape.words > 1 else True
     depth = padded if same_bits else shape.words
-    return min(
-        ceil(depth / words) * ceil(shape.word_bits / bits) for words, bits in RAMB18_SHAPES
-    )
+    return min(ceil(depth / words) * ceil(shape.word_bits / bits) for words, bits in RAMB18_SHAPES)
 
 
 def _rom_luts(words: int, bits: int) -> float:
@@ -113,7 +111,7 @@ def terms(shape: Shape) -> list[float]:
         products if shape.weight_bits > 1 else 0.0,
         float(pe * acc),
         float(pe),
-        _rom_luts(folds, pe * acc) * (shape.steps if shape.steps > 1 else 1),
+        _rom_luts(folds, pe * acc) * (max(1, shape.steps)),
         float(pe * acc * shape.steps) if shape.steps > 1 else 0.0,
         float(simd * shape.input_bits),
         deep,

@@ -149,7 +149,7 @@ def _solution(label: _Label) -> Solution:
 
 
 def cheapest(space: Space, ii: int, budget: Budget, board: Budget) -> Solution | None:
-    """The solution with II <= `ii` that takes the least sum of shares of the board's LUT and BRAM."""
+    """The solution with II <= `ii` of the least sum of shares of the board's LUT and BRAM."""
     solutions = least(space, ii, budget)
     return min(
         solutions,

@@ -81,7 +81,7 @@ class DataType:
         """Narrowest UINT or INT that holds every integer of [low, high]."""
         if low >= 0:
             return DataType(f"UINT{max(1, high.bit_length())}")
-        return DataType(f"INT{max((-low - 1).bit_length(), high.bit_length()) + 1}")
+        return DataType(f"INT{max((-low - 1).bit_length(), max(high, 0).bit_length()) + 1}")
 
 
 BIPOLAR = DataType("BIPOLAR")

@@ -1,6 +1,6 @@
 """The hardware graph: typed integer layers and the edges between them, as files and in memory.
 
-`hardware.json` holds structure, `hardware.npz` the arrays (`<layer>.weights`, `<layer>.thresholds`).
+`hardware.json` holds structure, `hardware.npz` the arrays (`<layer>.weights`, `.thresholds`).
 Shapes are those of one image, channels innermost (NHWC).
 """
 
@@ -68,7 +68,7 @@ def _check_thresholds(
         if steps != 1:
             yield f"{steps} thresholds for a BIPOLAR output, which takes one"
     elif offset < target.dtype.min or offset + steps > target.dtype.max:
-        yield f"values {offset}..{offset + steps} do not fit the output datatype {target.dtype.name}"
+        yield f"values {offset}..{offset + steps} do not fit the output, {target.dtype.name}"
 
 
 @dataclass(frozen=True, eq=False)

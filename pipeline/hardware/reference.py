@@ -39,7 +39,8 @@ def _apply(layer: Layer, source: Edge, target: Edge, x: np.ndarray) -> np.ndarra
             return acc
         return apply_thresholds(acc, layer.thresholds, layer.offset, target.dtype)
     if isinstance(layer, LabelSelect):
-        return np.argmax(x, axis=-1)[..., None].reshape(-1, *target.shape)
+        labels: np.ndarray = np.argmax(x, axis=-1).reshape(-1, *target.shape)
+        return labels
     raise TypeError(f"no reference for layer kind {layer.kind}")
 
 

@@ -118,11 +118,8 @@ def _write_golden(
             f"{STREAM_IMAGES} test images, too few to prove an accelerator with "
             f"(at least {LEAST_CLASSES}); train it longer (epochs=)"
         )
-    np.savez(
-        folder / "golden.npz",
-        images=images[:count],
-        truth=truth[:count],
-        labels=labels[:count],
-        **{f"stream.{edge}": values.astype(np.int32) for edge, values in streams.items()},
-    )
+    arrays = {"images": images[:count], "truth": truth[:count], "labels": labels[:count]}
+    for edge, values in streams.items():
+        arrays[f"stream.{edge}"] = values.astype(np.int32)
+    np.savez(folder / "golden.npz", **arrays)  # type: ignore[arg-type]
     return classes

@@ -8,7 +8,6 @@ reaches 784), clipping thresholds with them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,7 +195,7 @@ class _Builder:
 def _attribute(node: Any, name: str) -> Any:
     for attribute in node.attribute:
         if attribute.name == name:
-            values: Iterator[Any] = (attribute.i, attribute.s.decode(), attribute.f)
+            values = (attribute.i, attribute.s.decode(), attribute.f)
             return next((value for value in values if value), 0)
     return 0
 

@@ -29,9 +29,9 @@ def bootstrap(work: Path) -> None:
     # FINN's check of every tensor between nodes costs up to 90 % of an execution
     os.environ["SANITIZE_QUANT_TENSORS"] = "0"
     warnings.filterwarnings("ignore", module="(qonnx|finn|brevitas)")
-    import finn.util.settings as settings  # noqa: PLC0415 - after the environment is set
     import finn.xsi  # noqa: PLC0415
     from finn.interface.settings import FINNSettings  # noqa: PLC0415
+    from finn.util import settings  # noqa: PLC0415 - after the environment is set
 
     settings._SETTINGS = FINNSettings.init(
         override_settings_path=work / "settings.yaml",

@@ -40,7 +40,13 @@ def run(job: Job) -> Metrics:
     with ThreadPoolExecutor(PARALLEL) as pool:
         # the whole design first: it takes longest
         whole = pool.submit(
-            synthesise, design.sources, design.top, family, design.folder, prefix, logs / "yosys.log"
+            synthesise,
+            design.sources,
+            design.top,
+            family,
+            design.folder,
+            prefix,
+            logs / "yosys.log",
         )
         by_layer = {
             layer.id: pool.submit(

@@ -1,4 +1,4 @@
-"""Resources of one layer by itself: a design of that layer alone, synthesised once and remembered."""
+"""Resources of one layer by itself: a design of it alone, synthesised once and remembered."""
 
 from __future__ import annotations
 

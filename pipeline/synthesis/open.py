@@ -50,5 +50,7 @@ def synthesise(
 
 def longest_path(report: Path) -> float | None:
     """Longest register-to-register delay in ns of cells alone, from Yosys' `sta`; None if none."""
-    found = re.search(r"^Latest arrival time in '.*' is ([0-9]+):", report.read_text(), re.M)
+    found = re.search(
+        r"^Latest arrival time in '.*' is ([0-9]+):", report.read_text(), re.MULTILINE
+    )
     return int(found[1]) / 1000 if found else None

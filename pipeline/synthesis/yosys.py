@@ -22,7 +22,7 @@ def run_script(commands: list[str], folder: Path, log: Path) -> None:
     script = log.with_suffix(".ys")
     log.parent.mkdir(parents=True, exist_ok=True)
     script.write_text("\n".join(commands) + "\n")
-    command = [sys.executable, "-m", "pipeline.synthesis.yosys", script.resolve()]
+    command: list[str | Path] = [sys.executable, "-m", "pipeline.synthesis.yosys", script.resolve()]
     run_tool(command, log=log, cwd=folder, timeout=SECONDS)
 
 

@@ -54,9 +54,7 @@ Change = tuple[str, str, np.ndarray]
 """What was changed, in words; the field of the layer; its new value."""
 
 
-def _made(
-    graph: HardwareGraph, layer: Layer, kind: str, change: Change | None
-) -> Iterator[Mutant]:
+def _made(graph: HardwareGraph, layer: Layer, kind: str, change: Change | None) -> Iterator[Mutant]:
     if change is not None:
         what, field, value = change
         changed = replace(layer, **{field: value})  # type: ignore[arg-type]

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from pipeline import fifos
 from pipeline.folding.choice import Fold
 from pipeline.rtl.generator import generate
@@ -11,10 +9,7 @@ from pipeline.simulation.verilator import build_model
 from tests.hardware.networks import dense, images
 
 
-
-def test_the_smallest_depths_that_keep_the_ii(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_the_smallest_depths_that_keep_the_ii(tmp_path: Path, cache: Path) -> None:
     graph = dense([32, 16, 16, 4], "BIPOLAR", "INT2")
     folding = {
         "input_quant": Fold(1, 1),

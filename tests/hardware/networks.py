@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def dense(
     def add(layer: type[Layer], name: str, edge: Edge, **values: object) -> None:
         source = next(reversed(edges))
         edges[edge.id] = edge
-        layers.append(layer(name, source, edge.id, (), **values))  # type: ignore[arg-type]
+        layers.append(layer(name, source, edge.id, (), **values))
 
     thresholds = np.sort(rng.integers(0, 256, (1, steps)), axis=1).repeat(widths[0], axis=0)
     add(
@@ -47,7 +48,7 @@ def dense(
         thresholds=thresholds,
         offset=offset,
     )
-    for i, (mw, mh) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (mw, mh) in enumerate(pairwise(widths)):
         popcount = wt.bipolar and act.bipolar
         weights = (
             rng.choice([-1, 1], (mh, mw))
@@ -87,5 +88,3 @@ def images(graph: HardwareGraph, count: int, seed: int = 0) -> np.ndarray:
     drawn = rng.integers(0, 256, (count, *graph.source.shape))
     drawn[0], drawn[-1] = 0, 255
     return drawn
-
-

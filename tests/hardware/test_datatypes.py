@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
@@ -25,6 +25,7 @@ def test_codes_come_back(name: str, data: st.DataObject) -> None:
     assert np.array_equal(dtype.decode(codes), values)
 
 
+@example(-1, 0)
 @given(st.integers(-(2**40), 2**40), st.integers(0, 2**40))
 def test_smallest_holds_and_nothing_smaller_does(low: int, span: int) -> None:
     dtype = DataType.smallest(low, low + span)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import LabelSelect, Mvau, Threshold
+from pipeline.hardware.graph import HardwareGraph, LabelSelect, Mvau, Threshold
 from tests.hardware.networks import dense, images
 
 
-def spelled_out(graph, image):  # type: ignore[no-untyped-def]
+def spelled_out(graph: HardwareGraph, image: np.ndarray) -> dict[str, list[int]]:
     """One image, element by element, in Python integers."""
     values = {graph.source.id: [int(v) for v in image.reshape(-1)]}
     for layer in graph.layers:
@@ -28,7 +28,8 @@ def spelled_out(graph, image):  # type: ignore[no-untyped-def]
                     else sum(a * b for a, b in zip(row, x, strict=True))
                     for row in layer.weights.tolist()
                 ]
-            if isinstance(layer, Threshold) or layer.thresholds is not None:
+            assert isinstance(layer, Threshold | Mvau)
+            if layer.thresholds is not None:
                 for value, row in zip(rows, layer.thresholds.tolist(), strict=True):
                     count = sum(value >= t for t in row)
                     out.append(2 * count - 1 if dtype.bipolar else layer.offset + count)
@@ -62,7 +63,9 @@ def test_exact_at_the_bound_of_each_float(bound: int, step: int) -> None:
     greatest = (bound + step) // 2
     weights = np.array([[greatest, greatest - 1], [greatest + step, greatest]])
     x = np.array([[1, 1], [-1, -1]])
-    expected = [[sum(int(a) * int(b) for a, b in zip(r, c, strict=True)) for c in weights.T] for r in x]
+    expected = [
+        [sum(int(a) * int(b) for a, b in zip(r, c, strict=True)) for c in weights.T] for r in x
+    ]
     assert reference.exact_matmul(x, weights, 1).tolist() == expected
 
 
@@ -83,7 +86,5 @@ def test_ties_go_to_the_lowest_label() -> None:
 
 def test_thresholds_always_and_never() -> None:
     thresholds = np.array([[0], [256]])
-    got = reference.apply_thresholds(
-        np.array([[0, 255]]), thresholds, 0, DataType("BIPOLAR")
-    )
+    got = reference.apply_thresholds(np.array([[0, 255]]), thresholds, 0, DataType("BIPOLAR"))
     assert got.tolist() == [[1, -1]]

@@ -100,9 +100,7 @@ def test_damage_that_keeps_size_and_time_is_found_by_hashing(bench: Bench) -> No
     assert state.damaged_outputs(path.parent) == ["out.txt"]
 
 
-def test_identical_outputs_stop_the_cascade(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_identical_outputs_stop_the_cascade(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_TRAIN", "same")
     bench.build()
     train = bench.tasks()[1]
@@ -120,7 +118,7 @@ def test_the_users_mistake_has_no_traceback_and_a_bug_keeps_its_own(
         bench.build()
     assert str(mistake.value) == "the user's mistake: field x"
     monkeypatch.setenv("FAKE_DATA", "bug")
-    with pytest.raises(ToolError, match="(?s)ZeroDivisionError: a bug.*data.log"):
+    with pytest.raises(ToolError, match=r"(?s)ZeroDivisionError: a bug.*data.log"):
         bench.build()
     assert not bench.tasks()[0].folder.exists()
 
@@ -130,9 +128,7 @@ def test_a_job_file_replays_by_itself(bench: Bench) -> None:
     train = bench.tasks()[1]
     before = state.manifest(train.folder)
     shutil.rmtree(train.folder)
-    subprocess.run(
-        [sys.executable, "-m", "pipeline.run", train.job_file], check=True, cwd=ROOT
-    )
+    subprocess.run([sys.executable, "-m", "pipeline.run", train.job_file], check=True, cwd=ROOT)
     assert state.manifest(train.folder) == before
     assert bench.build() == []
 

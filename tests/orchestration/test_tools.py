@@ -45,7 +45,7 @@ def test_lines_are_streamed_logged_and_the_command_is_kept(tmp_path: Path) -> No
 
 def test_failure_shows_the_tools_words_and_the_log(tmp_path: Path) -> None:
     log = tmp_path / "tool.log"
-    with pytest.raises(ToolError, match="(?s)exit code 7.*cannot do it.*tool.log"):
+    with pytest.raises(ToolError, match=r"(?s)exit code 7.*cannot do it.*tool.log"):
         run_tool(python("print('cannot do it'); raise SystemExit(7)"), log=log)
 
 
@@ -63,7 +63,8 @@ def test_missing_program(tmp_path: Path) -> None:
 
 
 def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
-    code = "import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
+    code = "import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True)"
+    code += "; p.wait()"
     pids: list[str] = []
     start = time.monotonic()
     with pytest.raises(ToolError, match="did not end within 1 s"):

@@ -12,7 +12,9 @@ from specs.network import NetworkSpec
 
 
 @pytest.mark.parametrize("model", [NetworkSpec, BoardSpec])
-def test_shipped_specs_load_under_their_own_name(model: type, tmp_path: Path) -> None:
+def test_shipped_specs_load_under_their_own_name(
+    model: type[NetworkSpec] | type[BoardSpec], tmp_path: Path
+) -> None:
     names = catalog.names(model)
     assert names
     for name in names:

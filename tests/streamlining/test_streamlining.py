@@ -89,16 +89,15 @@ def test_one_wrong_weight_is_told_by_layer_and_element(finn_work: Path, tmp_path
 
 def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
     from onnx import helper
+    from qonnx.core.modelwrapper import ModelWrapper
 
-    class Model:
-        class graph:
-            node = [helper.make_node(kind, ["a"], ["b"], name=f"{kind}_0")
-                    for kind in ("Pool", "ConvolutionInputGenerator", "MVAU")]  # fmt: skip
-
+    kinds = ("Pool", "ConvolutionInputGenerator", "MVAU")
+    nodes = [helper.make_node(kind, ["a"], ["b"], name=f"{kind}_0") for kind in kinds]
+    model = ModelWrapper(helper.make_model(helper.make_graph(nodes, "g", [], [])))
     with pytest.raises(
         PipelineError, match=r"Pool_0 \(Pool\), ConvolutionInputGenerator_0 .*supported: Label"
     ):
-        extract(Model, "net", InputSpec())
+        extract(model, "net", InputSpec())
 
 
 def test_the_same_qonnx_gives_the_same_dataflow_graph(finn_work: Path, tmp_path: Path) -> None:

@@ -21,7 +21,11 @@ def xnor_layer(weights: np.ndarray) -> Any:
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.util.basic import qonnx_make_model
 
-    hardware = {"domain": "finn.custom_op.fpgadataflow", "backend": "fpgadataflow", "PE": 1}
+    hardware: dict[str, Any] = {
+        "domain": "finn.custom_op.fpgadataflow",
+        "backend": "fpgadataflow",
+        "PE": 1,
+    }
     nodes = [
         helper.make_node(
             "MVAU",
@@ -147,8 +151,6 @@ def with_input_threshold(model: Any) -> Any:
     model.graph.node.insert(0, reshape)
     model.set_initializer("t_in", np.array([[127.5]], np.float32))
     model.graph.input.pop()
-    model.graph.input.append(
-        helper.make_tensor_value_info("raw", TensorProto.FLOAT, [1, 1, 1, MW])
-    )
+    model.graph.input.append(helper.make_tensor_value_info("raw", TensorProto.FLOAT, [1, 1, 1, MW]))
     model.set_tensor_datatype("raw", DataType["UINT8"])
     return model

@@ -1,4 +1,4 @@
-"""Yosys on small designs: counts by cell, by layer from the cache, and a netlist that still runs."""
+"""Yosys on small designs: counts by cell and by layer, and a netlist that still runs."""
 
 import json
 from pathlib import Path

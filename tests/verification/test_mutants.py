@@ -62,7 +62,9 @@ def test_the_first_difference_is_named_in_stream_order() -> None:
     got = {edge: values.copy() for edge, values in expected.items()}
     got["fc1_out"][0, 0] += 1
     got["fc0_out"][2, 5] *= -1
-    with pytest.raises(VerificationError, match=r"RTL: not equal: layer fc0, image 2, element \[5\]"):
+    with pytest.raises(
+        VerificationError, match=r"RTL: not equal: layer fc0, image 2, element \[5\]"
+    ):
         require_equal(graph, expected, got, "RTL")
 
 
