@@ -15,6 +15,7 @@ from pipeline import state
 from pipeline.job import Figure
 from pipeline.stage import Task
 
+ABBREVIATIONS = {"ii": "II"}
 QUIET_SECONDS = 10.0
 """Between two progress lines where the output is no terminal."""
 
@@ -95,7 +96,9 @@ def figures(task: Task) -> str:
 
 def _label(name: str, figure: Figure) -> str:
     """The figure's name, unless its unit says it already (98 cycles; 665 LUT)."""
-    return "" if figure.unit.lower() == name else f"{name.replace('_', ' ')} "
+    if figure.unit.lower() == name:
+        return ""
+    return f"{ABBREVIATIONS.get(name, name.replace('_', ' '))} "
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

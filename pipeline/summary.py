@@ -18,6 +18,9 @@ from pipeline.unit import Unit
 Row = tuple[str, str, str, str]
 """What, its value, its kind, a remark."""
 
+WIDTH = 110
+"""Columns of the table where the output is no terminal."""
+
 FILES = (
     ("trained weights", "train", "weights.safetensors"),
     ("QONNX", "export", "model.onnx"),
@@ -37,6 +40,8 @@ def show(chain: list[Task]) -> None:
     metrics = {task.stage.name: state.metrics(task.folder) for task in chain}
     folders = {task.stage.name: task.folder for task in chain}
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
     table = Table(title=unit.name, title_justify="left", pad_edge=False)
     table.add_column("")
     table.add_column("", justify="right")

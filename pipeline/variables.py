@@ -109,6 +109,11 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
         for part in [*path, leaf]:
             value = getattr(value, part)
         if value != before:
-            changed[name] = f"{value:g}" if isinstance(value, float) else str(value)
+            changed[name] = _written(value)
         spec, document = after, after.model_dump()
     return spec, changed
+
+
+def _written(value: object) -> str:
+    """A value as part of a unit's name: 3000, not 3000.0 or 3e+03."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -89,7 +89,7 @@ def search(
         shown = binding(space, wanted, budget) if wanted >= space.iis()[0] else []
         why = _told(shown) if shown else f"no legal folding takes fewer than {best:,} cycles"
         raise DoesNotFit(
-            f"fold: fps={fps:g} at {mhz:g} MHz needs an II of at most {wanted:,} cycles, but the "
+            f"fold: fps={fps:.10g} at {mhz:.10g} MHz needs an II of at most {wanted:,} cycles, but the "
             f"least that fits is {best:,}: {why}. What would fit: fps={mhz * 1e6 // best:.0f}, a "
             f"faster clock_mhz=, or a larger board"
         )
@@ -113,7 +113,9 @@ def _certificate(
     else:
         bound["binding"] = "no legal folding is faster"
     return {
-        "objective": "least II" if fps is None else f"least share of LUT and BRAM at {fps:g} fps",
+        "objective": "least II"
+        if fps is None
+        else f"least share of LUT and BRAM at {fps:.10g} fps",
         "ii": solution.ii,
         "estimated": {"lut": solution.lut, "bram18": solution.bram18},
         "budget": {

@@ -42,12 +42,15 @@ def mutants(
             acc = reference.accumulate(layer, graph.edges[layer.input].dtype, x)
             yield from _made(graph, layer, "weight", _weight(layer, target, x, acc, y))
             if layer.thresholds is not None:
-                yield from _made(graph, layer, "threshold", _threshold(layer.thresholds, acc))
+                moved = _threshold(layer.thresholds, acc, layer.accumulator.max)
+                yield from _made(graph, layer, "threshold", moved)
             simd = folding[layer.id].simd
             yield from _made(graph, layer, "lane", _lane(layer, target, simd, x, acc, y))
         elif isinstance(layer, Threshold):
             values = x.reshape(-1, layer.thresholds.shape[0])
-            yield from _made(graph, layer, "threshold", _threshold(layer.thresholds, values))
+            greatest = graph.edges[layer.input].dtype.max + 1  # "never" is a legal threshold
+            moved = _threshold(layer.thresholds, values, greatest)
+            yield from _made(graph, layer, "threshold", moved)
 
 
 Change = tuple[str, str, np.ndarray]
@@ -91,13 +94,15 @@ def _weight(
     return None
 
 
-def _threshold(thresholds: np.ndarray, values: np.ndarray) -> Change | None:
+def _threshold(thresholds: np.ndarray, values: np.ndarray, greatest: int) -> Change | None:
     """The threshold that changes an output when raised by the least: just above a value met.
 
-    thresholds: [C, T], of which the last is raised (so they stay ascending); values: [N, C].
+    thresholds: [C, T], of which the last is raised (so they stay ascending) to `greatest` at
+    most; values: [N, C].
     """
     limits = thresholds[:, -1]
-    distance = np.where(values >= limits, values - limits, np.iinfo(np.int64).max).min(axis=0)
+    shows = (values >= limits) & (values < greatest)
+    distance = np.where(shows, values - limits, np.iinfo(np.int64).max).min(axis=0)
     channel = int(np.argmin(distance))
     if distance[channel] == np.iinfo(np.int64).max:
         return None

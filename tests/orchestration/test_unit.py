@@ -35,6 +35,11 @@ def test_overrides_are_part_of_the_name_and_defaults_are_not() -> None:
     assert same.name == default.name
 
 
+def test_numbers_in_names_are_plain() -> None:
+    name = one(network="tfc_1w1a", fps="2e6", clock_mhz="62.5").name
+    assert name == "tfc_1w1a@Pynq-Z1.open.fps-2000000.clock_mhz-62.5"
+
+
 def test_lists_and_all() -> None:
     names = [unit.name for unit in select({"network": "tfc_1w1a,tfc_2w2a", "board": "all"})]
     assert names == [

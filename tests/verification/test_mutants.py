@@ -49,6 +49,14 @@ def changes(a: HardwareGraph, b: HardwareGraph) -> set[str]:
     }
 
 
+def test_a_moved_threshold_stays_in_the_accumulators_type() -> None:
+    for seed in range(20):
+        graph = dense([12, 8, 4], "INT2", "INT2", seed)
+        folding = {layer.id: Fold(1, 4) for layer in graph.layers}
+        for mutant in mutants(graph, folding, reference.run(graph, images(graph, 64, seed))):
+            mutant.graph.check()
+
+
 def test_no_lanes_to_swap_with_simd_one() -> None:
     graph = dense([8, 6, 3])
     folding = {layer.id: Fold(1, 1) for layer in graph.layers}
