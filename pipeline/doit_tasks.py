@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile, TaskError, TaskFailed
 
 from pipeline import graph, state, summary
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, ToolError
 from pipeline.reporter import Progress
 from pipeline.stage import Task
 from pipeline.tools import run_tool
@@ -104,11 +105,10 @@ def _check(chain: list[Task]) -> TaskFailed | None:
 
 def run_tests() -> TaskFailed | None:
     """The test suite, its lines shown as they come."""
-    command = [sys.executable, "-m", "pytest"]
+    log = ROOT / "build" / "test.log"
+    command: list[str | Path] = [sys.executable, "-m", "pytest"]
     try:
-        run_tool(
-            command, log=ROOT / "build" / "test.log", cwd=ROOT, on_line=print, tool_errors=False
-        )
-    except PipelineError as error:
-        return TaskFailed(str(error))
+        run_tool(command, log=log, cwd=ROOT, on_line=print, tool_errors=False)
+    except ToolError:
+        return TaskFailed(f"see above; the same in {log}")
     return None

@@ -7,7 +7,6 @@ costs a run and no compilation.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -37,8 +36,8 @@ def run(job: Job) -> Metrics:
     folding = choice.load(job.inputs["fold"] / "folding.json")
     with np.load(job.inputs["streamline"] / "golden.npz") as golden:
         images = golden["images"][:IMAGES]
-    with tempfile.TemporaryDirectory(dir=job.folder) as work:
-        depths, ii = size(graph, folding, images, Path(work), job.cache)
+    with job.scratch() as work:
+        depths, ii = size(graph, folding, images, work, job.cache)
     (job.folder / "fifo_depths.json").write_text(json.dumps(depths, indent=1) + "\n")
     joined = links(graph, folding)
     return {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -13,6 +15,7 @@ from pydantic import TypeAdapter
 
 Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
 T = TypeVar("T")
+SCRATCH = "work"
 
 PROGRESS = "@progress "
 """Begins a line on a stage's standard output that is for the console, not only for the log."""
@@ -58,6 +61,18 @@ class Job:
     def cache(self) -> Path:
         """What units share and anybody may delete: compiled run-time code, netlist counts."""
         return self.folder.parents[1] / ".cache"
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for what is not an output, gone when the work is done.
+
+        After a failure it stays in the partial folder, so that the logs an error names are there.
+        """
+        folder = self.folder / SCRATCH
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
+        shutil.rmtree(folder)
 
     def spec(self, path: str, kind: type[T]) -> T:
         """The declared spec value at `path`, as `kind`. KeyError: the stage never declared it."""

@@ -126,10 +126,18 @@ def publish(final: Path) -> None:
     """old -> .old, partial -> final, delete .old; `recover` finishes it if it is cut."""
     partial, old = partial_of(final), final.with_name(f"{final.name}.old")
     (partial / DIGEST).unlink(missing_ok=True)
+    _move_scripts(partial, final)
     if final.exists():
         final.rename(old)
     partial.rename(final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _move_scripts(partial: Path, final: Path) -> None:
+    """Makes the commands kept beside the logs name the folder that is about to be theirs."""
+    for script in (partial / "logs").rglob("*"):
+        if script.suffix in (".sh", ".ys"):
+            script.write_text(script.read_text().replace(str(partial), str(final)))
 
 
 def recover(final: Path) -> None:

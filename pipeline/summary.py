@@ -59,6 +59,7 @@ def show(chain: list[Task]) -> None:
     console.print(table)
     for what, stage, name in FILES:
         console.print(f"{what:<22} {_short(folders[stage] / name)}", soft_wrap=True)
+    console.print(f"{'bitfile':<22} none: placement and routing are not part of this version")
 
 
 def _row(what: str, figure: Figure, remark: str = "") -> Row:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +46,8 @@ def run(job: Job) -> Metrics:
     }
     traced = len(next(iter(expected.values())))
     progress("compiling the model")
-    with tempfile.TemporaryDirectory(dir=job.folder) as work:
-        model = build_model(job.inputs["rtl"], Path(work), job.cache)
+    with job.scratch() as work:
+        model = build_model(job.inputs["rtl"], work, job.cache)
         progress(f"{len(golden['images'])} images", 0.4)
         free = model.run(golden["images"], trace=traced)
         require_equal(graph, expected, free.streams, "RTL")
@@ -61,7 +60,7 @@ def run(job: Job) -> Metrics:
             stalled = model.run(golden["images"][:traced], stalls=stalls, trace=traced)
             require_equal(graph, expected, stalled.streams, f"RTL with stalls ({stalls})")
         progress("mutants", 0.8)
-        caught = _catch(model, graph, folding, golden["images"][:traced], expected, Path(work))
+        caught = _catch(model, graph, folding, golden["images"][:traced], expected, work)
     _write_csv(job.folder / "mutants.csv", ["layer", "kind", "change", "first_difference"], caught)
     peaks = [[edge, peak] for edge, peak in free.peaks.items()]
     _write_csv(job.folder / "fifo_peaks.csv", ["edge", "most_beats"], peaks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +36,11 @@ def run(job: Job) -> Metrics:
     from pipeline.streamlining import finn  # noqa: PLC0415 - seconds of imports
 
     contract = job.spec("network.input", InputSpec)
-    with tempfile.TemporaryDirectory(dir=job.folder) as work:
+    with job.scratch() as work:
         progress("importing FINN")
-        finn.bootstrap(Path(work))
+        finn.bootstrap(work)
         progress("streamlining", 0.3)
-        model = finn.to_dataflow(job.inputs["export"] / "model.onnx", contract, Path(work))
+        model = finn.to_dataflow(job.inputs["export"] / "model.onnx", contract, work)
     extraction = extract(model, job.spec("network.name", str), contract)
     model.save(str(job.folder / "dataflow.onnx"))
     hardware.save(extraction.graph, job.folder)

@@ -37,7 +37,7 @@ def run(job: Job) -> Metrics:
     logs = job.folder / "logs"
     progress("whole design and each layer")
     prefix = job.folder / "netlist"
-    with ThreadPoolExecutor(PARALLEL) as pool:
+    with job.scratch() as work, ThreadPoolExecutor(PARALLEL) as pool:
         # the whole design first: it takes longest
         whole = pool.submit(
             synthesise,
@@ -50,7 +50,7 @@ def run(job: Job) -> Metrics:
         )
         by_layer = {
             layer.id: pool.submit(
-                utilisation, graph, layer, folding[layer.id], family, job.cache, logs
+                utilisation, graph, layer, folding[layer.id], family, job.cache, work
             )
             for layer in graph.layers
         }

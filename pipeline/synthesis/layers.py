@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 from pipeline import state
@@ -21,22 +20,24 @@ def alone(graph: HardwareGraph, layer: Layer) -> HardwareGraph:
 
 
 def utilisation(
-    graph: HardwareGraph, layer: Layer, fold: Fold, family: str, cache: Path, logs: Path
+    graph: HardwareGraph, layer: Layer, fold: Fold, family: str, cache: Path, work: Path
 ) -> Utilisation:
-    """Resources of `layer` folded as `fold`; remembered by the digest of its design and script."""
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work) / "design"
-        design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)
-        digest = state.digest_of(
-            [
-                commands(design.sources, design.top, family, "layer"),
-                {name: state.sha256(folder / name) for name in (*design.sources, *design.memories)},
-            ]
-        )
-        known = cache / "yosys" / f"{digest}.json"
-        if not known.exists():
-            prefix, log = Path(work) / "layer", logs / f"yosys-{layer.id}.log"
-            found = synthesise(design.sources, design.top, family, folder, prefix, log)
-            known.parent.mkdir(parents=True, exist_ok=True)
-            state.write_atomically(known, json.dumps(found.document()) + "\n")
+    """Resources of `layer` folded as `fold`; remembered by the digest of its design and script.
+
+    cache: of the build folder. work: a folder for the design and Yosys' log.
+    """
+    folder = work / layer.id
+    design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)
+    digest = state.digest_of(
+        [
+            commands(design.sources, design.top, family, "layer"),
+            {name: state.sha256(folder / name) for name in (*design.sources, *design.memories)},
+        ]
+    )
+    known = cache / "yosys" / f"{digest}.json"
+    if not known.exists():
+        prefix, log = folder / "layer", folder / "yosys.log"
+        found = synthesise(design.sources, design.top, family, folder, prefix, log)
+        known.parent.mkdir(parents=True, exist_ok=True)
+        state.write_atomically(known, json.dumps(found.document()) + "\n")
     return Utilisation(**json.loads(known.read_text()))

@@ -1,0 +1,110 @@
+"""The fold stage: optimal under the budget or at a speed, and what it says when nothing fits."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import DoesNotFit
+from pipeline.folding import choice, run
+from pipeline.hardware import graph as hardware
+from pipeline.job import Job
+from tests.hardware.networks import dense
+
+BOARD: dict[str, Any] = {
+    "board.family": "zynq-7000",
+    "board.lut": 53_200,
+    "board.bram36": 140,
+    "board.lut_share": 0.85,
+    "board.bram_share": 0.95,
+    "board.memory_port_bits": 64,
+    "target.fps": None,
+    "target.clock_mhz": 100.0,
+}
+
+
+def fold(tmp_path: Path, **changes: object) -> Job:
+    """The job of a 784-64-64-10 network after it ran."""
+    streamlined, folder = tmp_path / "streamline", tmp_path / "fold"
+    for path in (streamlined, folder):
+        path.mkdir()
+    hardware.save(dense([784, 64, 64, 10]), streamlined)
+    specs = {**BOARD, **{name.replace("__", "."): value for name, value in changes.items()}}
+    job = Job("fold", "net", specs, {"streamline": streamlined}, folder)
+    run(job)
+    return job
+
+
+def cycles(job: Job) -> int:
+    graph = hardware.load(job.inputs["streamline"])
+    folding = choice.load(job.folder / "folding.json")
+    choice.check(graph, folding)
+    return max(
+        choice.cycles(layer, folding[layer.id], graph.edges[layer.input]) for layer in graph.layers
+    )
+
+
+def certificate(job: Job) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((job.folder / "certificate.json").read_text())
+    return document
+
+
+def test_the_memory_port_bounds_a_small_network(tmp_path: Path) -> None:
+    job = fold(tmp_path)
+    assert cycles(job) == 98, "784 bytes through 64 bits a clock"
+    bound = certificate(job)["bound"]
+    assert [need["resource"] for need in bound["binding"]] == ["input_bits"]
+    assert bound["next_faster_ii"] < 98
+
+
+def test_a_wider_port_makes_it_faster(tmp_path: Path) -> None:
+    assert cycles(fold(tmp_path, board__memory_port_bits=128)) == 49
+
+
+def test_a_speed_is_reached_with_less(tmp_path: Path) -> None:
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "fast").mkdir()
+    slow, fast = fold(tmp_path / "slow", target__fps=100_000.0), fold(tmp_path / "fast")
+    assert cycles(slow) <= 1000
+    assert certificate(slow)["estimated"]["lut"] < 0.5 * certificate(fast)["estimated"]["lut"]
+
+
+def test_lut_or_block_ram_can_bind(tmp_path: Path) -> None:
+    for name, changes in (
+        ("lut", {"board__lut": 1500}),
+        ("bram18", {"board__lut": 3500, "board__bram36": 2}),
+    ):
+        (tmp_path / name).mkdir()
+        job = fold(tmp_path / name, **changes)
+        assert cycles(job) > 98
+        needs = certificate(job)["bound"]["binding"]
+        assert "lut" in {need["resource"] for need in needs}
+        assert all(need["need"] > need["have"] for need in needs)
+
+
+def test_the_front_begins_with_the_fastest(tmp_path: Path) -> None:
+    rows = list(csv.DictReader((fold(tmp_path).folder / "pareto.csv").open()))
+    assert int(rows[0]["ii"]) == 98
+    iis, luts = ([int(row[name]) for row in rows] for name in ("ii", "lut"))
+    assert iis == sorted(iis)
+    assert luts[-1] < luts[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"target__fps": 2e6},
+            r"fps=2000000 at 100 MHz needs an II of at most 50 cycles.*128 bits",
+        ),
+        ({"target__fps": 3e8}, "no legal folding takes fewer than"),
+        ({"board__lut": 200}, "not even the slowest folding .* fits the budget: .* LUTs needed"),
+    ],
+)
+def test_what_does_not_fit_says_what_would(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DoesNotFit, match=words):
+        fold(tmp_path, **changes)
