@@ -90,8 +90,8 @@ def search(
         why = _told(shown) if shown else f"no legal folding takes fewer than {best:,} cycles"
         raise DoesNotFit(
             f"fold: fps={fps:.10g} at {mhz:.10g} MHz needs an II of at most {wanted:,} cycles, "
-            f"but the least that fits is {best:,}: {why}. What would fit: fps={mhz * 1e6 // best:.0f}, a "
-            f"faster clock_mhz=, or a larger board"
+            f"but the least that fits is {best:,}: {why}. What would fit: "
+            f"fps={mhz * 1e6 // best:.0f}, a faster clock_mhz=, or a larger board"
         )
     solution = cheapest(space, wanted, budget, board)
     assert solution is not None, "an II that fits has a solution"
