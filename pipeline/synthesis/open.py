@@ -16,8 +16,10 @@ def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list
     """The Yosys script: `sources` to `<prefix>.v` (netlist), `<prefix>.json`, `<prefix>.sta`.
 
     synth_xilinx always maps with abc9, which costs 5-60 % LUTs on this kind of logic, so its
-    mapping step is replaced by abc with the costs of LUT2..LUT6. No shift registers and no DSPs:
-    the subset that open place and route implements rightly, and nothing is lost by it here.
+    mapping step is replaced by abc, with the costs of LUT2..LUT6 and of two and four LUT6 behind
+    the slice's multiplexers (MUXF7, MUXF8), which ROMs of more than 64 words want. No shift
+    registers and no DSPs: the subset that open place and route implements rightly, and nothing is
+    lost by it here.
     """
     return [
         f"read_verilog -defer {' '.join(sources)}",
@@ -25,7 +27,7 @@ def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list
         f"synth_xilinx -family {FAMILIES[family]} -top {top} -flatten -nodsp -nosrl -noiopad"
         " -noclkbuf -run begin:map_luts",
         "opt_expr -mux_undef -noclkinv",
-        "abc -luts 2:2,3,6:5",
+        "abc -luts 2:2,3,6:5,10,20",
         "clean",
         "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
         "xilinx_dffopt",
