@@ -73,9 +73,14 @@ def test_scratch_goes_on_success_and_stays_for_the_reader_of_an_error(tmp_path: 
     with job.scratch() as work:
         (work / "tool.log").write_text("fine")
     assert not work.exists()
-    with pytest.raises(RuntimeError), job.scratch() as work:
-        (work / "tool.log").write_text("bad")
-        raise RuntimeError
+
+    def fail() -> None:
+        with job.scratch() as work:
+            (work / "tool.log").write_text("bad")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (work / "tool.log").read_text() == "bad"
     with job.scratch() as work:
         assert list(work.iterdir()) == [], "begun anew"
