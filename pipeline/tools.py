@@ -22,12 +22,14 @@ ERROR_LINE = re.compile(r"^\s*(%?\s*error|fatal)\b[^a-z]", re.IGNORECASE)
 """Lines that mean failure even where the exit code is 0 (Verilator, Yosys, Vivado, compilers)."""
 
 _PR_SET_PDEATHSIG = 1
+# loaded here: between fork and exec of a process with threads nothing may be loaded
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
     """Asks the kernel to kill this process when its parent ends, however that ends (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def run_tool(
