@@ -91,6 +91,9 @@ def _up_to_date(stage_task: Task) -> bool:
 def _check(chain: list[Task]) -> TaskFailed | None:
     """Hashes every output again; tells which differ from their manifest."""
     built = [task for task in chain if state.manifest(task.folder) is not None]
+    if not built:
+        print(f"{chain[-1].unit.name}: nothing is built yet")
+        return None
     damaged = [
         f"{task.folder / name}: content differs from the manifest"
         for task in built

@@ -23,6 +23,7 @@ STAGES = (
         "pipeline.training",
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),
+        resumes=True,
         shows=("test_accuracy", "validation_accuracy", "epochs"),
     ),
     Stage(
@@ -38,7 +39,7 @@ STAGES = (
         "network",
         "pipeline.streamlining",
         needs=("data", "export"),
-        reads=("network.name", "network.model", "network.input"),
+        reads=("network.name", "network.input"),
         shows=("equal", "accuracy"),
     ),
     Stage(
@@ -47,7 +48,6 @@ STAGES = (
         "pipeline.folding",
         needs=("streamline",),
         reads=(
-            "board.family",
             "board.lut",
             "board.bram36",
             "board.lut_share",
@@ -91,7 +91,6 @@ STAGES = (
             "board.ff",
             "board.bram36",
             "board.dsp",
-            "target.clock_mhz",
         ),
         shows=("lut", "ff", "bram36"),
     ),

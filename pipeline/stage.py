@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from pipeline.tools import die_with_parent, run_tool
 from pipeline.unit import Scope, Unit
 from pipeline.variables import ROOT, Settings
 
+PARENT = "PIPELINE_PARENT"
+"""Set for the process of a stage: it is to end with the doit that started it."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -26,7 +30,8 @@ class Stage:
 
     needs: the stages whose published files it reads. reads: dotted spec paths, all it may know of
     the specs; a change elsewhere does not rebuild it. version: raised when its code changes what
-    it produces. shows: the figures of its line on the console.
+    it produces. resumes: it can go on from what a cut run of the same job left, to the identical
+    result; all others begin anew. shows: the figures of its line on the console.
     """
 
     name: str
@@ -35,6 +40,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     shows: tuple[str, ...] = ()
+    resumes: bool = False
     version: int = 1
 
 
@@ -53,7 +59,7 @@ class Task:
 
     @property
     def build(self) -> Path:
-        return (ROOT / self.settings.build_dir).resolve()
+        return (ROOT / Path(self.settings.build_dir).expanduser()).resolve()
 
     @property
     def folder(self) -> Path:
@@ -70,18 +76,8 @@ class Task:
 
     def digest(self) -> str | None:
         """Digest of all that decides the result; None while an input is not published."""
-        manifests = {task.stage.name: state.manifest(task.folder) for task in self.inputs}
-        if any(document is None for document in manifests.values()):
-            return None
-        return state.digest_of(
-            {
-                "stage": self.stage.name,
-                "version": self.stage.version,
-                "specs": self.specs(),
-                # outputs only: an input that was rebuilt to the same files rebuilds nothing here
-                "inputs": {name: doc["outputs"] for name, doc in manifests.items() if doc},
-            }
-        )
+        inputs = {task.stage.name: task.folder for task in self.inputs}
+        return state.job_digest(self.stage.name, self.stage.version, self.specs(), inputs)
 
     def specs(self) -> dict[str, Any]:
         return {path: self.unit.read(path) for path in self.stage.reads}
@@ -111,6 +107,7 @@ class Task:
         return {
             "stage": self.stage.name,
             "module": self.stage.module,
+            "resumes": self.stage.resumes,
             "version": self.stage.version,
             "unit": self.unit.name,
             "long_name": self.unit.long_name,
@@ -118,7 +115,6 @@ class Task:
             "inputs": {
                 task.stage.name: str(task.folder.relative_to(self.build)) for task in self.inputs
             },
-            "digest": self.digest(),
             "settings": self.settings.model_dump(mode="json"),
         }
 
@@ -130,8 +126,14 @@ class Task:
         """
         if multiprocessing.parent_process() is not None:
             die_with_parent()  # a worker of `doit -n`
-        self.job_file.parent.mkdir(parents=True, exist_ok=True)
-        state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
+        try:
+            self.job_file.parent.mkdir(parents=True, exist_ok=True)
+            state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
+        except OSError as error:
+            raise PipelineError(
+                f"{self.job_file.parent}: cannot be written ({error.strerror}); set build_dir in "
+                "local.toml, or PIPELINE_BUILD_DIR, to a folder that can"
+            ) from None
         told: list[str] = []
 
         def on_line(line: str) -> None:
@@ -144,7 +146,14 @@ class Task:
 
         command: list[str | Path] = [sys.executable, "-m", "pipeline.run", self.job_file]
         try:
-            run_tool(command, log=self.log, cwd=ROOT, on_line=on_line, tool_errors=False)
+            run_tool(
+                command,
+                log=self.log,
+                cwd=ROOT,
+                env={PARENT: str(os.getpid())},
+                on_line=on_line,
+                tool_errors=False,
+            )
         except ToolError:
             if told:
                 raise PipelineError(told[0]) from None

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +38,41 @@ def digest_of(document: Any) -> str:
 def outputs(folder: Path) -> Iterator[Path]:
     """Files of a stage folder that count as outputs, in a fixed order."""
     for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if place.parts[0] in (*BYPRODUCTS, MANIFEST, RUN, DIGEST) or not path.is_file():
+        first = path.relative_to(folder).parts[0]
+        # names with a dot in front are of writes that were cut
+        if first in (*BYPRODUCTS, MANIFEST, RUN) or first.startswith(".") or not path.is_file():
             continue
         yield path
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a published stage folder; None if there is none that can be read."""
-    return _read(folder / MANIFEST)
+    return _read(folder / MANIFEST, {"digest", "outputs", "metrics"})
 
 
 def run_record(folder: Path) -> dict[str, Any] | None:
-    return _read(folder / RUN)
+    return _read(folder / RUN, {"outputs"})
+
+
+def job_digest(
+    stage: str, version: int, specs: Mapping[str, Any], inputs: Mapping[str, Path]
+) -> str | None:
+    """Digest of all that decides a stage's result; None while an input is not published.
+
+    inputs: published folder by stage. Of an input its outputs alone count: one that was built
+    again to the same files rebuilds nothing.
+    """
+    manifests = {name: manifest(folder) for name, folder in inputs.items()}
+    if any(document is None for document in manifests.values()):
+        return None
+    return digest_of(
+        {
+            "stage": stage,
+            "version": version,
+            "specs": dict(specs),
+            "inputs": {name: doc["outputs"] for name, doc in manifests.items() if doc},
+        }
+    )
 
 
 def metrics(folder: Path) -> Metrics:
@@ -59,12 +81,12 @@ def metrics(folder: Path) -> Metrics:
     return _METRICS.validate_python(document["metrics"]) if document else {}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path, keys: set[str]) -> dict[str, Any] | None:
     try:
         document = json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return None
-    return document if isinstance(document, dict) else None
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None  # ValueError: not JSON, or not even text
+    return document if isinstance(document, dict) and keys <= document.keys() else None
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -153,11 +175,11 @@ def recover(final: Path) -> None:
             old.rename(final)
 
 
-def open_partial(final: Path, digest: str) -> Path:
-    """The folder to work in: what a cut run of the same job left, else a new empty one."""
+def open_partial(final: Path, digest: str, resumes: bool) -> Path:
+    """The folder to work in: a new one, or what a cut run of the same job left if it `resumes`."""
     partial = partial_of(final)
     mark = partial / DIGEST
-    if not (mark.is_file() and mark.read_text() == digest):
+    if not (resumes and mark.is_file() and mark.read_text() == digest):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         mark.write_text(digest)

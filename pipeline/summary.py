@@ -50,7 +50,7 @@ def show(chain: list[Task]) -> None:
     for section in (
         _accuracy(metrics),
         _speed(metrics, unit),
-        _resources(metrics),
+        _resources(metrics, unit),
         _proof(metrics),
     ):
         for row in section:
@@ -86,12 +86,16 @@ def _speed(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
     yield _row("latency", simulated["latency"], f"first image; {simulated['latency_us']} {clock}")
 
 
-def _resources(metrics: dict[str, Metrics]) -> Iterator[Row]:
+def _resources(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
     fold, synth = metrics["fold"], metrics["synth"]
+    budgets = {"lut": "board.lut_share", "bram36": "board.bram_share"}
     for name in ("lut", "ff", "bram36", "dsp"):
-        remark = f"{synth[f'{name}_share'].value:.2f} % of the board"
-        if name in fold:
-            remark += f"; fold estimated {fold[name].value:,}"
+        share = float(synth[f"{name}_share"].value)
+        remark = f"{share:.2f} % of the board"
+        if name in budgets:
+            budget = 100 * unit.read(budgets[name])
+            over = ": OVER IT" if share > budget else ""
+            remark += f" (budget {budget:g} %{over}); estimated {fold[name].value:,}"
         yield _row(name.upper(), synth[name], remark)
     for name in ("muxf", "carry", "inv"):
         yield _row(name.upper(), synth[name], "not counted as LUT")

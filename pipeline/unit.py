@@ -71,7 +71,7 @@ def select(given: Mapping[str, str]) -> list[Unit]:
 def _find(
     model: type[NetworkSpec] | type[BoardSpec], variable: str, given: Mapping[str, str]
 ) -> Iterator[tuple[str, Any]]:
-    words = given.get(variable, QUICK_START[variable]).split(",")
+    words = [word for word in given.get(variable, QUICK_START[variable]).split(",") if word]
     if words == ["all"]:
         words = catalog.names(model)
     for word in dict.fromkeys(words):

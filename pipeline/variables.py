@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from pipeline.errors import SpecError, nearest
-from specs.base import Spec, validate
+from specs.base import Spec, parse, validate
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True)
-class Variable:
-    """`field`: the dotted spec field it overrides; empty for what selects or is a setting."""
-
-    help: str
-    field: str = ""
-
-
 VARIABLES = {
-    "network": Variable("shipped name, path of a .toml file, comma list, or all"),
-    "board": Variable("shipped name, path of a .toml file, comma list, or all"),
-    "dataset": Variable("data set the network is trained on", "network.dataset"),
-    "epochs": Variable("training epochs", "network.training.epochs"),
-    "seed": Variable("seed of the training", "network.training.seed"),
-    "engine": Variable("how hardware is made", "target.engine"),
-    "fps": Variable("images a second to reach; default: the most the board allows", "target.fps"),
-    "clock_mhz": Variable("clock of the accelerator", "target.clock_mhz"),
-    "data_root": Variable("folder with the data set's original files"),
+    "network": "",
+    "board": "",
+    "dataset": "network.dataset",
+    "epochs": "network.training.epochs",
+    "seed": "network.training.seed",
+    "engine": "target.engine",
+    "fps": "target.fps",
+    "clock_mhz": "target.clock_mhz",
+    "data_root": "",
 }
+"""The spec field each one overrides; none for what selects a spec or is a setting."""
 
 
 class Settings(Spec):
@@ -61,26 +53,25 @@ def check_names(given: Mapping[str, str]) -> None:
 
 
 def settings(given: Mapping[str, str]) -> Settings:
-    """local.toml at the root, overridden by PIPELINE_* of the environment, then by variables."""
-    import tomllib  # noqa: PLC0415 - only read where the file is there
+    """local.toml at the root, overridden by PIPELINE_* of the environment, then by variables.
 
+    Relative paths in the first two are relative to the repository, in a variable to the user.
+    """
     path = ROOT / "local.toml"
-    document = {}
-    if path.is_file():
-        try:
-            document = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
-            raise SpecError(f"{path}: not valid TOML: {error}") from None
+    document = parse(path) if path.is_file() else {}
     for name in Settings.model_fields:
         if value := os.environ.get(f"PIPELINE_{name.upper()}"):
             document[name] = value
     if "data_root" in given:
-        document["data_root"] = str(
-            (user_folder() / Path(given["data_root"]).expanduser()).resolve()
-        )
-        if not Path(document["data_root"]).is_dir():
+        root = (user_folder() / Path(given["data_root"]).expanduser()).resolve()
+        if not root.is_dir():
             raise SpecError(f"data_root={given['data_root']}: no such folder")
-    return validate(Settings, document, str(path))
+        document["data_root"] = str(root)
+    found = validate(Settings, document, str(path))
+    if found.data_root is not None and "data_root" not in given:
+        root = (ROOT / Path(found.data_root).expanduser()).resolve()
+        found = found.model_copy(update={"data_root": str(root)})
+    return found
 
 
 def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, dict[str, str]]:
@@ -90,10 +81,10 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
     """
     document = spec.model_dump()
     changed = {}
-    for name, variable in VARIABLES.items():
-        if name not in given or not variable.field.startswith(f"{section}."):
+    for name, field in VARIABLES.items():
+        if name not in given or not field.startswith(f"{section}."):
             continue
-        *path, leaf = variable.field.split(".")[1:]
+        *path, leaf = field.split(".")[1:]
         place = document
         for part in path:
             place = place[part]

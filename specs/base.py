@@ -22,15 +22,19 @@ class Spec(BaseModel):
 
 def read(model: type[SpecT], path: Path) -> SpecT:
     """The spec in TOML file `path`. Raises SpecError naming every wrong field of the file."""
+    return validate(model, parse(path), str(path))
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """The document in TOML file `path`. Raises SpecError if it is none."""
     try:
-        document = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise SpecError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: not valid TOML: {error}") from None
-    return validate(model, document, str(path))
 
 
 def validate(model: type[SpecT], document: dict[str, Any], where: str) -> SpecT:

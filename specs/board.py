@@ -34,7 +34,7 @@ class TargetSpec(Spec):
     """What a board unit asks of its network beyond the board itself."""
 
     engine: Literal["open"] = "open"
-    fps: float | None = Field(default=None, gt=0)
+    fps: float | None = Field(default=None, gt=0, le=1e9)
     """Images a second to reach with the least hardware; None: as fast as the budget allows."""
     clock_mhz: float | None = Field(default=None, gt=0, le=1000)
     """None: the board's own."""

@@ -28,9 +28,9 @@ def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[st
     if word.endswith(".toml") or "/" in word:
         path = (folder / Path(word).expanduser()).resolve()
         if not path.is_file():
-            raise SpecError(f"{variable}={word}: no such file")
+            raise SpecError(f"{variable}={word}: {'a folder' if path.is_dir() else 'no such file'}")
         digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-        stem = "".join(c if c.isalnum() or c in "_-" else "-" for c in path.stem)
+        stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in path.stem)
         return f"{stem}-{digest}", read(model, path)
     path = _FOLDERS[model] / f"{word}.toml"
     if word not in names(model):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from specs.base import Spec
 
+MOST_INPUTS = 1 << 20
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
@@ -32,6 +34,8 @@ class InputSpec(Spec):
     def _positive(self) -> Self:
         if min(self.shape) < 1:
             raise ValueError("shape: height, width and channels must be at least 1")
+        if prod(self.shape) > MOST_INPUTS:
+            raise ValueError(f"shape: more than {MOST_INPUTS:,} values in an image")
         return self
 
 
@@ -46,12 +50,22 @@ class FcModel(Spec):
     input_bits: int = Field(ge=1, le=2)
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _has_hardware(self) -> Self:
+        # FINN converts a bipolar activation only where bipolar weights read it
+        if self.weight_bits > 1 and 1 in (self.activation_bits, self.input_bits):
+            raise ValueError(
+                f"weight_bits = {self.weight_bits} needs activation_bits and input_bits of 2: "
+                "there is no hardware layer for wider weights on 1-bit activations"
+            )
+        return self
+
 
 class TrainingSpec(Spec):
     """Adam on the squared hinge loss of +-1 targets, weights clipped to +-1 (BNN-PYNQ's recipe)."""
 
     epochs: int = Field(ge=1, le=100_000)
-    batch_size: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=100, ge=2)
     learning_rate: float = Field(default=0.02, gt=0)
     schedule: Literal["cosine", "halve"] = "cosine"
     """cosine: to zero over `epochs`; halve: every `halve_every` epochs (the published recipe)."""

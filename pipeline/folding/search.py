@@ -224,17 +224,16 @@ def _need_given_rest(space: Space, ii: int, lifted: Budget, need: Need) -> float
         return solutions[0].lut
     if need.resource == "bram18":
         return solutions[-1].bram18
-    return min(s.choice[0].input_lanes for s in solutions) * space.element_bits
+    widths = sorted({option.input_lanes * space.element_bits for option in space.options[0]})
+    return next(bits for bits in widths if least(space, ii, replace(lifted, input_bits=bits)))
 
 
-def front(space: Space, budget: Budget, board: Budget) -> list[Solution]:
-    """For every II that pays, the cheapest solution: ascending II, falling cost."""
+def front(space: Space, budget: Budget) -> list[Solution]:
+    """The Pareto front of (II, LUT, BRAM18) in the budget, ascending in II, then in LUT."""
     found: list[Solution] = []
-    for ii in reversed(space.iis()):
-        if found and ii >= found[-1].ii:
-            continue
-        solution = cheapest(space, ii, budget, board)
-        if solution is None:
-            break
-        found.append(solution)
-    return found[::-1]
+    for ii in space.iis():
+        for solution in least(space, ii, budget):
+            # of those found before, all with an II as low, none may be as good in both
+            if not any(s.lut <= solution.lut and s.bram18 <= solution.bram18 for s in found):
+                found.append(solution)
+    return found

@@ -21,7 +21,7 @@ def run(job: Job) -> Metrics:
     progress("linting with Verilator and Yosys", 0.3)
     lint(design, job.folder / "logs")
     return {
-        "modules": Figure(len(design.sources), "", "estimated"),
-        "memory_bits": Figure(design.memory_bits, "bit", "estimated"),
-        "fifo_bits": Figure(sum(x.depth * x.width for x in design.fifos), "bit", "estimated"),
+        "modules": Figure(len(design.sources), "", "measured"),
+        "memory_bits": Figure(design.memory_bits, "bits", "measured"),
+        "fifo_bits": Figure(sum(x.depth * x.width for x in design.fifos), "bits", "measured"),
     }

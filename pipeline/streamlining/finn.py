@@ -54,13 +54,8 @@ def to_dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:
         DataflowBuildConfig,
         ShellFlowType,
     )
-    from finn.transformation.qonnx.convert_qonnx_to_finn import (  # noqa: PLC0415
-        ConvertQONNXtoFINN,
-    )
-    from qonnx.core.datatype import DataType  # noqa: PLC0415
+    from finn.util.exception import FINNUserError  # noqa: PLC0415
     from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
-    from qonnx.transformation.insert_topk import InsertTopK  # noqa: PLC0415
-    from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
 
     # the board is needed by name only: nothing before specialisation depends on it
@@ -72,7 +67,23 @@ def to_dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:
         shell_flow_type=ShellFlowType.VIVADO_ZYNQ,
         board="Pynq-Z1",
     )
-    model = cleanup_model(ModelWrapper(str(qonnx)))
+    try:
+        return _streamline(steps, config, cleanup_model(ModelWrapper(str(qonnx))), contract)
+    except FINNUserError as error:
+        raise PipelineError(
+            f"FINN cannot turn this network into hardware layers: {error}"
+        ) from None
+
+
+def _streamline(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
+    from finn.transformation.qonnx.convert_qonnx_to_finn import (  # noqa: PLC0415
+        ConvertQONNXtoFINN,
+    )
+    from qonnx.core.datatype import DataType  # noqa: PLC0415
+    from qonnx.transformation.insert_topk import InsertTopK  # noqa: PLC0415
+    from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
+    from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
+
     model = steps.step_tidy_up(model.transform(ConvertQONNXtoFINN()), config)
     model = model.transform(MergeONNXModels(cleanup_model(preprocessing(contract))))
     model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def utilisation(
     design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)
     digest = state.digest_of(
         [
+            importlib.metadata.version("pyosys"),
             commands(design.sources, design.top, family, "layer"),
             {name: state.sha256(folder / name) for name in (*design.sources, *design.memories)},
         ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.folding.choice import Folding
+from pipeline.folding.choice import Fold, Folding
 from pipeline.hardware import reference
 from pipeline.hardware.graph import Edge, HardwareGraph, Layer, Mvau, Threshold
 
@@ -24,6 +24,14 @@ class Mutant:
     kind: str
     what: str
     graph: HardwareGraph
+
+
+def kinds(layer: Layer, fold: Fold) -> tuple[str, ...]:
+    """The kinds of mutant there are of a layer: lanes can be swapped where there are two."""
+    if isinstance(layer, Mvau):
+        thresholds = ("threshold",) if layer.thresholds is not None else ()
+        return ("weight", *thresholds, *(("lane",) if fold.simd > 1 else ()))
+    return ("threshold",) if isinstance(layer, Threshold) else ()
 
 
 def mutants(

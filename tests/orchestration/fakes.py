@@ -3,13 +3,14 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.job import Figure, Job, Metrics, progress
 
 
 def run(job: Job) -> Metrics:
-    """Acts as settings["data_root"] (abused as a script) says; counts its runs outside."""
+    """Acts as the variable FAKE_<STAGE> says; counts its runs in the file FAKE_COUNTER."""
     counter = Path(os.environ["FAKE_COUNTER"])
     with counter.open("a") as file:
         file.write(f"{job.stage}\n")
@@ -25,7 +26,10 @@ def run(job: Job) -> Metrics:
         time.sleep(60)
     (job.folder / "logs").mkdir(exist_ok=True)
     (job.folder / "logs" / "tool.log").write_text(str(time.time()))
-    epochs = job.spec("network.training", dict)["epochs"] if job.stage == "train" else 0
+    for path in job.specs:
+        if behaviour != "unread":
+            job.spec(path, Any)
+    epochs = job.specs["network.training"]["epochs"] if job.stage == "train" else 0
     parity = "constant" if behaviour == "same" else f"epochs {epochs}"
     (job.folder / "out.txt").write_text(
         parity + "".join((folder / "out.txt").read_text() for folder in job.inputs.values())

@@ -87,7 +87,7 @@ def test_scratch_goes_on_success_and_stays_for_the_reader_of_an_error(tmp_path: 
 
 
 def test_published_commands_name_the_published_folder(tmp_path: Path) -> None:
-    partial = state.open_partial(tmp_path / "synth", "digest")
+    partial = state.open_partial(tmp_path / "synth", "digest", False)
     (partial / "logs").mkdir()
     script = partial / "logs" / "yosys.log.sh"
     script.write_text(f"cd {partial}/design && yosys {partial}/logs/yosys.ys\n")

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from pipeline import state
 from pipeline.errors import PipelineError, ToolError
 from pipeline.graph import BY_NAME, STAGES, selection
 from pipeline.stage import Task
+from pipeline.unit import Unit
 from pipeline.variables import ROOT, Settings
 
 
@@ -159,9 +161,11 @@ def test_a_killed_stage_is_offered_what_it_left(
 
 def test_a_partial_of_another_job_is_not_offered(tmp_path: Path) -> None:
     final = tmp_path / "train"
-    (state.open_partial(final, "one") / "checkpoint").write_text("")
-    assert (state.open_partial(final, "one") / "checkpoint").exists()
-    assert not (state.open_partial(final, "two") / "checkpoint").exists()
+    (state.open_partial(final, "one", True) / "checkpoint").write_text("")
+    assert (state.open_partial(final, "one", True) / "checkpoint").exists()
+    assert not (state.open_partial(final, "two", True) / "checkpoint").exists()
+    (state.open_partial(final, "two", True) / "checkpoint").write_text("")
+    assert not (state.open_partial(final, "two", False) / "checkpoint").exists()
 
 
 def complete(folder: Path, text: str) -> None:
@@ -206,54 +210,140 @@ def test_two_builds_at_once_do_the_work_once(bench: Bench) -> None:
     assert bench.counter.read_text().split() == ["data"]
 
 
-# spec field -> stages that read it, beyond what their inputs' change causes
-READERS = {
-    "network.name": {"streamline"},
-    "network.description": set(),
-    "network.dataset": {"data"},
-    "network.model": {"train", "export", "streamline"},
-    "network.input": {"train", "export", "streamline"},
-    "network.training": {"train"},
-    "board.name": set(),
-    "board.description": set(),
-    "board.part": set(),
-    "board.family": {"fold", "synth"},
-    "board.lut": {"fold", "synth"},
-    "board.ff": {"synth"},
-    "board.bram36": {"fold", "synth"},
-    "board.dsp": {"synth"},
-    "board.uram": set(),
-    "board.memory_port_bits": {"fold"},
-    "board.clock_mhz": set(),  # through target.clock_mhz, which defaults to it
-    "board.lut_share": {"fold"},
-    "board.bram_share": {"fold"},
-    "target.engine": set(),  # part of the unit's name
-    "target.fps": {"fold"},
-    "target.clock_mhz": {"fold", "simulate", "synth"},
+# spec field -> another value of it, and the stages whose digest it changes by themselves
+FIELDS: dict[str, tuple[object, set[str]]] = {
+    "network.name": ("other", {"streamline"}),
+    "network.description": ("other", set()),
+    "network.dataset": ("mnist", {"data"}),
+    "network.input.resize": ("nearest", {"train", "export", "streamline"}),
+    "network.input.mean": (0.5, {"train", "export", "streamline"}),
+    "network.model.hidden": ((32,), {"train", "export"}),
+    "network.model.dropout": (0.1, {"train", "export"}),
+    "network.training.epochs": (3, {"train"}),
+    "network.training.seed": (7, {"train"}),
+    "board.name": ("other", set()),
+    "board.description": ("other", set()),
+    "board.part": ("other", set()),
+    "board.family": ("zynq-us+", {"synth"}),
+    "board.lut": (1, {"fold", "synth"}),
+    "board.ff": (1, {"synth"}),
+    "board.bram36": (1, {"fold", "synth"}),
+    "board.dsp": (1, {"synth"}),
+    "board.uram": (1, set()),
+    "board.memory_port_bits": (128, {"fold"}),
+    "board.clock_mhz": (50.0, set()),  # through target.clock_mhz, which defaults to it
+    "board.lut_share": (0.5, {"fold"}),
+    "board.bram_share": (0.5, {"fold"}),
+    "target.engine": ("other", set()),  # part of the unit's name
+    "target.fps": (5.0, {"fold"}),
+    "target.clock_mhz": (50.0, {"fold", "simulate"}),
 }
 
 
-def test_every_spec_field_has_exactly_its_readers() -> None:
-    (unit,) = selection({}).units
-    assert unit.board is not None
-    assert unit.target is not None
-    fields = {
-        f"{section}.{field}"
-        for section, spec in (
-            ("network", unit.network),
-            ("board", unit.board),
-            ("target", unit.target),
-        )
-        for field in type(spec).model_fields
+def changed_unit(unit: Unit, path: str, value: object) -> Unit:
+    """`unit`, and the units it stands on, with one spec field changed."""
+    section, *fields = path.split(".")
+
+    def change(spec: Any, names: list[str]) -> Any:
+        new = value if len(names) == 1 else change(getattr(spec, names[0]), names[1:])
+        return spec.model_copy(update={names[0]: new})
+
+    parent = None if unit.parent is None else changed_unit(unit.parent, path, value)
+    spec = getattr(unit, section)
+    changes = {} if spec is None else {section: change(spec, fields)}
+    return replace(unit, parent=parent, **changes)
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_a_field_rebuilds_exactly_the_stages_that_read_it(path: str) -> None:
+    value, stages = FIELDS[path]
+    chosen = selection({})
+    (unit,) = chosen.units
+    other = changed_unit(unit, path, value)
+    rebuilt = {
+        before.stage.name
+        for before, after in zip(chosen.chain(unit), chosen.chain(other), strict=True)
+        if before.specs() != after.specs()
     }
-    assert fields == set(READERS)
-    for field, readers in READERS.items():
-        declared = {
-            stage.name
-            for stage in STAGES
-            if any(path == field or field.endswith(f".{path}") for path in stage.reads)
-        }
-        assert declared == readers, field
+    assert rebuilt == stages
+
+
+def test_no_spec_field_is_left_out_of_the_table() -> None:
+    (unit,) = selection({}).units
+    known = {".".join(path.split(".")[:2]) for path in FIELDS}
+    for section in ("network", "board", "target"):
+        for field in type(getattr(unit, section)).model_fields:
+            assert f"{section}.{field}" in known
+
+
+def test_a_stage_that_declares_what_it_never_reads_is_a_bug(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the real stages' end-to-end runs this proves the table: declared is read."""
+    monkeypatch.setenv("FAKE_TRAIN", "unread")
+    with pytest.raises(ToolError, match=r"declares specs it never reads.*network\.training"):
+        bench.build()
+
+
+def test_what_an_earlier_job_file_says_of_the_inputs_is_not_believed(bench: Bench) -> None:
+    """A replay reads the inputs as they are, and is remembered as made from them."""
+    bench.build()
+    _, _, export = bench.tasks()
+    _, train, _ = bench.tasks(epochs="5")
+    bench.build(epochs="5")
+    shutil.rmtree(export.folder)
+    shutil.rmtree(export.inputs[1].folder)
+    shutil.copytree(train.folder, export.inputs[1].folder)  # other weights, the same job file
+    subprocess.run([sys.executable, "-m", "pipeline.run", export.job_file], check=True, cwd=ROOT)
+    assert "epochs 5" in (export.folder / "out.txt").read_text()
+    assert bench.build() == ["train", "export"]
+
+
+@pytest.mark.parametrize("text", ["{}", "not json", "\xff", '{"digest": 1}'])
+def test_an_unreadable_manifest_means_not_built(bench: Bench, text: str) -> None:
+    bench.build()
+    for name in ("manifest.json", "run.json"):
+        (bench.tasks()[1].folder / name).write_text(text, encoding="latin-1")
+        assert bench.build() == ["train"]
+
+
+def test_a_cut_stage_that_does_not_resume_begins_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.build()
+    export = bench.tasks()[2]
+    before = state.manifest(export.folder)
+    shutil.rmtree(export.folder)
+    partial = state.partial_of(export.folder)
+    (partial / "tmp1").mkdir(parents=True)
+    (partial / "tmp1" / "rubbish.v").write_text("half")
+    (partial / ".manifest.json.77").write_text("half")
+    (partial / state.DIGEST).write_text(export.digest() or "")
+    assert bench.build() == ["export"]
+    assert state.manifest(export.folder) == before
+
+
+def test_a_build_folder_that_cannot_be_written_is_told(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    bench.settings = Settings(build_dir=str(tmp_path / "file"))
+    with pytest.raises(PipelineError, match="cannot be written"):
+        bench.build()
+
+
+def test_not_a_job_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for text in ("{}", "[]", "nothing"):
+        path.write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.run", path],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+        assert done.returncode == 3
+        assert "not a job file" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_every_declared_path_can_be_read() -> None:

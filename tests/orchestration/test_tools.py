@@ -73,6 +73,17 @@ def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     assert gone_soon(int(pids[0]))
 
 
+def test_grandchildren_in_groups_of_their_own_are_killed_too(tmp_path: Path) -> None:
+    code = (
+        "import subprocess; p = subprocess.Popen(['sleep', '60'], start_new_session=True);"
+        "print(p.pid, flush=True); p.wait()"
+    )
+    pids: list[str] = []
+    with pytest.raises(ToolError, match="did not end"):
+        run_tool(python(code), log=tmp_path / "tool.log", timeout=1, on_line=pids.append)
+    assert gone_soon(int(pids[0]))
+
+
 def test_the_program_gets_no_input(tmp_path: Path) -> None:
     lines: list[str] = []
     run_tool(

@@ -73,6 +73,7 @@ def test_long_names_get_a_digest_and_stay_apart(tmp_path: Path) -> None:
         ({"dataset": "minst"}, "dataset=minst: input should be"),
         ({"engine": "vivado"}, "engine=vivado: input should be 'open'"),
         ({"board": ""}, "board=: has no value"),
+        ({"fps": "1e30"}, "fps=1e30: input should be less than or equal to 1000000000"),
     ],
 )
 def test_refusals_name_the_variable(given: dict[str, str], words: str) -> None:

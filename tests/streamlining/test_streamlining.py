@@ -15,11 +15,13 @@ from pipeline.streamlining.extract import Extraction, extract
 from specs.network import FcModel, InputSpec
 
 
-def network(bits: tuple[int, int], contract: InputSpec, hidden: tuple[int, ...]) -> torch.nn.Module:
+def network(
+    bits: tuple[int, int, int], contract: InputSpec, hidden: tuple[int, ...]
+) -> torch.nn.Module:
     """A network with random weights and batch norms that have seen data."""
     torch.manual_seed(bits[0] * 10 + bits[1])
     spec = FcModel(
-        hidden=hidden, classes=5, weight_bits=bits[0], activation_bits=bits[1], input_bits=bits[1]
+        hidden=hidden, classes=5, weight_bits=bits[0], activation_bits=bits[1], input_bits=bits[2]
     )
     model = build(spec, contract)
     height, width, channels = contract.shape
@@ -53,10 +55,10 @@ CONTRACTS = {
 }
 
 
-@pytest.mark.parametrize("bits", [(1, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize("bits", [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 2), (1, 2, 1)])
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_equal_to_brevitas_and_to_finn_at_each_layer(
-    finn_work: Path, tmp_path: Path, bits: tuple[int, int], name: str
+    finn_work: Path, tmp_path: Path, bits: tuple[int, int, int], name: str
 ) -> None:
     contract = CONTRACTS[name]
     model = network(bits, contract, (16, 12))
@@ -73,12 +75,13 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
         "input_quant", "fc0", "fc1", "fc2", "label_select",
     ]  # fmt: skip
     popcount = [getattr(layer, "popcount", None) for layer in extraction.graph.layers[1:4]]
-    assert popcount == [bits == (1, 1)] * 3
+    xnor = [bits[0] == reads == 1 for reads in (bits[2], bits[1], bits[1])]
+    assert popcount == xnor
 
 
 def test_one_wrong_weight_is_told_by_layer_and_element(finn_work: Path, tmp_path: Path) -> None:
     contract = CONTRACTS["grey"]
-    extraction, dataflow = streamlined(network((1, 1), contract, (16, 12)), contract, tmp_path)
+    extraction, dataflow = streamlined(network((1, 1, 1), contract, (16, 12)), contract, tmp_path)
     images = np.random.default_rng(7).integers(0, 256, (32, *contract.shape), np.uint8)
     clean = reference.run(extraction.graph, images)
     extraction.graph.layers[2].weights[3] *= -1  # type: ignore[attr-defined]
@@ -102,8 +105,8 @@ def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
 
 def test_the_same_qonnx_gives_the_same_dataflow_graph(finn_work: Path, tmp_path: Path) -> None:
     contract = CONTRACTS["grey"]
-    _, first = streamlined(network((1, 2), contract, (8,)), contract, tmp_path)
-    _, second = streamlined(network((1, 2), contract, (8,)), contract, tmp_path)
+    _, first = streamlined(network((1, 2, 2), contract, (8,)), contract, tmp_path)
+    _, second = streamlined(network((1, 2, 2), contract, (8,)), contract, tmp_path)
     first.save(str(tmp_path / "a.onnx"))  # type: ignore[attr-defined]
     second.save(str(tmp_path / "b.onnx"))  # type: ignore[attr-defined]
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()

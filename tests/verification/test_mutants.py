@@ -8,7 +8,7 @@ from pipeline.folding.choice import Fold
 from pipeline.hardware import reference
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.verification.compare import first_difference, require_equal
-from pipeline.verification.mutants import mutants
+from pipeline.verification.mutants import kinds, mutants
 from tests.hardware.networks import dense, images
 
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2")]
@@ -31,6 +31,9 @@ def test_each_kind_in_each_layer_shows_first_where_it_is(weight: str, activation
         ("fc1", "lane"),
         ("fc2", "weight"),
         ("fc2", "lane"),
+    ]
+    assert [(mutant.layer, mutant.kind) for mutant in found] == [
+        (layer.id, kind) for layer in graph.layers for kind in kinds(layer, folding[layer.id])
     ]
     for mutant in found:
         mutant.graph.check()
