@@ -8,7 +8,7 @@ from pipeline.models import build, twin
 from pipeline.models.twin import FcTwin, quantise
 from specs.network import FcModel, InputSpec
 
-BITS = [(1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 1, 2), (2, 2, 1)]
+BITS = [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 2), (1, 2, 1)]
 
 
 def pair(bits: tuple[int, int, int], dropout: float = 0.0) -> tuple[nn.Module, FcTwin]:

@@ -94,6 +94,7 @@ def test_killed_with_sigkill(make_job: MakeJob) -> None:
 
 def _start(job: Job) -> subprocess.Popen[bytes]:
     document = dataclasses.asdict(job)
+    del document["read"]
     code = f"""
 import json, time
 from pathlib import Path
