@@ -1,11 +1,17 @@
 """A test may be skipped only for a reason listed in allowed_skips.txt; any other skip fails."""
 
+import os
 import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
+
+# a loaded machine is slow, not wrong; in CI hypothesis also draws the same examples again
+hypothesis.settings.register_profile("pipeline", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("pipeline")
 
 LISTED = Path(__file__).with_name("allowed_skips.txt")
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
