@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doit import doit_cmd
-from doit.exceptions import InvalidDodoFile, TaskError, TaskFailed
+from doit.exceptions import InvalidDodoFile, TaskFailed
 
 from pipeline import graph, state, summary
 from pipeline.errors import PipelineError, ToolError
@@ -76,7 +76,7 @@ def check_tasks() -> Iterator[dict[str, Any]]:
         }
 
 
-def _execute(task: Task) -> TaskFailed | TaskError | None:
+def _execute(task: Task) -> TaskFailed | None:
     try:
         task.execute(Progress(task).show)
     except PipelineError as error:

@@ -63,7 +63,7 @@ def size(
     }
     trial = _Trial(graph, folding, images, work, cache)
     progress("compiling with deep FIFOs")
-    model = trial.model("deep", deep)
+    model = trial.model(deep)
     result = model.run(images)
     ii = result.interval()
     if ii > max(model.design.cycles.values()):
@@ -104,14 +104,13 @@ def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str
 
 
 def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:
-    """No FIFO at all on the edges where the shortest one is enough, if the II stays."""
+    """No FIFO at all where the shortest one is enough and the II stays: all at once, else each."""
     short = [edge for edge, depth in depths.items() if depth <= 2]
-    for chosen in ([*short], *([edge] for edge in short)):
-        if not chosen:
-            break
-        without = {**depths, **dict.fromkeys(chosen, 0)}
-        if trial.model(f"without-{len(chosen)}", without).run(trial.images).interval() <= ii:
-            return without
+    if short and trial.interval(without := {**depths, **dict.fromkeys(short, 0)}) <= ii:
+        return without
+    for edge in short if len(short) > 1 else []:
+        if trial.interval(without := {**depths, edge: 0}) <= ii:
+            depths = without
     return depths
 
 
@@ -123,8 +122,14 @@ class _Trial:
     ) -> None:
         self.graph, self.folding, self.images = graph, folding, images
         self.work, self.cache = work, cache
+        self.built = 0
 
-    def model(self, name: str, depths: Depths) -> Model:
-        folder = self.work / name
+    def interval(self, depths: Depths) -> int | float:
+        """The II with exactly these depths; 0 is no FIFO, which no run-time limit can stand for."""
+        return self.model(depths).run(self.images).interval()
+
+    def model(self, depths: Depths) -> Model:
+        self.built += 1
+        folder = self.work / f"trial-{self.built}"
         generate(self.graph, self.folding, depths, folder / "design")
         return build_model(folder / "design", folder / "model", self.cache, optimise="-O1")

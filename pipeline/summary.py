@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pipeline import state
 from pipeline.job import Figure, Metrics
 from pipeline.stage import Task
 from pipeline.unit import Unit
+from pipeline.variables import user_folder
 
 Row = tuple[str, str, str, str]
 """What, its value, its kind, a remark."""
@@ -117,5 +117,5 @@ def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
 
 def _short(path: Path) -> str:
     """Relative to where the user stands, if it is below."""
-    here = Path(os.environ.get("PIPELINE_CWD", ".")).resolve()
+    here = user_folder().resolve()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -151,7 +151,7 @@ def _certificate(
 
 
 def _fps(mhz: float, ii: int) -> int:
-    """Images a second at an II, rounded down: asked for as fps=, it gives that II again."""
+    """Images a second at an II, rounded down: asked for as fps=, it demands no lower II."""
     return math.floor(mhz * 1e6 / ii)
 
 

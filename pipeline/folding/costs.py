@@ -97,7 +97,7 @@ def terms(shape: Shape) -> list[float]:
     if shape.kind == "label_select":
         return [1.0, pe * acc, log2(shape.mw) * pe]
     if shape.kind == "threshold":
-        return [1.0, pe * shape.steps * acc, log2(max(shape.mw // pe, 2))]
+        return [1.0, pe * shape.steps * acc]
     folds, steps = shape.mh // pe, shape.mw // simd
     products = pe * simd * shape.weight_bits * shape.input_bits
     buffered = simd * shape.input_bits if folds > 1 else 0
@@ -110,10 +110,8 @@ def terms(shape: Shape) -> list[float]:
         0.0 if shape.popcount or shape.weight_bits > 1 else products,
         products if shape.weight_bits > 1 else 0.0,
         float(pe * acc),
-        float(pe),
-        _rom_luts(folds, pe * acc) * (max(1, shape.steps)),
+        _rom_luts(folds, pe * acc) * max(1, shape.steps),
         float(pe * acc * shape.steps) if shape.steps > 1 else 0.0,
-        float(simd * shape.input_bits),
         deep,
         tables,
     ]
@@ -146,7 +144,7 @@ def junction_luts(bits: int, producer: int, consumer: int) -> int:
 
 
 def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
-    """Every legal fold of one layer with what it costs; of two memories only those that differ."""
+    """Every legal fold of one layer with what it costs."""
     found = []
     for fold in folds(layer, source, target):
         shape = shape_of(layer, source, fold)

@@ -17,7 +17,7 @@ from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import write_memories
 from pipeline.simulation.verilator import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference, require_equal
-from pipeline.verification.mutants import Mutant, kinds, mutants
+from pipeline.verification.mutants import kinds, mutants
 
 STALLS = (
     Stalls(seed=1),
@@ -28,7 +28,7 @@ STALLS = (
 
 
 def run(job: Job) -> Metrics:
-    """Writes mutants.csv and peaks.csv (FIFO high-water marks).
+    """Writes mutants.csv and fifo_peaks.csv (high-water marks).
 
     Raises VerificationError naming the first layer and element that differ, a mutant that was not
     caught, or an II that is not the predicted one.
@@ -58,12 +58,13 @@ def run(job: Job) -> Metrics:
             stalled = model.run(golden["images"][:traced], stalls=stalls, trace=traced)
             require_equal(graph, expected, stalled.streams, f"RTL with stalls ({stalls})")
         progress("mutants", 0.8)
+        wanted = {(x.id, kind) for x in graph.layers for kind in kinds(x, folding[x.id])}
         caught = _catch(model, graph, folding, golden["images"][:traced], expected, work)
+        _require_all(wanted, caught, traced)
     header = ["layer", "kind", "change", "first_difference"]
     _write_csv(job.folder / "mutants.csv", header, caught)
     peaks = [[edge, peak] for edge, peak in free.peaks.items()]
     _write_csv(job.folder / "fifo_peaks.csv", ["edge", "most_beats"], peaks)
-    wanted = [kind for layer in graph.layers for kind in kinds(layer, folding[layer.id])]
     figures = _metrics(job, golden, free, ii, predicted, traced)
     figures["mutants"] = Figure(f"{len(caught)} of {len(wanted)}", "", "simulated")
     return figures
@@ -113,13 +114,8 @@ def _catch(
     expected: dict[str, np.ndarray],
     work: Path,
 ) -> list[list[str]]:
-    """Runs the RTL with each mutant's memories; VerificationError for one that is not caught.
-
-    A kind that a layer has, but that shows on none of the images, is an error too: it would leave
-    unknown whether the check can see it.
-    """
+    """Runs the RTL with each mutant's memories; VerificationError for one that is not caught."""
     rows = []
-    missing = {(x.id, kind) for x in graph.layers for kind in kinds(x, folding[x.id])}
     for number, mutant in enumerate(mutants(graph, folding, expected)):
         memories = work / f"mutant-{number}"
         write_memories(mutant.graph, folding, memories)
@@ -130,22 +126,21 @@ def _catch(
                 f"simulate: mutant not caught where it is: {mutant.layer}, {mutant.what}; "
                 f"first difference: {difference or 'none'}"
             )
-        require_equal(
-            graph, reference.run(mutant.graph, images), got, f"RTL of the mutant {_name(mutant)}"
-        )
-        missing.discard((mutant.layer, mutant.kind))
+        who = f"RTL of the mutant {mutant.layer} ({mutant.what})"
+        require_equal(graph, reference.run(mutant.graph, images), got, who)
         rows.append([mutant.layer, mutant.kind, mutant.what, str(difference)])
-    if missing:
-        told = ", ".join(f"{layer} ({kind})" for layer, kind in sorted(missing))
-        raise VerificationError(
-            f"simulate: on the {len(images)} traced images no mutant shows in: {told}; they "
-            "cannot prove those layers (a network of constant outputs?): train it longer (epochs=)"
-        )
     return rows
 
 
-def _name(mutant: Mutant) -> str:
-    return f"{mutant.layer} ({mutant.what})"
+def _require_all(wanted: set[tuple[str, str]], caught: list[list[str]], traced: int) -> None:
+    """A kind that a layer has and no image shows leaves unknown whether the check can see it."""
+    missing = wanted - {(layer, kind) for layer, kind, *_ in caught}
+    if missing:
+        told = ", ".join(f"{layer} ({kind})" for layer, kind in sorted(missing))
+        raise VerificationError(
+            f"simulate: on the {traced} traced images no mutant shows in: {told}; they "
+            "cannot prove those layers (a network of constant outputs?): train it longer (epochs=)"
+        )
 
 
 def _write_csv(path: Path, header: list[str], rows: list[list[str]] | list[list[object]]) -> None:

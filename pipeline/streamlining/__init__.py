@@ -65,27 +65,34 @@ def run(job: Job) -> Metrics:
 def _compare_with_brevitas(
     graph: HardwareGraph, images: np.ndarray, logits: np.ndarray
 ) -> np.ndarray:
-    """Labels [N] of the integer reference on all images, each equal to Brevitas' or an error."""
-    batches = range(0, len(images), BATCH)
-    labels = np.concatenate(
-        [_labels(graph, reference.run(graph, images[i : i + BATCH])) for i in batches]
-    )
-    wrong = np.flatnonzero(labels != np.argmax(logits, axis=1))
-    if len(wrong):
-        first = int(wrong[0])
-        streams = reference.run(graph, images[first : first + 1])
-        scores = streams[graph.layers[-1].input].reshape(-1)
+    """Labels [N] of the integer reference; every accumulator and label is Brevitas' or an error.
+
+    Streamlining drops a scale and a shift common to all logits, which no arg-max sees. Fitted to
+    all of them, they must give each accumulator back from its logit as the nearest integer.
+    """
+    last = graph.layers[-1]
+    assert isinstance(last, LabelSelect)
+    streams = [reference.run(graph, images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
+    scores = np.concatenate([batch[last.input] for batch in streams])
+    labels = np.concatenate([batch[last.output].reshape(-1) for batch in streams])
+    centred = scores - scores.mean()
+    scale = float((centred * logits).sum() / max(1.0, (centred**2).sum()))
+    if scale <= 0:
         raise VerificationError(
-            f"streamline: {len(wrong)} of {len(images)} labels differ from Brevitas; first: image "
-            f"{first}: Brevitas {np.argmax(logits[first])} with logits {logits[first].round(4)}, "
-            f"integer reference {labels[first]} with accumulators {scores}"
+            "streamline: the accumulators before the arg-max do not rise with Brevitas' logits: "
+            "the network's outputs are constant, or another network's; train it longer (epochs=)"
+        )
+    recovered = (logits - logits.mean(dtype=np.float64)) / scale + scores.mean()
+    wrong = (np.rint(recovered) != scores).any(axis=1) | (labels != np.argmax(logits, axis=1))
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise VerificationError(
+            f"streamline: {int(wrong.sum())} of {len(images)} images differ from Brevitas; first: "
+            f"image {first}: Brevitas {np.argmax(logits[first])} with logits "
+            f"{logits[first].round(4)}, which mean accumulators {recovered[first].round(2)}; "
+            f"integer reference {labels[first]} with accumulators {scores[first]}"
         )
     return labels
-
-
-def _labels(graph: HardwareGraph, streams: dict[str, np.ndarray]) -> np.ndarray:
-    assert isinstance(graph.layers[-1], LabelSelect)
-    return streams[graph.sink.id].reshape(-1)
 
 
 def _compare_with_finn(extraction: Extraction, model: Any, images: np.ndarray) -> None:

@@ -90,6 +90,26 @@ def test_one_wrong_weight_is_told_by_layer_and_element(finn_work: Path, tmp_path
         _compare_with_finn(extraction, dataflow, images)
 
 
+def test_an_accumulator_that_changes_no_label_is_seen(finn_work: Path, tmp_path: Path) -> None:
+    contract = CONTRACTS["grey"]
+    model = network((1, 1, 1), contract, (16, 12))
+    extraction, _ = streamlined(model, contract, tmp_path)
+    images = np.random.default_rng(7).integers(0, 256, (100, *contract.shape), np.uint8)
+    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        logits = model(torch.from_numpy(planes).float() * contract.scale).numpy()
+    _compare_with_brevitas(extraction.graph, images, logits)
+    order = np.sort(logits[5])
+    one = order[1] - order[0] if order[1] > order[0] else 0.1
+    wrong = logits.copy()
+    wrong[5, np.argmin(logits[5])] -= max(one, np.ptp(logits[5]) / 4)
+    assert np.array_equal(wrong.argmax(1), logits.argmax(1))
+    with pytest.raises(VerificationError, match=r"1 of 100 images differ.*image 5"):
+        _compare_with_brevitas(extraction.graph, images, wrong)
+    with pytest.raises(VerificationError, match="do not rise"):
+        _compare_with_brevitas(extraction.graph, images, -logits)
+
+
 def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
     from onnx import helper
     from qonnx.core.modelwrapper import ModelWrapper
