@@ -31,8 +31,13 @@ class DoesNotFit(PipelineError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """A ready sentence part: the nearest valid spelling if there is one, and what is allowed."""
+    """A ready sentence part: the nearest valid spellings if there are any, and what is allowed."""
     allowed = sorted(allowed)
-    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    close = difflib.get_close_matches(word, allowed, n=3, cutoff=0.5)
+    best = [name for name in close if _likeness(name, word) == _likeness(close[0], word)]
+    hint = f"did you mean {' or '.join(map(repr, sorted(best)))}? " if best else ""
     return f"{hint}allowed: {', '.join(allowed)}"
+
+
+def _likeness(name: str, word: str) -> float:
+    return difflib.SequenceMatcher(None, word, name).ratio()

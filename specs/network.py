@@ -45,9 +45,9 @@ class FcModel(Spec):
     family: Literal["fc"] = "fc"
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(min_length=1)]
     classes: int = Field(default=10, ge=2, le=1024)
-    weight_bits: int = Field(ge=1, le=2)
-    activation_bits: int = Field(ge=1, le=2)
-    input_bits: int = Field(ge=1, le=2)
+    weight_bits: int = Field(ge=1, le=8)
+    activation_bits: int = Field(ge=1, le=8)
+    input_bits: int = Field(ge=1, le=8)
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -55,7 +55,7 @@ class FcModel(Spec):
         # FINN converts a bipolar activation only where bipolar weights read it
         if self.weight_bits > 1 and 1 in (self.activation_bits, self.input_bits):
             raise ValueError(
-                f"weight_bits = {self.weight_bits} needs activation_bits and input_bits of 2: "
+                f"weight_bits = {self.weight_bits} needs activation_bits and input_bits of 2 to 8: "
                 "there is no hardware layer for wider weights on 1-bit activations"
             )
         return self

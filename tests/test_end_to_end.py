@@ -146,7 +146,7 @@ def test_check_finds_damage(clone: Clone) -> None:
     [
         (["netwrk=tfc_1w1a"], "netwrk=: unknown variable; did you mean 'network'"),
         (["network=tfc_1w1"], "did you mean 'tfc_1w1a'"),
-        (["board=Pynq"], "did you mean 'Pynq-Z1'"),
+        (["board=Pynq"], "did you mean 'Pynq-Z1' or 'Pynq-Z2'"),
         (["epochs=ten"], "epochs=ten"),
         (["engine=vivado"], "engine=vivado: input should be 'open'"),
         (["network=./wrong.toml"], "wrong.toml: model.hiden: unknown field; did you mean 'hidden'"),
