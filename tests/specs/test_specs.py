@@ -86,7 +86,7 @@ def test_bits_without_a_hardware_layer_are_refused_before_training(
 
 
 def test_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="board=Pynq-Z: .*mean 'Pynq-Z1' or 'Pynq-Z2'"):
+    with pytest.raises(SpecError, match=r"board=Pynq-Z: .*mean 'Pynq-Z1' or 'Pynq-Z2'"):
         catalog.find(BoardSpec, "board", "Pynq-Z", tmp_path)
     with pytest.raises(SpecError, match=r"network=no/such\.toml: no such file"):
         catalog.find(NetworkSpec, "network", "no/such.toml", tmp_path)
