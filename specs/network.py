@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from specs.base import Spec
 
@@ -64,7 +64,11 @@ class FcModel(Spec):
 class TrainingSpec(Spec):
     """Adam on the squared hinge loss of +-1 targets, weights clipped to +-1 (BNN-PYNQ's recipe)."""
 
-    epochs: int = Field(ge=1, le=100_000)
+    checkpoint: str | None = Field(default=None, pattern=r"^(published|[0-9a-f]{64})$")
+    """The weights to start from: "published", Brevitas' own of this network, or the sha256 of the
+    file that the variable checkpoint=PATH names."""
+    epochs: int = Field(ge=0, le=100_000)
+    """At most, see `patience`. 0: the checkpoint is evaluated and exported as it is."""
     batch_size: int = Field(default=100, ge=2)
     learning_rate: float = Field(default=0.02, gt=0)
     schedule: Literal["cosine", "halve"] = "cosine"
@@ -72,7 +76,20 @@ class TrainingSpec(Spec):
     halve_every: int = Field(default=40, ge=1)
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the training set held out to choose the best checkpoint."""
+    patience: int | None = Field(default=None, ge=1)
+    """Epochs without a better validation accuracy after which training ends; none: it never does
+    early. With the cosine schedule the accuracy rises to the end, so choose it generously."""
     seed: int = Field(default=1, ge=0, lt=2**31)
+    threads: int = Field(default=1, ge=1, le=64)
+    """Of the processor. The order of sums, and so the result, depends on it: never the machine's
+    number of cores. 1 is best up to about 256 neurons a layer."""
+
+    @field_validator("epochs")
+    @classmethod
+    def _trains_or_has_weights(cls, epochs: int, others: ValidationInfo) -> int:
+        if epochs == 0 and others.data.get("checkpoint") is None:
+            raise ValueError("input should be greater than or equal to 1 without a checkpoint")
+        return epochs
 
 
 class NetworkSpec(Spec):
