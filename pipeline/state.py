@@ -54,10 +54,10 @@ def run_record(folder: Path) -> dict[str, Any] | None:
     return _read(folder / RUN, {"outputs"})
 
 
-def job_digest(
+def basis(
     stage: str, version: int, specs: Mapping[str, Any], inputs: Mapping[str, Path]
-) -> str | None:
-    """Digest of all that decides a stage's result; None while an input is not published.
+) -> dict[str, Any] | None:
+    """All that decides a stage's result, as its manifest keeps it; None without all its inputs.
 
     inputs: published folder by stage. Of an input its outputs alone count: one that was built
     again to the same files rebuilds nothing.
@@ -65,14 +65,12 @@ def job_digest(
     manifests = {name: manifest(folder) for name, folder in inputs.items()}
     if any(document is None for document in manifests.values()):
         return None
-    return digest_of(
-        {
-            "stage": stage,
-            "version": version,
-            "specs": dict(specs),
-            "inputs": {name: doc["outputs"] for name, doc in manifests.items() if doc},
-        }
-    )
+    return {
+        "stage": stage,
+        "version": version,
+        "specs": dict(specs),
+        "inputs": {name: doc["outputs"] for name, doc in manifests.items() if doc},
+    }
 
 
 def metrics(folder: Path) -> Metrics:
@@ -92,8 +90,12 @@ def _read(path: Path, keys: set[str]) -> dict[str, Any] | None:
 def write_atomically(path: Path, text: str) -> None:
     """Writes beside and renames, so that a reader sees the old or the new text, never a part."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text)
-    beside.replace(path)
+    try:
+        beside.write_text(text)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)  # on a full disk every block counts
+        raise
 
 
 def changed_output(folder: Path) -> str | None:
@@ -123,8 +125,13 @@ def damaged_outputs(folder: Path) -> list[str]:
     ]
 
 
-def seal(folder: Path, job: dict[str, Any], figures: Metrics, record: dict[str, Any]) -> None:
-    """Writes run.json, then manifest.json: from here on the folder is complete."""
+def seal(
+    folder: Path, unit: str, decided_by: dict[str, Any], figures: Metrics, record: dict[str, Any]
+) -> None:
+    """Writes run.json, then manifest.json: from here on the folder is complete.
+
+    decided_by: the job's `basis`; a later `why` compares it field by field.
+    """
     files = list(outputs(folder))
     stats = {str(path.relative_to(folder)): path.stat() for path in files}
     record = {
@@ -133,7 +140,9 @@ def seal(folder: Path, job: dict[str, Any], figures: Metrics, record: dict[str, 
     }
     write_atomically(folder / RUN, json.dumps(record, indent=1) + "\n")
     document = {
-        **{key: job[key] for key in ("stage", "unit", "version", "specs", "digest")},
+        "unit": unit,
+        **decided_by,
+        "digest": digest_of(decided_by),
         "outputs": {str(path.relative_to(folder)): sha256(path) for path in files},
         "metrics": _METRICS.dump_python(figures, mode="json"),
     }
@@ -144,9 +153,13 @@ def partial_of(final: Path) -> Path:
     return final.with_name(f"{final.name}.partial")
 
 
+def old_of(final: Path) -> Path:
+    return final.with_name(f"{final.name}.old")
+
+
 def publish(final: Path) -> None:
     """old -> .old, partial -> final, delete .old; `recover` finishes it if it is cut."""
-    partial, old = partial_of(final), final.with_name(f"{final.name}.old")
+    partial, old = partial_of(final), old_of(final)
     (partial / DIGEST).unlink(missing_ok=True)
     _move_scripts(partial, final)
     if final.exists():
@@ -159,12 +172,17 @@ def _move_scripts(partial: Path, final: Path) -> None:
     """Makes the commands kept beside the logs name the folder that is about to be theirs."""
     for script in (partial / "logs").rglob("*"):
         if script.suffix in (".sh", ".ys"):
-            script.write_text(script.read_text().replace(str(partial), str(final)))
+            write_atomically(script, script.read_text().replace(str(partial), str(final)))
+
+
+def cut(final: Path) -> bool:
+    """Whether there is something for `recover` to finish."""
+    return (partial_of(final) / MANIFEST).exists() or old_of(final).exists()
 
 
 def recover(final: Path) -> None:
     """Finishes a publish that was cut. Call it with the stage's lock held."""
-    partial, old = partial_of(final), final.with_name(f"{final.name}.old")
+    partial, old = partial_of(final), old_of(final)
     if (partial / MANIFEST).exists():
         shutil.rmtree(old) if final.exists() and old.exists() else None
         publish(final)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import re
 import shlex
@@ -18,12 +19,17 @@ from pathlib import Path
 
 import psutil
 
+from pipeline import disk
 from pipeline.errors import MissingTool, ToolError
 
 ERROR_LINE = re.compile(r"^\s*(%?\s*error|fatal)\b[^a-z]", re.IGNORECASE)
 """Lines that mean failure even where the exit code is 0 (Verilator, Yosys, Vivado, compilers)."""
 
-_PR_SET_PDEATHSIG = 1
+MARK = "PIPELINE_STARTED_BY"
+"""In the environment of a program and all it starts: which calls of `run_tool` it stands below."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_NUMBERS = itertools.count()
 # loaded here: between fork and exec of a process with threads nothing may be loaded
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -32,6 +38,12 @@ def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     """Asks the kernel to send this process a signal when its parent ends, however (Linux)."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of what its descendants leave behind when they end (Linux)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def run_tool(
@@ -47,11 +59,12 @@ def run_tool(
     """Runs one program to its end, its output streamed to `log` and line by line to `on_line`.
 
     env adds to the environment; timeout is in seconds; the command, re-runnable in a shell, stays
-    beside the log as `<log>.sh`. The program gets no input and its own process group, which is
-    killed whole however this call ends. tool_errors False: only the exit code decides.
+    beside the log as `<log>.sh`. The program gets no input and its own process group. However this
+    call ends, all that the program started has ended, too. tool_errors False: only the exit code
+    decides.
 
     Raises MissingTool if the program is not there, ToolError if it fails, prints an error line
-    (`ERROR_LINE`), or outlasts the timeout.
+    (`ERROR_LINE`), outlasts the timeout, or leaves a full disk: what it wrote may be cut short.
     """
     words = [str(word) for word in argv]
     if shutil.which(words[0]) is None:
@@ -61,6 +74,8 @@ def run_tool(
     _keep_command(log, words, directory, env or {})
     tail: deque[str] = deque(maxlen=12)
     errors: list[str] = []
+    adopt_orphans()
+    mark = f"{os.environ.get(MARK, '')}/{os.getpid()}.{next(_NUMBERS)}"
     with log.open("w") as out:
         process = subprocess.Popen(
             words,
@@ -68,7 +83,7 @@ def run_tool(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=directory,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **(env or {}), MARK: mark},
             text=True,
             errors="replace",
             start_new_session=True,
@@ -100,11 +115,14 @@ def run_tool(
             watch.cancel()
             _kill(process.pid)
             process.wait()
+            _end_orphans(mark)
     if timed_out.is_set():
         raise ToolError(_failure(words, f"did not end within {timeout:g} s", list(tail), log))
     if code != 0 or errors:
         how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
         raise ToolError(_failure(words, how, errors or list(tail), log))
+    if tool_errors and disk.full(log.parent):
+        raise ToolError(_failure(words, "the disk is full", list(tail), log))
 
 
 def _kill(pid: int) -> None:
@@ -117,6 +135,43 @@ def _kill(pid: int) -> None:
     for process in below:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _end_orphans(mark: str) -> None:
+    """Kills what the program of `mark` started and left running: by now children of this process.
+
+    A compiler's own processes, where the stage that ran the compiler was killed.
+    """
+    while left := [child for child in psutil.Process().children() if _below(child, mark)]:
+        for process in left:
+            end_descendants(process)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left)
+
+
+def end_descendants(process: psutil.Process) -> None:
+    """Kills all that `process` started, in rounds: a program may start one while it is killed."""
+    for _ in range(20):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = [
+                child
+                for child in process.children(recursive=True)
+                if child.status() != psutil.STATUS_ZOMBIE
+            ]
+            for child in below:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            if below:
+                continue
+        return
+
+
+def _below(process: psutil.Process, mark: str) -> bool:
+    try:
+        return f"{process.environ().get(MARK, '')}/".startswith(f"{mark}/")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False  # ended meanwhile
 
 
 def _keep_command(log: Path, words: list[str], cwd: Path, env: Mapping[str, str]) -> None:

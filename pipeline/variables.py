@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pipeline.errors import SpecError, nearest
 from specs.base import Spec, parse, validate
@@ -33,6 +33,8 @@ class Settings(Spec):
 
     build_dir: str = "build"
     data_root: str | None = None
+    memory_gib: float | None = Field(default=None, gt=0)
+    """What the stages of all builds may take together; None: most of the machine's."""
 
 
 def user_folder() -> Path:

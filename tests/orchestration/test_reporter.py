@@ -41,8 +41,8 @@ def built(tmp_path: Path) -> Task:
         "lut": Figure(3434, "LUT", "estimated"),
         "secret": Figure(1, "", "estimated"),
     }
-    job = {"stage": "fold", "unit": task.unit.name, "version": 1, "specs": {}, "digest": "d"}
-    state.seal(task.folder, job, metrics, {"seconds": 1.25})
+    basis = {"stage": "fold", "version": 1, "specs": {}, "inputs": {}}
+    state.seal(task.folder, task.unit.name, basis, metrics, {"seconds": 1.25})
     return task
 
 

@@ -7,6 +7,8 @@ import pytest
 from pipeline.errors import SpecError
 from pipeline.unit import LONGEST_NAME, Unit, select
 from pipeline.variables import settings
+from specs import catalog
+from specs.board import BoardSpec
 
 
 def one(**given: str) -> Unit:
@@ -41,13 +43,17 @@ def test_numbers_in_names_are_plain() -> None:
 
 
 def test_lists_and_all() -> None:
-    names = [unit.name for unit in select({"network": "tfc_1w1a,tfc_2w2a", "board": "all"})]
+    names = [
+        unit.name for unit in select({"network": "tfc_1w1a,tfc_2w2a", "board": "Pynq-Z1,Ultra96"})
+    ]
     assert names == [
         "tfc_1w1a@Pynq-Z1.open",
         "tfc_1w1a@Ultra96.open",
         "tfc_2w2a@Pynq-Z1.open",
         "tfc_2w2a@Ultra96.open",
     ]
+    every = {unit.name for unit in select({"network": "tfc_1w1a", "board": "all"})}
+    assert every == {f"tfc_1w1a@{board}.open" for board in catalog.names(BoardSpec)}
 
 
 def test_long_names_get_a_digest_and_stay_apart(tmp_path: Path) -> None:

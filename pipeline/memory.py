@@ -1,0 +1,78 @@
+"""A pool of memory that all builds of one build folder share: heavy stages wait for one another."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+SLOT_MIB = 512
+SHARE = 0.8
+"""Of the machine's memory, where no setting says more: the rest is the system's and the user's."""
+
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_POLL_SECONDS = 0.1
+
+
+def pool_slots(memory_gib: float | None) -> int:
+    """How many slots there are; at least one. memory_gib: the setting of that name."""
+    mib = SHARE * _machine_bytes() / 2**20 if memory_gib is None else memory_gib * 1024
+    return max(1, int(mib // SLOT_MIB))
+
+
+def _machine_bytes() -> int:
+    """Memory of this machine, or what its container may take of it."""
+    found = [psutil.virtual_memory().total]
+    for path in map(Path, _LIMITS):
+        with suppress(OSError, ValueError):  # not there, or "max"
+            found.append(int(path.read_text()))
+    return min(found)
+
+
+@contextmanager
+def reserved(
+    folder: Path, need_mib: int, memory_gib: float | None, tell: Callable[[str], None]
+) -> Iterator[None]:
+    """Holds slots for `need_mib` of the pool kept in `folder`, waiting until they are free.
+
+    A stage larger than the pool takes all of it, and so runs alone. The slots are locks of this
+    process: however it ends, they are free again. Only who has the turn collects slots, so that
+    two never wait for each other's, and many small stages never overtake a large one for ever.
+    """
+    there = pool_slots(memory_gib)
+    need = min(there, math.ceil(need_mib / SLOT_MIB))
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        with ExitStack() as turn:
+            free = iter(_told(tell, f"waiting for {need_mib / 1024:g} GiB of memory"))
+            _wait_for(turn, [folder / "turn.lock"], 1, free)
+            _wait_for(held, [folder / f"{number}.lock" for number in range(there)], need, free)
+        yield
+
+
+def _told(tell: Callable[[str], None], text: str) -> Iterator[None]:
+    """Each step is a wait; the first one is told."""
+    tell(text)
+    while True:
+        time.sleep(_POLL_SECONDS)
+        yield
+
+
+def _wait_for(held: ExitStack, files: list[Path], count: int, wait: Iterator[None]) -> None:
+    """Enters `count` locks of `files` into `held`, keeping those it has while it waits."""
+    locks = [FileLock(path) for path in files]
+    while True:
+        for lock in [lock for lock in locks if not lock.is_locked]:
+            if count == 0:
+                return
+            with suppress(Timeout):
+                held.enter_context(lock.acquire(timeout=0))
+                count -= 1
+        if count == 0:
+            return
+        next(wait)
