@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pipeline.errors import PipelineError
-from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau
+from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau, Threshold
 
 RamStyle = Literal["lut", "block"]
+ThresholdStyle = Literal["compare", "table", "search"]
+TABLE_BITS = 8
+"""Bits of the widest value whose levels a table holds."""
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,13 @@ class Fold:
     """pe: output lanes (PE | MH, PE | C); simd: input lanes of an MVAU (SIMD | MW), else = pe.
 
     ram_style: where an MVAU keeps its weights: LUT ROM or block RAM.
+    threshold_style: how thresholds turn a value into a level, see rtl/library/levels.v.
     """
 
     pe: int
     simd: int
     ram_style: RamStyle = "lut"
+    threshold_style: ThresholdStyle = "compare"
 
 
 Folding = dict[str, Fold]
@@ -46,6 +51,20 @@ def output_lanes(layer: Layer, fold: Fold) -> int:
     return 1 if isinstance(layer, LabelSelect) else fold.pe
 
 
+def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
+    """The legal threshold styles of a layer: a table takes values of at most TABLE_BITS.
+
+    An MVAU of one threshold or none has nothing to choose: the result is a sign, or the sum.
+    """
+    if isinstance(layer, Threshold):
+        bits = source.dtype.bits
+    elif isinstance(layer, Mvau) and layer.thresholds is not None and layer.thresholds.shape[1] > 1:
+        bits = layer.accumulator.bits
+    else:
+        return ("compare",)
+    return ("compare", "table", "search") if bits <= TABLE_BITS else ("compare", "search")
+
+
 def check(graph: HardwareGraph, folding: Folding) -> None:
     """Raises PipelineError naming every layer whose fold is missing or not legal."""
     found = [f"{name}: no such layer" for name in folding.keys() - {x.id for x in graph.layers}]
@@ -60,6 +79,15 @@ def check(graph: HardwareGraph, folding: Folding) -> None:
             found.append(f"{layer.id}: PE {fold.pe} does not divide {rows}")
         if fold.simd < 1 or source.channels % fold.simd:
             found.append(f"{layer.id}: SIMD {fold.simd} does not divide {source.channels}")
+        if fold.ram_style not in get_args(RamStyle):
+            allowed = ", ".join(get_args(RamStyle))
+            found.append(f"{layer.id}: ram_style {fold.ram_style!r}; allowed: {allowed}")
+        styles = threshold_styles(layer, source)
+        if fold.threshold_style not in styles:
+            found.append(
+                f"{layer.id}: threshold_style {fold.threshold_style!r}; allowed for this layer: "
+                f"{', '.join(styles)}"
+            )
     if found:
         raise PipelineError("folding: " + "; ".join(found))
 

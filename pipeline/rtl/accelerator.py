@@ -28,8 +28,12 @@ class Names:
 
     def memory(self, layer_id: str, parameter: str) -> str:
         """File of a layer's memory, e.g. fc0_weight.hex for WEIGHT_FILE."""
-        kind = parameter.removesuffix("FILE").strip("_").lower()
-        return f"{self.layers[layer_id]}_{kind or 'threshold'}.hex"
+        return f"{self.stem(layer_id, parameter)}.hex"
+
+    def stem(self, layer_id: str, parameter: str) -> str:
+        """What the files of a layer's memories have in common: fc0_threshold for FILES."""
+        kind = parameter.removesuffix("S").removesuffix("FILE").strip("_").lower()
+        return f"{self.layers[layer_id]}_{kind or 'threshold'}"
 
     def fifo(self, edge_id: str) -> str:
         return f"{self.edges[edge_id]}_fifo"
@@ -85,6 +89,8 @@ def text(
         parameters: dict[str, int | str] = dict(made.parameters)
         for parameter in made.memories:
             parameters[parameter] = f'"{names.memory(layer.id, parameter)}"'
+        for parameter in made.banks:
+            parameters[parameter] = f'"{names.stem(layer.id, parameter)}"'
         lines += _instance(made.module, parameters, names.layers[layer.id], ends[layer.input], stem)
         ends[layer.output], between = _between(link, depths.get(layer.output, 0), names)
         lines += between

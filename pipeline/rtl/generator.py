@@ -88,8 +88,11 @@ def write_memories(graph: HardwareGraph, folding: Folding, folder: Path) -> dict
     names = accelerator.Names(graph)
     written = {}
     for layer_id, made in _instances(graph, folding).items():
-        for parameter, memory in made.memories.items():
-            name = names.memory(layer_id, parameter)
+        files = {names.memory(layer_id, key): memory for key, memory in made.memories.items()}
+        for parameter, bank in made.banks.items():
+            stem = names.stem(layer_id, parameter)
+            files |= {f"{stem}{suffix}.hex": memory for suffix, memory in bank.items()}
+        for name, memory in files.items():
             (folder / name).write_text(memory.text())
             written[name] = memory.words.size
     return written

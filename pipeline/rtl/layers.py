@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.folding.choice import Fold
+from pipeline.folding.memories import shares_thresholds
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau, Threshold
+from pipeline.rtl.levels import Levels
 from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weight_memory
 from pipeline.rtl.streams import lut_ram_luts
 
@@ -26,11 +28,16 @@ before is being replayed, which a FIFO of a vector before the layer would do for
 
 @dataclass(frozen=True)
 class Instance:
-    """module: of the library. memories: by the parameter that takes the file's name."""
+    """module: of the library. memories: by the parameter that takes the file's name.
+
+    banks: memories of which several belong to one parameter, which takes the stem of their files'
+    names; by parameter, then by what follows the stem.
+    """
 
     module: str
     parameters: dict[str, int]
     memories: dict[str, Memory] = field(default_factory=dict)
+    banks: dict[str, dict[str, Memory]] = field(default_factory=dict)
 
 
 def instance(graph: HardwareGraph, layer: Layer, fold: Fold) -> Instance:
@@ -44,26 +51,32 @@ def kind_of(dtype: DataType) -> int:
 
 
 def _threshold(layer: Threshold, fold: Fold, source: Edge, target: Edge) -> Instance:
-    limits, kind = layer.thresholds, kind_of(source.dtype)
-    least, greatest = source.dtype.min, source.dtype.max
-    if source.dtype.bipolar:  # compare the code: -1 is 0, +1 is 1
-        limits, kind, least, greatest = (limits + 2) // 2, 0, 0, 1
+    limits, values = layer.thresholds, source.dtype
+    if values.bipolar:  # compare the code: -1 is 0, +1 is 1
+        limits, values = (limits + 2) // 2, DataType("UINT1")
     # one bit more than the input has, so that "never" fits; where unused it costs nothing
-    limits, bits = np.clip(limits, least, greatest + 1), source.dtype.bits + 1
-    folds, steps = source.channels // fold.pe, limits.shape[1]
+    wider = DataType(f"{'' if values.signed else 'U'}INT{values.bits + 1}")
+    shared = shares_thresholds(limits)
+    levels = Levels(
+        np.clip(limits[:1] if shared else limits, values.min, values.max + 1),
+        values if fold.threshold_style == "table" else wider,
+        1 if shared else fold.pe,
+        _offset(layer.offset, target.dtype),
+        target.dtype.bits,
+        fold.threshold_style,
+    )
     return Instance(
         "threshold",
         {
             "PE": fold.pe,
-            "FOLDS": folds,
-            "INPUT_BITS": source.dtype.bits,
-            "INPUT_KIND": kind,
-            "COMPARE_BITS": bits,
-            "STEPS": steps,
-            "OUTPUT_BITS": target.dtype.bits,
-            "OFFSET": _offset(layer.offset, target.dtype),
+            "FOLDS": source.channels // fold.pe,
+            "SHARED": int(shared),
+            "INPUT_BITS": values.bits,
+            "INPUT_KIND": kind_of(values),
+            "COMPARE_BITS": levels.values.bits,
+            **levels.parameters(),
         },
-        {"FILE": Memory.of(limits.reshape(folds, fold.pe * steps), bits)},
+        banks={"FILES": levels.bank()},
     )
 
 
@@ -84,9 +97,21 @@ def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
         "WEIGHT_FILE": weight_memory(layer, fold.pe, fold.simd),
         "START_FILE": Memory.of(start.reshape(folds, fold.pe), accumulator.bits),
     }
-    if layer.thresholds is not None and steps > 1:
-        rows = layer.thresholds.reshape(folds, fold.pe * steps)
-        memories["THRESHOLD_FILE"] = Memory.of(rows, accumulator.bits)
+    quantise = {"STEPS": steps, "OUTPUT_BITS": target.dtype.bits, "OFFSET": 0}
+    banks = {}
+    if layer.thresholds is not None:
+        quantise["OFFSET"] = _offset(layer.offset, target.dtype)
+        if steps > 1:
+            levels = Levels(
+                layer.thresholds,
+                accumulator,
+                fold.pe,
+                quantise["OFFSET"],
+                target.dtype.bits,
+                fold.threshold_style,
+            )
+            quantise = levels.parameters()
+            banks["THRESHOLD_FILES"] = levels.bank()
     return Instance(
         "mvau",
         {
@@ -101,13 +126,12 @@ def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
             "SUM_SHIFT": sum_shift(layer, source.dtype),
             "ACC_BITS": accumulator.bits,
             "ACC_SIGNED": int(accumulator.signed),
-            "STEPS": steps,
-            "OUTPUT_BITS": target.dtype.bits,
-            "OFFSET": 0 if steps == 0 else _offset(layer.offset, target.dtype),
+            **quantise,
             "BLOCK_ROM": int(fold.ram_style == "block"),
             "BUFFER_SLOTS": buffer_slots(fold.simd * source.dtype.bits, columns),
         },
         memories,
+        banks,
     )
 
 

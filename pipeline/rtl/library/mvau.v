@@ -20,7 +20,9 @@ module mvau #(
     parameter ACC_SIGNED   = 1,   // 0, 1; 1 if STEPS is 1
     parameter STEPS        = 1,   // thresholds per row; 0: the result is the accumulator itself
     parameter OUTPUT_BITS  = 1,   // ACC_BITS if STEPS is 0
-    parameter OFFSET       = 0,   // least output, as its code: 0..2**OUTPUT_BITS-1
+    parameter OFFSET       = 0,   // see levels.v, as for the next two; STYLE is 0 if STEPS < 2
+    parameter STYLE        = 0,
+    parameter BLOCK_LEVEL  = 0,
     parameter BLOCK_ROM    = 0,   // 0 weights in LUTs, 1 in block RAM
     parameter BUFFER_SLOTS = 4,   // vectors the replay buffer holds: a power of two
     // One word per tile at fold * 2**clog2(MW/SIMD) + step if that costs no address bit, else at
@@ -28,8 +30,8 @@ module mvau #(
     parameter WEIGHT_FILE    = "weights.hex",
     // One word per fold, PE accumulators.
     parameter START_FILE     = "start.hex",
-    // One word per fold, PE x STEPS thresholds of ACC_BITS; unused if STEPS < 2.
-    parameter THRESHOLD_FILE = "thresholds.hex"
+    // See levels.v: thresholds of ACC_BITS; unused if STEPS < 2.
+    parameter THRESHOLD_FILES = "thresholds"
 ) (
     input                        clk,
     input                        rst_n,
@@ -50,7 +52,11 @@ module mvau #(
   localparam TILE_LEVELS = $clog2((SIMD + 17) / 18);
   localparam PLANE_LEVELS = $clog2(INPUT_BITS * WEIGHT_BITS);
   localparam SUMMED = FETCHED + 2 + (TILE_LEVELS + 1) / 2 + (PLANE_LEVELS + 1) / 2;
-  localparam LATENCY = SUMMED + 2;
+  // see levels.v
+  localparam LEVELS = $clog2(STEPS + 1);
+  localparam LEAD = (STYLE == 0) ? 1 : (STYLE == 1) ? 0 : (BLOCK_LEVEL == 0) ? 2 : 1;
+  localparam DELAY = (STYLE == 2) ? 2 * LEVELS - 1 - (BLOCK_LEVEL > 1 ? BLOCK_LEVEL : 1) : 0;
+  localparam LATENCY = SUMMED + 2 + DELAY;
 
   // ---- issue
   wire [SIMD*INPUT_BITS-1:0] tile_inputs;
@@ -112,16 +118,18 @@ module mvau #(
 
   // ---- what travels with a tile: element k is k cycles behind its issue
   reg [SUMMED:1] valid, first, last;
-  reg finished;  // the accumulators hold complete rows
+  reg [DELAY:0] finished;  // element k: the accumulators held complete rows k cycles ago
+  integer k;
   always @(posedge clk) begin
     first <= {first[SUMMED-1:1], step == 0};
     last  <= {last[SUMMED-1:1], last_step};
     if (!rst_n) begin
       valid <= 0;
-      finished <= 1'b0;
+      finished <= 0;
     end else begin
       valid <= {valid[SUMMED-1:1], issue};
-      finished <= valid[SUMMED] & last[SUMMED];
+      finished[0] <= valid[SUMMED] & last[SUMMED];
+      for (k = 1; k <= DELAY; k = k + 1) finished[k] <= finished[k-1];
     end
   end
 
@@ -148,31 +156,37 @@ module mvau #(
   );
 
   // ---- accumulate and compare
+  wire [PE*ACC_BITS-1:0] accumulators;
   wire [PE*OUTPUT_BITS-1:0] result;
-  wire [(STEPS > 1 ? PE*STEPS*ACC_BITS : 1)-1:0] limits;
   genvar p;
   generate
-    if (STEPS > 1) begin : thresholds
-      wire [FOLD_BITS-1:0] limit_fold;
+    if (STEPS > 1) begin : by_thresholds
+      wire [FOLD_BITS-1:0] level_fold;
       delay #(
           .WIDTH (FOLD_BITS),
-          .CYCLES(SUMMED)
-      ) to_compare (
+          .CYCLES(SUMMED + 1 - LEAD)
+      ) to_levels (
           .clk(clk),
           .in (fold),
-          .out(limit_fold)
+          .out(level_fold)
       );
-      rom #(
-          .WIDTH(PE * STEPS * ACC_BITS),
-          .DEPTH(FOLDS),
-          .FILE (THRESHOLD_FILE)
-      ) words (
-          .clk(clk),
-          .address(limit_fold),
-          .word(limits)
+      levels #(
+          .PE(PE),
+          .FOLDS(FOLDS),
+          .BITS(ACC_BITS),
+          .SIGNED(ACC_SIGNED),
+          .STEPS(STEPS),
+          .OUTPUT_BITS(OUTPUT_BITS),
+          .OFFSET(OFFSET),
+          .STYLE(STYLE),
+          .BLOCK_LEVEL(BLOCK_LEVEL),
+          .FILES(THRESHOLD_FILES)
+      ) quantise (
+          .clk  (clk),
+          .fold (level_fold),
+          .value(accumulators),
+          .level(result)
       );
-    end else begin : no_thresholds
-      assign limits = 1'b0;
     end
     for (p = 0; p < PE; p = p + 1) begin : lane
       wire [SUM_BITS-1:0] sum;
@@ -195,23 +209,12 @@ module mvau #(
       always @(posedge clk)
         if (valid[SUMMED])
           acc <= wide_sum[ACC_BITS-1:0] + (first[SUMMED] ? start[p*ACC_BITS+:ACC_BITS] : acc);
+      assign accumulators[p*ACC_BITS+:ACC_BITS] = acc;
       if (STEPS == 0) begin : plain
         assign result[p*OUTPUT_BITS+:OUTPUT_BITS] = acc;
       end else if (STEPS == 1) begin : by_sign
         localparam [OUTPUT_BITS-1:0] BELOW = OFFSET;
         assign result[p*OUTPUT_BITS+:OUTPUT_BITS] = acc[ACC_BITS-1] ? BELOW : BELOW + 1'b1;
-      end else begin : by_thresholds
-        step_count #(
-            .BITS       (ACC_BITS),
-            .SIGNED     (ACC_SIGNED),
-            .STEPS      (STEPS),
-            .OUTPUT_BITS(OUTPUT_BITS),
-            .OFFSET     (OFFSET)
-        ) compare (
-            .value (acc),
-            .limits(limits[p*STEPS*ACC_BITS+:STEPS*ACC_BITS]),
-            .count (result[p*OUTPUT_BITS+:OUTPUT_BITS])
-        );
       end
     end
   endgenerate
@@ -225,7 +228,7 @@ module mvau #(
       .rst_n(rst_n),
       .promise(issue & last_step),
       .credit(credit),
-      .arrive(finished),
+      .arrive(finished[DELAY]),
       .data(result),
       .m_tdata(m_tdata),
       .m_tvalid(m_tvalid),

@@ -1,76 +1,132 @@
 // y[c] = OFFSET + number of thresholds of channel c at or below x[c], PE channels a beat.
-// One register behind parallel comparators; the thresholds of the next beat are fetched ahead.
-// FILE: one word per fold, PE x STEPS thresholds of COMPARE_BITS, first channel and lowest
-// threshold least significant, as signed or unsigned as the input.
+// Compared or looked up: one register behind parallel logic. Searched: a pipeline that runs freely,
+// entered only if there will be room for the result (credit).
 module threshold #(
     parameter PE           = 1,  // >= 1
     parameter FOLDS        = 1,  // channels / PE, >= 1
+    parameter SHARED       = 0,  // 0, 1: one row of thresholds for all channels
     parameter INPUT_BITS   = 8,  // 1..16
     parameter INPUT_KIND   = 0,  // 0 unsigned, 1 signed
     parameter COMPARE_BITS = 8,  // more than INPUT_BITS if a threshold may be one above the input's type
-    parameter STEPS        = 1,  // thresholds per channel, >= 1
+    parameter STEPS        = 1,  // thresholds per channel, 1..255
     parameter OUTPUT_BITS  = 1,  // 1..8
-    parameter OFFSET       = 0,  // least output, as its code: 0..2**OUTPUT_BITS-1
-    parameter FILE         = "thresholds.hex"
+    parameter OFFSET       = 0,  // see levels.v, as for the next ones
+    parameter STYLE        = 0,
+    parameter BLOCK_LEVEL  = 0,
+    parameter FILES        = "thresholds"
 ) (
-    input                           clk,
-    input                           rst_n,
-    input      [ PE*INPUT_BITS-1:0] s_tdata,
-    input                           s_tvalid,
-    output                          s_tready,
-    output reg [PE*OUTPUT_BITS-1:0] m_tdata,
-    output reg                      m_tvalid,
-    input                           m_tready
+    input                       clk,
+    input                       rst_n,
+    input  [ PE*INPUT_BITS-1:0] s_tdata,
+    input                       s_tvalid,
+    output                      s_tready,
+    output [PE*OUTPUT_BITS-1:0] m_tdata,
+    output                      m_tvalid,
+    input                       m_tready
 );
-  localparam WIDTH = PE * STEPS * COMPARE_BITS;
-  localparam FOLD_BITS = (FOLDS > 1) ? $clog2(FOLDS) : 1;
-  localparam [FOLD_BITS-1:0] LAST = FOLDS - 1;
-  (* ram_style = "registers", rom_style = "distributed" *)
-  reg [WIDTH-1:0] memory[0:FOLDS-1];
-  initial $readmemh(FILE, memory);
-  reg [FOLD_BITS-1:0] fold;  // the one to be fetched next
-  reg [WIDTH-1:0] limits;    // those of the next beat
-  reg primed;                // `limits` holds something
+  localparam TABLE = 1, SEARCH = 2;
+  localparam ROWS = SHARED ? 1 : FOLDS;
+  localparam FOLD_BITS = (ROWS > 1) ? $clog2(ROWS) : 1;
+  localparam [FOLD_BITS-1:0] LAST = ROWS - 1;
+  // see level_search.v
+  localparam LEVELS = $clog2(STEPS + 1);
+  localparam LEAD = (BLOCK_LEVEL == 0) ? 2 : 1;
+  localparam DELAY = 2 * LEVELS - 1 - (BLOCK_LEVEL > 1 ? BLOCK_LEVEL : 1);
+
+  reg [FOLD_BITS-1:0] fold;  // of the next beat
   wire take = s_tvalid & s_tready;
-  wire fetch = take | ~primed;
-  assign s_tready = primed & (m_tready | ~m_tvalid);
-  wire [PE*OUTPUT_BITS-1:0] result;
+  wire [FOLD_BITS-1:0] next = take ? ((fold == LAST) ? {FOLD_BITS{1'b0}} : fold + 1'b1) : fold;
+  always @(posedge clk)
+    if (!rst_n) fold <= 0;
+    else fold <= next;
 
-  always @(posedge clk) begin
-    if (fetch) limits <= memory[fold];
-    if (take) m_tdata <= result;
-    if (!rst_n) begin
-      fold <= 0;
-      primed <= 1'b0;
-      m_tvalid <= 1'b0;
-    end else begin
-      primed <= 1'b1;
-      if (fetch) fold <= (fold == LAST) ? {FOLD_BITS{1'b0}} : fold + 1'b1;
-      m_tvalid <= take | (m_tvalid & ~m_tready);
-    end
-  end
-
+  wire [PE*COMPARE_BITS-1:0] entering, value;
+  wire [FOLD_BITS-1:0] asked;
+  wire [PE*OUTPUT_BITS-1:0] level;
   genvar p;
   generate
     for (p = 0; p < PE; p = p + 1) begin : lane
       wire [INPUT_BITS-1:0] x = s_tdata[p*INPUT_BITS+:INPUT_BITS];
-      wire [COMPARE_BITS-1:0] value;
       if (COMPARE_BITS > INPUT_BITS) begin : extend
-        assign value = {{(COMPARE_BITS - INPUT_BITS) {INPUT_KIND == 1 ? x[INPUT_BITS-1] : 1'b0}}, x};
+        assign entering[p*COMPARE_BITS+:COMPARE_BITS] =
+            {{(COMPARE_BITS - INPUT_BITS) {INPUT_KIND == 1 ? x[INPUT_BITS-1] : 1'b0}}, x};
       end else begin : as_is
-        assign value = x;
+        assign entering[p*COMPARE_BITS+:COMPARE_BITS] = x;
       end
-      step_count #(
-          .BITS       (COMPARE_BITS),
-          .SIGNED     (INPUT_KIND == 1),
-          .STEPS      (STEPS),
-          .OUTPUT_BITS(OUTPUT_BITS),
-          .OFFSET     (OFFSET)
-      ) compare (
-          .value (value),
-          .limits(limits[p*STEPS*COMPARE_BITS+:STEPS*COMPARE_BITS]),
-          .count (result[p*OUTPUT_BITS+:OUTPUT_BITS])
+    end
+    if (STYLE == SEARCH) begin : searched
+      wire credit;
+      reg [LEAD+DELAY:1] under_way;  // element k: a beat was taken k cycles ago
+      assign s_tready = credit;
+      assign asked = fold;
+      delay #(
+          .WIDTH (PE * COMPARE_BITS),
+          .CYCLES(LEAD)
+      ) values (
+          .clk(clk),
+          .in (entering),
+          .out(value)
       );
+      integer k;
+      always @(posedge clk)
+        if (!rst_n) under_way <= 0;
+        else begin
+          under_way[1] <= take;
+          for (k = 2; k <= LEAD + DELAY; k = k + 1) under_way[k] <= under_way[k-1];
+        end
+      credit_output #(
+          .WIDTH  (PE * OUTPUT_BITS),
+          .LATENCY(LEAD + DELAY + 1),
+          .PERIOD (1)
+      ) results (
+          .clk(clk),
+          .rst_n(rst_n),
+          .promise(take),
+          .credit(credit),
+          .arrive(under_way[LEAD+DELAY]),
+          .data(level),
+          .m_tdata(m_tdata),
+          .m_tvalid(m_tvalid),
+          .m_tready(m_tready)
+      );
+    end else begin : direct
+      reg primed;  // what `levels` fetches ahead is there
+      reg [PE*OUTPUT_BITS-1:0] result;
+      reg result_valid;
+      assign s_tready = primed & (m_tready | ~m_tvalid);
+      assign asked = (STYLE == TABLE) ? fold : next;
+      assign value = entering;
+      assign m_tdata = result;
+      assign m_tvalid = result_valid;
+      always @(posedge clk) begin
+        if (take) result <= level;
+        if (!rst_n) begin
+          primed <= 1'b0;
+          result_valid <= 1'b0;
+        end else begin
+          primed <= 1'b1;
+          result_valid <= take | (m_tvalid & ~m_tready);
+        end
+      end
     end
   endgenerate
+
+  levels #(
+      .PE(PE),
+      .FOLDS(ROWS),
+      .SHARED(SHARED),
+      .BITS(COMPARE_BITS),
+      .SIGNED(INPUT_KIND == 1),
+      .STEPS(STEPS),
+      .OUTPUT_BITS(OUTPUT_BITS),
+      .OFFSET(OFFSET),
+      .STYLE(STYLE),
+      .BLOCK_LEVEL(BLOCK_LEVEL),
+      .FILES(FILES)
+  ) quantise (
+      .clk(clk),
+      .fold(asked),
+      .value(value),
+      .level(level)
+  );
 endmodule

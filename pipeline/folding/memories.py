@@ -1,0 +1,48 @@
+"""What memories take, and which of a binary search's are block RAM: plain arithmetic on sizes."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+
+RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+"""Depth and width of a RAMB18 (UG473); two of them make a RAMB36 of twice the width or depth."""
+LUTS_OF_A_BRAM18 = 190
+"""The price of a RAMB18 where a layer chooses by itself: a Pynq-Z1 has as many LUTs for each."""
+
+
+def ramb18s(words: int, bits: int) -> int:
+    """RAMB18 halves of a memory: the fewest of one shape that tile its words and bits."""
+    return min(ceil(words / deep) * ceil(bits / wide) for deep, wide in RAMB18_SHAPES)
+
+
+def rom_luts(words: int, bits: int) -> float:
+    """LUTs of a ROM with arbitrary contents: 64 words of a bit a LUT6, wider ones multiplexed."""
+    if words <= 1:
+        return 0.0
+    if words <= 64:
+        return bits * min(1.0, words / 32)
+    return bits * (words / 64) * 4 / 3
+
+
+def search_levels(steps: int) -> int:
+    """Levels of a binary search among `steps` thresholds: bits that count 0..steps."""
+    return steps.bit_length()
+
+
+def block_level(folds: int, bits: int, steps: int) -> int:
+    """First level of a search whose memories, folds x 2**level words of `bits`, are block RAM.
+
+    From there on a RAMB18 at its price is cheaper than LUTs. search_levels(steps): none is.
+    """
+    for level in range(search_levels(steps)):
+        words = folds << level
+        if rom_luts(words, bits) > LUTS_OF_A_BRAM18 * ramb18s(words, bits):
+            return level
+    return search_levels(steps)
+
+
+def shares_thresholds(thresholds: np.ndarray) -> bool:
+    """True if all channels of thresholds [C, T] have the same ones, so that one row is kept."""
+    return bool(np.all(thresholds == thresholds[0]))

@@ -1,0 +1,87 @@
+"""Thresholds as levels.v wants them, by style: parameters and the contents of memories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.folding.choice import ThresholdStyle
+from pipeline.folding.memories import block_level, search_levels
+from pipeline.hardware.datatypes import DataType
+from pipeline.rtl.memories import Memory
+
+STYLES: tuple[ThresholdStyle, ...] = ("compare", "table", "search")
+"""In the order of levels.v's STYLE."""
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """limits: int64 [C, T], ascending in t, of type `values` unless it is a table.
+
+    values: UINT or INT, what arrives and is compared. lanes: channels a word, C a multiple of them.
+    offset: code of the least output, of `bits` bits.
+    """
+
+    limits: np.ndarray
+    values: DataType
+    lanes: int
+    offset: int
+    bits: int
+    style: ThresholdStyle
+
+    @property
+    def folds(self) -> int:
+        return len(self.limits) // self.lanes
+
+    @property
+    def steps(self) -> int:
+        return int(self.limits.shape[1])
+
+    @property
+    def _padding(self) -> int:
+        """Thresholds that are always reached and make 2**n - 1 of a search's."""
+        return (1 << search_levels(self.steps)) - 1 - self.steps
+
+    def parameters(self) -> dict[str, int]:
+        """Of levels.v, but for its PE, FOLDS, SHARED, BITS and SIGNED."""
+        searched = self.style == "search"
+        # what is always reached counts: the least output is lower by as much
+        offset = (self.offset - self._padding) % (1 << self.bits) if searched else self.offset
+        return {
+            "STEPS": self.steps,
+            "OUTPUT_BITS": self.bits,
+            "OFFSET": offset,
+            "STYLE": STYLES.index(self.style),
+            "BLOCK_LEVEL": block_level(self.folds, self.values.bits, self.steps) if searched else 0,
+        }
+
+    def bank(self) -> dict[str, Memory]:
+        """The memories, by what follows the stem of their files' names."""
+        if self.style == "compare":
+            return {"": Memory.of(self.limits.reshape(self.folds, -1), self.values.bits)}
+        return self._table() if self.style == "table" else self._search()
+
+    def _table(self) -> dict[str, Memory]:
+        values = self.values.decode(np.arange(1 << self.values.bits))
+        reached = (values[:, None] >= self.limits[:, None, :]).sum(axis=2)  # [C, values]
+        return self._by_lane("", self.offset + reached, self.bits)
+
+    def _search(self) -> dict[str, Memory]:
+        always = np.full((len(self.limits), self._padding), self.values.min, np.int64)
+        padded = np.concatenate([always, self.limits], axis=1)
+        found: dict[str, Memory] = {}
+        count = search_levels(self.steps)
+        for level in range(count):
+            # the one in the middle of those that the bits found so far leave
+            middle = (2 * np.arange(1 << level) + 1) * (1 << (count - level - 1)) - 1
+            found |= self._by_lane(f"_{level}", padded[:, middle], self.values.bits)
+        return found
+
+    def _by_lane(self, prefix: str, words: np.ndarray, bits: int) -> dict[str, Memory]:
+        """From words [C, words of a channel], a memory for each lane: fold by fold."""
+        lanes = words.reshape(self.folds, self.lanes, -1)
+        return {
+            f"{prefix}_{lane:04d}": Memory.of(lanes[:, lane].reshape(-1, 1), bits)
+            for lane in range(self.lanes)
+        }
