@@ -10,6 +10,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -51,30 +52,54 @@ def fetch(
 
 
 def _fetch_one(source: Source, mirrors: tuple[str, ...], folder: Path, timeout: float) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PipelineError(f"{folder}: the cache cannot be made: {error}") from None
     reasons = []
+
+    def fault(path: Path) -> str | None:
+        found = _raw_digest(path)
+        return (
+            None
+            if found == source.sha256
+            else f"wrong content: sha256 {found}, expected {source.sha256}"
+        )
+
     for mirror in mirrors:
-        url = f"{mirror.rstrip('/')}/{source.name}.gz"
-        # A name of its own: two builds may download the same file at once.
-        handle, name = tempfile.mkstemp(prefix=f".{source.name}.", suffix=".partial", dir=folder)
-        partial = Path(name)
+        name = f"{source.name}.gz"
         try:
-            with os.fdopen(handle, "wb") as file:
-                _copy(url, file, timeout)
-            found = _raw_digest(partial)
-            if found == source.sha256:
-                partial.replace(folder / f"{source.name}.gz")
-                return
-            reasons.append(f"{url}: wrong content: sha256 {found}, expected {source.sha256}")
-        except (OSError, EOFError, zlib.error, http.client.HTTPException, ValueError) as error:
-            # URLError and HTTPError are OSErrors; ValueError: not a URL, or too long
-            reasons.append(f"{url}: {getattr(error, 'reason', '') or error}")
-        finally:
-            partial.unlink(missing_ok=True)
+            download(f"{mirror.rstrip('/')}/{name}", folder / name, fault, timeout)
+            return
+        except UnreachableError as error:
+            reasons.append(str(error))
     raise UnreachableError("\n".join(reasons))
+
+
+def download(
+    url: str,
+    target: Path,
+    fault: Callable[[Path], str | None],
+    timeout: float = TIMEOUT,
+) -> None:
+    """`url` as file `target`, which appears whole and without `fault`, or not at all.
+
+    fault: what is wrong with a file, None if nothing is. Raises UnreachableError with the reason.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PipelineError(f"{target.parent}: the cache cannot be made: {error}") from None
+    # A name of its own: two builds may download the same file at once.
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _copy(url, file, timeout)
+        if (wrong := fault(partial)) is not None:
+            raise UnreachableError(f"{url}: {wrong}")
+        partial.replace(target)
+    except (OSError, EOFError, zlib.error, http.client.HTTPException, ValueError) as error:
+        # URLError and HTTPError are OSErrors; ValueError: not a URL, or too long
+        raise UnreachableError(f"{url}: {getattr(error, 'reason', '') or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _copy(url: str, file: BinaryIO, timeout: float) -> None:

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 _FILE = "weights.safetensors"
 
 
-def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
-    """Writes a state dict; the same values give the same bytes."""
-    save_file({name: value.contiguous() for name, value in weights.items()}, folder / _FILE)
+def save_weights(weights: dict[str, Tensor], folder: Path, file: str = _FILE) -> None:
+    """Writes a state dict; the same values give the same bytes.
+
+    file: another name than the one that `load_weights` reads.
+    """
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / file)
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:

@@ -17,8 +17,8 @@ from pipeline.training.curves import Row
 
 
 @dataclass(frozen=True)
-class Best:
-    """The epoch (from 1) that did best on validation, its accuracy in per cent, its weights."""
+class Snapshot:
+    """The weights after an epoch (from 1; 0: untrained), their validation accuracy in per cent."""
 
     epoch: int
     accuracy: float
@@ -27,10 +27,13 @@ class Best:
 
 @dataclass
 class State:
-    """Where the training stands after `epoch` epochs. The data order follows from the epoch."""
+    """Where the training stands after `epoch` epochs.
+
+    The data order follows from the epoch, and whether patience is at its end from the rows.
+    """
 
     epoch: int = 0
-    best: Best | None = None
+    best: Snapshot | None = None
     rows: list[Row] = field(default_factory=list)
 
 
@@ -74,7 +77,7 @@ class Checkpoints:
         model.load_state_dict(document["model"])
         optimiser.load_state_dict(document["optimiser"])
         _set_generators(document["generators"])
-        best = Best(**document["best"]) if document["best"] else None
+        best = Snapshot(**document["best"]) if document["best"] else None
         return State(document["epoch"], best, [Row(**row) for row in document["rows"]])
 
     def remove(self) -> None:

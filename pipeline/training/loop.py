@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.errors import PipelineError
 from pipeline.job import progress
 from pipeline.models import Twin
-from pipeline.training.checkpoint import Best, Checkpoints, State
+from pipeline.training.checkpoint import Checkpoints, Snapshot, State
 from pipeline.training.curves import Curves, Row
 from specs.network import TrainingSpec
 
@@ -30,6 +30,15 @@ class Labelled:
     labels: Tensor
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves: its best and its last weights, and why it ended."""
+
+    best: Snapshot
+    last: Snapshot
+    ending: str
+
+
 def train(
     learner: Twin,
     training: TrainingSpec,
@@ -37,8 +46,8 @@ def train(
     held_out: Labelled,
     checkpoints: Checkpoints,
     curves: Curves,
-) -> Best:
-    """Trains the learner's model in place; returns the weights that did best on `held_out`.
+) -> Trained:
+    """Trains the learner's model in place; the best weights are those that did best on `held_out`.
 
     Adam, squared hinge loss on +-1 targets and weights clipped to +-1 after each step: the recipe
     of brevitas_examples.bnn_pynq, whose best epoch is chosen on the test set, however. Between two
@@ -50,7 +59,8 @@ def train(
     curves.begin(state.rows)
     targets = plus_minus_one(images.labels, learner.classes)
     clock = _Clock(state.epoch, training.epochs)
-    while state.epoch < training.epochs:
+    ending = why_ended(training, state.rows)
+    while ending is None:
         rate = learning_rate(training, state.epoch)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -65,13 +75,32 @@ def train(
         share = validate(learner, held_out)
         curves.add(Row(state.epoch, rate, loss, share), state.rows)
         if state.best is None or share >= state.best.accuracy:
-            weights = {name: value.clone() for name, value in model.state_dict().items()}
-            state.best = Best(state.epoch, share, weights)
-        checkpoints.save(state, model, optimiser, last=state.epoch == training.epochs)
-        clock.report(state.epoch, f"loss {loss:.4f}, validation {share:.2f} %")
-    assert state.best is not None, "a TrainingSpec has at least one epoch"
+            state.best = Snapshot(state.epoch, share, _copy(model))
+        ending = why_ended(training, state.rows)
+        checkpoints.save(state, model, optimiser, last=ending is not None)
+        clock.report(
+            state.epoch, f"loss {loss:.4f}, validation {share:.2f} %", last=ending is not None
+        )
     curves.end(state.rows)
-    return state.best
+    share = state.rows[-1].validation_accuracy if state.rows else validate(learner, held_out)
+    last = Snapshot(state.epoch, share, _copy(model))
+    return Trained(state.best or last, last, ending)
+
+
+def why_ended(training: TrainingSpec, rows: list[Row]) -> str | None:
+    """Why no epoch follows those of `rows`, as a figure; None: one does."""
+    if len(rows) == training.epochs:
+        return "all epochs" if rows else "not trained"
+    if rows and training.patience is not None:
+        # max takes the first of equals: an equal epoch is not a better one
+        best = max(rows, key=lambda row: row.validation_accuracy)
+        if len(rows) - best.epoch >= training.patience:
+            return f"no better after epoch {best.epoch}"
+    return None
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 class _Clock:
@@ -81,9 +110,9 @@ class _Clock:
         self._done, self._epochs = done, epochs
         self._start, self._reported = time.monotonic(), 0.0
 
-    def report(self, epoch: int, text: str) -> None:
+    def report(self, epoch: int, text: str, *, last: bool) -> None:
         now = time.monotonic()
-        if now - self._reported < _REPORT_EVERY and epoch < self._epochs:
+        if now - self._reported < _REPORT_EVERY and not last:
             return
         self._reported = now
         left = (now - self._start) / (epoch - self._done) * (self._epochs - epoch)

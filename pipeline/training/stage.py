@@ -12,16 +12,19 @@ from pipeline.models import build, images_to_tensor, save_weights, twin
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
 from pipeline.training.loop import Labelled, train
+from pipeline.training.start import start_weights
 from specs.network import FcModel, InputSpec, TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"
+_LAST = "last.safetensors"
 
 
 def run(job: Job) -> Metrics:
-    """Writes weights.safetensors (best on validation), curves.csv and tensorboard/.
+    """Writes weights.safetensors (best on validation), last.safetensors, curves.csv, tensorboard/.
 
     A checkpoint that a cut run of the same job left is continued, to the identical result.
-    SpecError: the data do not suit the network; PipelineError: the loss is not finite.
+    SpecError: the data or the weights to start from do not suit the network; PipelineError: those
+    weights cannot be had, or the loss is not finite.
     """
     spec = job.spec("network.model", FcModel)
     contract = job.spec("network.input", InputSpec)
@@ -29,18 +32,17 @@ def run(job: Job) -> Metrics:
     data = DataSet.read(job.inputs["data"] / FILE)
     if data.classes > spec.classes:
         raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
-    # One thread: the operations are too small to share, and results do not depend on the machine's
-    # number of cores.
-    torch.set_num_threads(1)
+    torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)
     model = build(spec, contract)
+    start = start_weights(training.checkpoint, model, spec, contract, job.settings)
     learner = twin(model)
     images = learner.encode(images_to_tensor(data.train_images, contract))
     labels = torch.from_numpy(data.train_labels)
     held_out, kept = split(len(labels), training.validation_share, training.seed)
     checkpoints = Checkpoints(job.folder / _CHECKPOINT)
     curves = Curves(job.folder)
-    best = train(
+    trained = train(
         learner,
         training,
         Labelled(images[kept], labels[kept]),
@@ -48,15 +50,20 @@ def run(job: Job) -> Metrics:
         checkpoints,
         curves,
     )
-    model.load_state_dict(best.weights)
+    best, last = trained.best, trained.last
+    save_weights(last.weights, job.folder, _LAST)
     save_weights(best.weights, job.folder)
+    model.load_state_dict(best.weights)
     test_accuracy = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
     checkpoints.remove()
     return {
         "test_accuracy": Figure(test_accuracy, "%", "measured"),
         "validation_accuracy": Figure(best.accuracy, "%", "measured"),
         "best_epoch": Figure(best.epoch, "", "measured"),
-        "epochs": Figure(training.epochs, "", "measured"),
+        "last_validation_accuracy": Figure(last.accuracy, "%", "measured"),
+        "epochs": Figure(last.epoch, "", "measured"),
+        "ending": Figure(trained.ending, "", "measured"),
+        "start": Figure(start, "", "measured"),
         "test_images": Figure(len(data.test_labels), "images", "measured"),
     }
 

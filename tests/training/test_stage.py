@@ -29,7 +29,12 @@ def test_it_learns_and_leaves_its_outputs(
     assert float(metrics["test_accuracy"].value) > 80
     assert {figure.kind for figure in metrics.values()} == {"measured"}
     assert metrics["test_images"].value == 90
-    assert files(job.folder) == ["curves.csv", "tensorboard", "weights.safetensors"]
+    assert files(job.folder) == [
+        "curves.csv",
+        "last.safetensors",
+        "tensorboard",
+        "weights.safetensors",
+    ]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(PROGRESS)]
     last = json.loads(lines[-1].removeprefix(PROGRESS))
     assert last["text"].startswith("epoch 8/8, loss ")

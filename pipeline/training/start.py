@@ -1,0 +1,198 @@
+"""The weights a training starts from: Brevitas' published ones, or a file of the user's."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import importlib.resources
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import platformdirs
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from pipeline.data.download import UnreachableError, download
+from pipeline.errors import PipelineError, SpecError
+from specs.network import FcModel, InputSpec
+
+PUBLISHED = "published"
+_NOT_LOADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError)
+"""What torch.load raises on a file that holds anything but tensors, or is none of its own."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One of Brevitas' files; its name ends with the first 8 hex digits of its sha256."""
+
+    url: str
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.url).name
+
+    @property
+    def digest(self) -> str:
+        return PurePosixPath(self.url).stem.rpartition("-")[2]
+
+
+def start_weights(
+    checkpoint: str | None,
+    model: nn.Module,
+    spec: FcModel,
+    contract: InputSpec,
+    settings: Mapping[str, Any],
+) -> str:
+    """Fills `model` with what TrainingSpec.checkpoint means; returns how to call it in a figure.
+
+    SpecError: there is no such file, or its parameters are not the network's. PipelineError: it
+    cannot be downloaded, or is no file of tensors alone.
+    """
+    if checkpoint is None:
+        return "random"
+    if checkpoint == PUBLISHED:
+        path = fetch(published(spec, contract))
+        content = path.read_bytes()
+    else:
+        path, content = _own_file(checkpoint, settings.get("checkpoint"))
+    fill(model, read_weights(path, content), path.name)
+    return f"{path.name}, sha256 {hashlib.sha256(content).hexdigest()}"
+
+
+def published(spec: FcModel, contract: InputSpec) -> Published:
+    """Brevitas' file for a network of this shape, whatever its name; from brevitas_examples."""
+    known = []
+    folder = importlib.resources.files("brevitas_examples.bnn_pynq") / "cfg"
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".ini"):
+            continue
+        config = configparser.ConfigParser()
+        config.read_string(file.read_text())
+        if config["MODEL"]["ARCH"] != "FC":
+            continue
+        known.append(file.name.removesuffix(".ini"))
+        if contract.shape == (28, 28, 1) and _shape(config) == (
+            list(spec.hidden),
+            spec.classes,
+            spec.weight_bits,
+            spec.activation_bits,
+            spec.input_bits,
+        ):
+            return Published(config["MODEL"]["PRETRAINED_URL"])
+    raise SpecError(
+        f"checkpoint={PUBLISHED}: Brevitas publishes no weights of this network; "
+        f"it does of {', '.join(known)}, and checkpoint=PATH takes any other's"
+    )
+
+
+def _shape(config: configparser.ConfigParser) -> tuple[list[int], int, int, int, int]:
+    model, quant = config["MODEL"], config["QUANT"]
+    return (
+        json.loads(model["OUT_FEATURES"]),
+        int(model["NUM_CLASSES"]),
+        int(quant["WEIGHT_BIT_WIDTH"]),
+        int(quant["ACT_BIT_WIDTH"]),
+        int(quant["IN_BIT_WIDTH"]),
+    )
+
+
+def fetch(file: Published, cache: Path | None = None) -> Path:
+    """The file in the user's cache folder, downloaded if it is not there as it should be."""
+    folder = cache or Path(platformdirs.user_cache_dir("qnn-to-fpga")) / "brevitas"
+    path = folder / file.name
+
+    def fault(at: Path) -> str | None:
+        found = hashlib.sha256(at.read_bytes()).hexdigest()
+        if found.startswith(file.digest):
+            return None
+        return f"wrong content: sha256 {found}, expected {file.digest}..."
+
+    if path.is_file() and fault(path) is None:
+        return path
+    try:
+        download(file.url, path, fault)
+    except UnreachableError as error:
+        raise PipelineError(
+            f"{file.name} could not be downloaded.\n{error}\n"
+            "Give a copy of it with checkpoint=PATH, or train without checkpoint=."
+        ) from None
+    return path
+
+
+def _own_file(sha256: str, place: str | None) -> tuple[Path, bytes]:
+    if place is None:
+        raise SpecError(
+            f"training.checkpoint = {sha256}: give the file of this sha256 with checkpoint=PATH"
+        )
+    path = Path(place)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"checkpoint={place}: cannot be read: {error.strerror}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise SpecError(
+            f"checkpoint={place}: its sha256 is {found}, not {sha256}; "
+            "it was changed, or is not the file that training.checkpoint names"
+        )
+    return path, content
+
+
+def read_weights(path: Path, content: bytes) -> dict[str, Tensor]:
+    """A state dict from the bytes of a .safetensors or of a torch file, without running any code.
+
+    Of a checkpoint of Brevitas' own trainer (best.tar) it is the entry `state_dict`.
+    """
+    if path.suffix == ".safetensors":
+        try:
+            return safetensors.torch.load(content)
+        except safetensors.SafetensorError as error:
+            raise PipelineError(f"{path}: not a .safetensors file: {error}") from None
+    try:
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except _NOT_LOADABLE:
+        raise PipelineError(
+            f"{path}: refused: it is damaged, or holds more than tensors, which could be code; "
+            "save the state dict alone: torch.save(model.state_dict(), PATH), or a .safetensors"
+        ) from None
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
+    ):
+        raise PipelineError(f"{path}: not a state dict: parameters' names and their tensors")
+    return found
+
+
+def fill(model: nn.Module, weights: dict[str, Tensor], origin: str) -> None:
+    """Loads a state dict whose names and shapes are the model's. SpecError lists all that differ.
+
+    Only torch's count of batches (num_batches_tracked, which no result depends on) may be missing.
+    """
+    own = model.state_dict()
+    counts = {name for name in own if name.endswith(".num_batches_tracked")}
+    faults = {
+        "missing": [name for name in own if name not in weights and name not in counts],
+        "unexpected": [name for name in weights if name not in own],
+        "of another shape": [
+            f"{name} ({_size(weights[name])} instead of {_size(value)})"
+            for name, value in own.items()
+            if name in weights and weights[name].shape != value.shape
+        ],
+        "not finite": [name for name, value in weights.items() if not value.isfinite().all()],
+    }
+    lines = [f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names]
+    if lines:
+        raise SpecError("\n".join([f"{origin}: its parameters are not the network's", *lines]))
+    model.load_state_dict({**{name: own[name] for name in counts}, **weights})
+
+
+def _size(value: Tensor) -> str:
+    return "x".join(map(str, value.shape)) or "scalar"
