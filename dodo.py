@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.doit_tasks import build_tasks, check_tasks, notice, run_tests, stage_tasks
+from pipeline.doit_tasks import (
+    build_tasks,
+    cache_task,
+    check_tasks,
+    notice,
+    run_tests,
+    stage_tasks,
+    why_task,
+)
 from pipeline.reporter import StageReporter
 
 Tasks = Iterator[dict[str, Any]]
@@ -71,6 +79,16 @@ def task_build() -> Tasks:
 def task_check() -> Tasks:
     """hash every output again and compare it with its manifest"""
     return check_tasks()
+
+
+def task_why() -> dict[str, Any]:
+    """tell why tasks would run: ./doit why build, ./doit why synth network=..."""
+    return why_task()
+
+
+def task_cache() -> dict[str, Any]:
+    """show the size of what all units share; ./doit clean cache removes it"""
+    return cache_task()
 
 
 def task_test() -> dict[str, Any]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from doit import doit_cmd
-from doit.exceptions import InvalidDodoFile, TaskFailed
+from doit.action import PythonAction
+from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 
-from pipeline import graph, state, summary
+from pipeline import clean, graph, state, summary, why
 from pipeline.errors import PipelineError, ToolError
-from pipeline.reporter import Progress
-from pipeline.stage import Task
+from pipeline.reporter import RAN, Progress
+from pipeline.stage import Task, build_folder
 from pipeline.tools import run_tool
 from pipeline.unit import QUICK_START
 from pipeline.variables import ROOT
@@ -50,6 +51,7 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
             "actions": [(_execute, [task])],
             "task_dep": graph.task_names(task.inputs),
             "uptodate": [(_up_to_date, [task])],
+            "clean": [Removal(_clean_stage, task)],
             "meta": {"task": task},
         }
 
@@ -62,6 +64,7 @@ def build_tasks() -> Iterator[dict[str, Any]]:
             "name": unit.name,
             "actions": [(summary.show, [chain])],
             "task_dep": graph.task_names(chain),
+            "clean": [Removal(_clean_unit, chain)],
             "verbosity": 2,
             "meta": {},
         }
@@ -76,12 +79,80 @@ def check_tasks() -> Iterator[dict[str, Any]]:
         }
 
 
-def _execute(task: Task) -> TaskFailed | None:
+def cache_task() -> dict[str, Any]:
+    """The folder that units share, which is cleaned only by name."""
+    return {"actions": [_show_cache], "clean": [Removal(_clean_cache)], "verbosity": 2}
+
+
+class Removal(PythonAction):  # type: ignore[misc] # doit has no type hints
+    """A clean action that tells by itself what it does; a refusal ends the command in one line."""
+
+    def __init__(self, action: Any, *arguments: Any) -> None:
+        super().__init__(action, arguments)
+
+    def __str__(self) -> str:
+        return "remove what was built"
+
+    def execute(self, out: Any = None, err: Any = None) -> Any:
+        try:
+            self.py_callable(*self.args, **self.kwargs)
+        except PipelineError as error:
+            raise InvalidTask(str(error)) from None
+
+
+_kept: set[Task] = set()
+"""What this call's cleaning of a unit left to other units, though doit then names its stages."""
+
+
+def _clean_stage(task: Task, dryrun: bool) -> None:
+    if clean.built(task) and task not in _kept:
+        print(f"  {'would remove' if dryrun else 'removed'} {task.folder}")
+        if not dryrun:
+            clean.remove(task)
+
+
+def _clean_unit(chain: list[Task], dryrun: bool) -> None:
+    removed, kept = clean.of_unit(chain)
+    _kept.update(kept)
+    for task, user in kept.items():
+        print(f"  kept {task.folder}: {user} stands on it")
+    for task in reversed(removed):
+        _clean_stage(task, dryrun)
+
+
+def _cache() -> Path:
+    return build_folder(selected().settings) / ".cache"
+
+
+def _show_cache() -> None:
+    size = sum(path.stat().st_size for path in _cache().rglob("*") if path.is_file())
+    print(f"{_cache()}: {size / 2**20:,.1f} MiB; ./doit clean cache removes it")
+
+
+def _clean_cache(dryrun: bool) -> None:
+    print(f"  {'would remove' if dryrun else 'removed'} {_cache()}")
+    if not dryrun:
+        clean.remove_tree(_cache())
+
+
+def why_task() -> dict[str, Any]:
+    return {"actions": [_why], "pos_arg": "names", "verbosity": 2}
+
+
+def _why(names: list[str]) -> TaskFailed | None:
     try:
-        task.execute(Progress(task).show)
+        for line in why.explain(selected(), names):
+            print(line)
     except PipelineError as error:
         return TaskFailed(str(error))
     return None
+
+
+def _execute(task: Task) -> TaskFailed | dict[str, bool]:
+    try:
+        return {RAN: task.execute(Progress(task).show)}
+    except PipelineError as error:
+        return TaskFailed(str(error))
 
 
 def _up_to_date(stage_task: Task) -> bool:

@@ -17,6 +17,9 @@ from pipeline.job import Figure
 from pipeline.stage import Task
 
 ABBREVIATIONS = {"ii": "II"}
+RAN = "ran"
+"""Value of a stage's task: whether it had to do anything."""
+
 QUIET_SECONDS = 10.0
 """Between two progress lines where the output is no terminal."""
 
@@ -43,7 +46,9 @@ class StageReporter:
         pass
 
     def add_success(self, task: Any) -> None:
-        if (stage_task := _of(task)) is not None:
+        if not task.values.get(RAN, True):
+            self.skip_uptodate(task)  # another doit built it meanwhile
+        elif (stage_task := _of(task)) is not None:
             record = state.run_record(stage_task.folder) or {}
             seconds = f"[dim]{record.get('seconds', 0):.1f} s[/]"
             self._line("[green]ran [/]", stage_task, f"{figures(stage_task)}  {seconds}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pipeline import disk, state
 from pipeline.errors import PipelineError, ToolError
@@ -62,7 +62,7 @@ class Task:
 
     @property
     def build(self) -> Path:
-        return (ROOT / Path(self.settings.build_dir).expanduser()).resolve()
+        return build_folder(self.settings)
 
     @property
     def folder(self) -> Path:
@@ -122,23 +122,38 @@ class Task:
             "settings": self.settings.model_dump(mode="json"),
         }
 
-    def execute(self, show: Callable[[str, float | None], None]) -> None:
+    def execute(self, show: Callable[[str, float | None], None]) -> bool:
         """Runs the stage in a process of its own; `show` gets its progress lines.
 
+        False: nothing had to be done, since another doit built it meanwhile.
         Raises PipelineError with the stage's own message, or ToolError with the end of the
         traceback if the stage has a bug.
         """
         if multiprocessing.parent_process() is not None:
             die_with_parent()  # a worker of `doit -n`
         try:
+            self.job_file.parent.mkdir(parents=True, exist_ok=True)
+            if self._waited(show) and self.outdated() is None:
+                return False
             self._run(show)
+            return True
         except (OSError, ToolError) as error:
             if (told := disk.trouble(error, self.build)) is not None:
                 raise PipelineError(told) from None
             raise
 
+    def _waited(self, show: Callable[[str, float | None], None]) -> bool:
+        """Lets another doit finish the stage, whose log must stay its own; False: there is none."""
+        lock = FileLock(lock_file(self.folder))
+        try:
+            lock.acquire(timeout=0).lock.release()
+        except Timeout:
+            show("waiting for another build of it", None)
+            lock.acquire().lock.release()
+            return True
+        return False
+
     def _run(self, show: Callable[[str, float | None], None]) -> None:
-        self.job_file.parent.mkdir(parents=True, exist_ok=True)
         state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
         told: list[str] = []
 
@@ -164,6 +179,10 @@ class Task:
             if told:
                 raise PipelineError(told[0]) from None
             raise
+
+
+def build_folder(settings: Settings) -> Path:
+    return (ROOT / Path(settings.build_dir).expanduser()).resolve()
 
 
 def lock_file(folder: Path) -> Path:

@@ -55,7 +55,7 @@ def test_a_line_shows_the_stages_figures_with_their_kinds(built: Task) -> None:
 def test_ran_kept_and_failed(built: Task) -> None:
     out = io.StringIO()
     reporter = StageReporter(out, {})
-    task = SimpleNamespace(name=built.name, meta={"task": built})
+    task = SimpleNamespace(name=built.name, meta={"task": built}, values={})
     reporter.add_success(task)
     reporter.skip_uptodate(task)
     fail = SimpleNamespace(report=True, get_msg=lambda: "fold: 2 [LUTs] needed, 1 there\n")
