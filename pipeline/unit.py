@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pipeline.errors import SpecError
-from pipeline.variables import check_names, override, user_folder
+from pipeline.variables import check_names, checkpoint_file, override, user_folder
 from specs import catalog
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
-from specs.network import NetworkSpec
+from specs.network import PUBLISHED, NetworkSpec
 
 Scope = Literal["dataset", "network", "board"]
 LONGEST_NAME = 80
@@ -79,11 +79,34 @@ def _find(
 
 
 def _network_unit(label: str, spec: NetworkSpec, given: Mapping[str, str]) -> Unit:
+    if "checkpoint" in given:
+        label, spec = _starting_from(label, spec, given)
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
     data = Unit("dataset", network.dataset, network, long_name=network.dataset)
     long = _name(label, changed)
     return Unit("network", _short(long), network, parent=data, long_name=long)
+
+
+def _starting_from(
+    label: str, spec: NetworkSpec, given: Mapping[str, str]
+) -> tuple[str, NetworkSpec]:
+    """A network that starts from the weights of `checkpoint`: as they are, but for epochs=.
+
+    A file is known by its content: another place changes nothing, another content the unit.
+    """
+    if (path := checkpoint_file(given)) is None:
+        checkpoint = word = PUBLISHED
+    else:
+        try:
+            checkpoint = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise SpecError(
+                f"checkpoint={given['checkpoint']}: cannot be read: {error.strerror}"
+            ) from None
+        word = f"{catalog.plain(path.stem)}-{checkpoint[:8]}"
+    training = spec.training.model_copy(update={"checkpoint": checkpoint, "epochs": 0})
+    return f"{label}.checkpoint-{word}", spec.model_copy(update={"training": training})
 
 
 def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str, str]) -> Unit:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from pipeline.errors import SpecError, nearest
 from specs.base import Spec, parse, validate
+from specs.network import PUBLISHED
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,6 +21,7 @@ VARIABLES = {
     "dataset": "network.dataset",
     "epochs": "network.training.epochs",
     "seed": "network.training.seed",
+    "checkpoint": "",
     "engine": "target.engine",
     "fps": "target.fps",
     "clock_mhz": "target.clock_mhz",
@@ -33,6 +35,8 @@ class Settings(Spec):
 
     build_dir: str = "build"
     data_root: str | None = None
+    checkpoint: str | None = None
+    """Where the file lies that TrainingSpec.checkpoint knows by its sha256."""
     memory_gib: float | None = Field(default=None, gt=0)
     """What the stages of all builds may take together; None: most of the machine's."""
 
@@ -69,11 +73,30 @@ def settings(given: Mapping[str, str]) -> Settings:
         if not root.is_dir():
             raise SpecError(f"data_root={given['data_root']}: no such folder")
         document["data_root"] = str(root)
+    if (checkpoint := checkpoint_file(given)) is not None:
+        document["checkpoint"] = str(checkpoint)
     found = validate(Settings, document, str(path))
-    if found.data_root is not None and "data_root" not in given:
-        root = (ROOT / Path(found.data_root).expanduser()).resolve()
-        found = found.model_copy(update={"data_root": str(root)})
-    return found
+    relative = {
+        name: str((ROOT / Path(place).expanduser()).resolve())
+        for name in ("data_root", "checkpoint")
+        if name not in given and (place := getattr(found, name)) is not None
+    }
+    return found.model_copy(update=relative)
+
+
+def checkpoint_file(given: Mapping[str, str]) -> Path | None:
+    """The file that checkpoint=PATH names; None without it, and for checkpoint=published.
+
+    Raises SpecError if there is no such file.
+    """
+    word = given.get("checkpoint", PUBLISHED)
+    if word == PUBLISHED:
+        return None
+    path = (user_folder() / Path(word).expanduser()).resolve()
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "no such file"
+        raise SpecError(f"checkpoint={word}: {kind}; allowed: {PUBLISHED}, or a file of weights")
+    return path
 
 
 def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, dict[str, str]]:

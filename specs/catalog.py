@@ -30,8 +30,7 @@ def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[st
         if not path.is_file():
             raise SpecError(f"{variable}={word}: {'a folder' if path.is_dir() else 'no such file'}")
         digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-        stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in path.stem)
-        return f"{stem}-{digest}", read(model, path)
+        return f"{plain(path.stem)}-{digest}", read(model, path)
     path = _FOLDERS[model] / f"{word}.toml"
     if word not in names(model):
         raise SpecError(
@@ -39,3 +38,8 @@ def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[st
             f"or the path of a .toml file of your own"
         )
     return word, read(model, path)
+
+
+def plain(stem: str) -> str:
+    """A file's stem as part of a unit's name: what doit does not take becomes a dash."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in stem)

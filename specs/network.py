@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from specs.base import Spec
 
 MOST_INPUTS = 1 << 20
+PUBLISHED = "published"
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
@@ -64,7 +65,7 @@ class FcModel(Spec):
 class TrainingSpec(Spec):
     """Adam on the squared hinge loss of +-1 targets, weights clipped to +-1 (BNN-PYNQ's recipe)."""
 
-    checkpoint: str | None = Field(default=None, pattern=r"^(published|[0-9a-f]{64})$")
+    checkpoint: str | None = Field(default=None, pattern=rf"^({PUBLISHED}|[0-9a-f]{{64}})$")
     """The weights to start from: "published", Brevitas' own of this network, or the sha256 of the
     file that the variable checkpoint=PATH names."""
     epochs: int = Field(ge=0, le=100_000)

@@ -21,9 +21,8 @@ from torch import Tensor, nn
 
 from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
-from specs.network import FcModel, InputSpec
+from specs.network import PUBLISHED, FcModel, InputSpec
 
-PUBLISHED = "published"
 _NOT_LOADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError)
 """What torch.load raises on a file that holds anything but tensors, or is none of its own."""
 
