@@ -33,14 +33,15 @@ def run(job: Job) -> Metrics:
     golden.npz: `images` (prepared, [N, H, W, C]), `truth` (data set's labels), `labels` (ours)
     and for the first images `stream.<edge>`: the values of every stream.
     """
-    from pipeline.streamlining import finn  # noqa: PLC0415 - seconds of imports
+    from pipeline.streamlining import finn, speed  # noqa: PLC0415 - seconds of imports
 
     contract = job.spec("network.input", InputSpec)
     with job.scratch() as work:
         progress("importing FINN")
         finn.bootstrap(work)
         progress("streamlining", 0.3)
-        model = finn.to_dataflow(job.inputs["export"] / "model.onnx", contract, work)
+        with speed.whole_arrays():
+            model = finn.to_dataflow(job.inputs["export"] / "model.onnx", contract, work)
     extraction = extract(model, job.spec("network.name", str), contract)
     model.save(str(job.folder / "dataflow.onnx"))
     hardware.save(extraction.graph, job.folder)
