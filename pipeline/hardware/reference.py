@@ -17,6 +17,9 @@ from pipeline.hardware.graph import (
 FLOAT32_EXACT = 1 << 24
 """Below this every integer and every partial sum is exact in float32 (24-bit significand)."""
 
+FEW_STEPS = 15
+"""Up to so many thresholds a channel, comparing with each is faster than searching among them."""
+
 
 def run(graph: HardwareGraph, images: np.ndarray) -> dict[str, np.ndarray]:
     """Values (int64) of every edge, by edge id, each [N, *edge.shape].
@@ -47,7 +50,7 @@ def _apply(layer: Layer, source: Edge, target: Edge, x: np.ndarray) -> np.ndarra
 def accumulate(layer: Mvau, source: DataType, x: np.ndarray) -> np.ndarray:
     """Accumulators of `layer` for inputs x [..., MW]: int64 [..., MH]."""
     dot = exact_matmul(x, layer.weights.T, max(abs(source.min), abs(source.max)))
-    return (dot + layer.mw) // 2 if layer.popcount else dot
+    return (dot + layer.mw) >> 1 if layer.popcount else dot
 
 
 def exact_matmul(x: np.ndarray, weights: np.ndarray, greatest: int) -> np.ndarray:
@@ -70,7 +73,22 @@ def apply_thresholds(
     x: np.ndarray, thresholds: np.ndarray, offset: int, dtype: DataType
 ) -> np.ndarray:
     """offset + number of thresholds [C, T] at or below x [..., C]; -1/+1 where dtype is BIPOLAR."""
-    count = np.zeros(x.shape, np.int64)
-    for step in thresholds.T:
-        count += x >= step
-    return 2 * count - 1 if dtype.bipolar else count + offset
+    if thresholds.shape[1] <= FEW_STEPS:
+        count = np.zeros(x.shape, np.uint8)
+        for step in thresholds.T:
+            count += x >= step
+    else:
+        count = _ranks(x, np.sort(thresholds, axis=1))
+    levels = count.astype(np.int64)
+    return 2 * levels - 1 if dtype.bipolar else levels + offset
+
+
+def _ranks(x: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many of `thresholds` [C, T], ascending, are at or below x [..., C]: a binary search."""
+    if np.all(thresholds == thresholds[0]):
+        return np.searchsorted(thresholds[0], x, side="right")
+    # each channel's values side by side: its search stays in the nearest cache
+    channels = np.ascontiguousarray(x.reshape(-1, x.shape[-1]).T)
+    for values, steps in zip(channels, thresholds, strict=True):
+        values[:] = np.searchsorted(steps, values, side="right")
+    return np.ascontiguousarray(channels.T).reshape(x.shape)

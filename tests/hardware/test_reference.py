@@ -88,3 +88,28 @@ def test_thresholds_always_and_never() -> None:
     thresholds = np.array([[0], [256]])
     got = reference.apply_thresholds(np.array([[0, 255]]), thresholds, 0, DataType("BIPOLAR"))
     assert got.tolist() == [[1, -1]]
+
+
+@given(
+    st.sampled_from([1, 2, reference.FEW_STEPS, reference.FEW_STEPS + 1, 255]),
+    st.integers(1, 5),
+    st.sampled_from([(3,), (1, 4), (2, 3, 2)]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 2**31),
+)
+def test_thresholds_are_counted_however_they_are_searched(
+    steps: int, channels: int, vectors: tuple[int, ...], shared: bool, sorted_: bool, seed: int
+) -> None:
+    """Values on, below and above thresholds, some of them equal, beyond float32's integers too."""
+    rng = np.random.default_rng(seed)
+    thresholds = rng.integers(-20, 20, (1 if shared else channels, steps)) + (1 << 40)
+    thresholds = np.sort(thresholds, axis=1) if sorted_ else thresholds
+    thresholds = np.broadcast_to(thresholds, (channels, steps))
+    x = rng.integers(-25, 25, (*vectors, channels)) + (1 << 40)
+    expected = (x[..., None] >= thresholds).sum(axis=-1) - 128
+    before = x.copy()
+    got = reference.apply_thresholds(x, thresholds, -128, DataType("INT8"))
+    assert got.dtype == np.int64
+    assert np.array_equal(got, expected)
+    assert np.array_equal(x, before)
