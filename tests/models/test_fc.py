@@ -11,7 +11,9 @@ from pipeline.models.fc import Fc
 from pipeline.models.tensor_norm import TensorNorm
 from specs.network import FcModel, InputSpec
 
-PUBLISHED = {"TFC_1W1A": (1, 1, 1), "TFC_1W2A": (1, 2, 2), "TFC_2W2A": (2, 2, 2)}
+WIDTHS = {"TFC": 64, "SFC": 256, "LFC": 1024}
+BITS = {"1W1A": (1, 1, 1), "1W2A": (1, 2, 2), "2W2A": (2, 2, 2)}
+PUBLISHED = [f"{size}_{bits}" for size in WIDTHS for bits in BITS if f"{size}_{bits}" != "LFC_2W2A"]
 
 
 def model(weight: int, activation: int, inputs: int, **fields: object) -> FcModel:
@@ -25,10 +27,12 @@ def test_published_weights_load_and_give_the_same_logits(name: str) -> None:
     published, _ = model_with_cfg(name, pretrained=False)
     for _ in range(3):  # batch statistics that are not the initial ones
         published(torch.rand(50, 1, 28, 28))
-    ours = build(model(*PUBLISHED[name]), InputSpec())
+    size, bits = name.split("_")
+    ours = build(model(*BITS[bits], hidden=3 * (WIDTHS[size],)), InputSpec())
     shapes = {key: value.shape for key, value in ours.state_dict().items()}
     assert shapes == {key: value.shape for key, value in published.state_dict().items()}
     ours.load_state_dict(published.state_dict())
+    published.load_state_dict(ours.state_dict())
     x = torch.rand(200, 1, 28, 28)
     assert torch.equal(ours.eval()(x), published.eval()(x))
 

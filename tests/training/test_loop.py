@@ -2,7 +2,8 @@ import pytest
 import torch
 from brevitas_examples.bnn_pynq.models.losses import SqrHingeLoss  # type: ignore[import-untyped]
 
-from pipeline.training.loop import batches, learning_rate, plus_minus_one, squared_hinge
+from pipeline.training.curves import Row
+from pipeline.training.loop import batches, learning_rate, plus_minus_one, squared_hinge, why_ended
 from specs.network import TrainingSpec
 
 
@@ -52,3 +53,14 @@ def test_every_image_has_its_turn() -> None:
     seen = torch.cat([torch.cat(batches(spec, epoch, 11)) for epoch in range(50)])
     assert torch.bincount(seen, minlength=11).min() > 20
     assert len(seen) == 50 * 8
+
+
+def test_patience_counts_the_epochs_since_the_accuracy_last_rose() -> None:
+    spec = TrainingSpec(epochs=9, patience=3)
+    accuracies = [50.0, 60, 60, 59, 61, 61, 61, 61]
+    rows = [Row(epoch, 0.1, 0.1, share) for epoch, share in enumerate(accuracies, 1)]
+    ends = [why_ended(spec, rows[:count]) for count in range(9)]
+    assert ends == [None] * 8 + ["no better after epoch 5"]
+    assert why_ended(TrainingSpec(epochs=9, patience=2), rows[:4]) == "no better after epoch 2"
+    assert why_ended(TrainingSpec(epochs=9), rows) is None
+    assert why_ended(TrainingSpec(epochs=8), rows) == "all epochs"

@@ -13,22 +13,43 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import BatchNorm1d
 
 from pipeline.job import Job
-from pipeline.training import run, stage
+from pipeline.models import Twin
+from pipeline.training import loop, run, stage
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves, Row
+from pipeline.training.loop import Labelled
 from tests.training.conftest import MakeJob
 
 EPOCHS = 30
 
 
 def outputs(job: Job) -> list[bytes]:
-    return [(job.folder / name).read_bytes() for name in ("weights.safetensors", "curves.csv")]
+    names = ("weights.safetensors", "last.safetensors", "curves.csv")
+    return [(job.folder / name).read_bytes() for name in names]
 
 
 class Cut(BaseException):
     pass
+
+
+def cut_after(epochs: int, patch: pytest.MonkeyPatch) -> None:
+    """Cuts a training in the middle of the epoch that follows, which no checkpoint knows."""
+    add = Curves.add
+
+    def add_or_cut(self: Curves, row: Row, rows: list[Row]) -> None:
+        if row.epoch == epochs + 1:
+            raise Cut
+        add(self, row, rows)
+
+    patch.setattr(Curves, "add", add_or_cut)
+
+
+def cut_while_tested(patch: pytest.MonkeyPatch) -> None:
+    """Cuts a training that is over."""
+    patch.setattr(stage, "accuracy", lambda *_: (_ for _ in ()).throw(Cut))
 
 
 @pytest.fixture
@@ -43,28 +64,19 @@ def test_cut_after_some_epochs(
 ) -> None:
     whole, cut = make_job("whole"), make_job("cut")
     expected = run(whole)
-    add = Curves.add
-
-    def add_or_cut(self: Curves, row: Row, rows: list[Row]) -> None:
-        # in the middle of an epoch that no checkpoint knows
-        if row.epoch == epochs + 1:
-            raise Cut
-        add(self, row, rows)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Curves, "add", add_or_cut)
         if epochs < 8:
-            with pytest.raises(Cut):
-                run(cut)
-        else:  # trained to the end, cut while it is tested
-            patch.setattr(stage, "accuracy", lambda *_: (_ for _ in ()).throw(Cut))
-            with pytest.raises(Cut):
-                run(cut)
+            cut_after(epochs, patch)
+        else:
+            cut_while_tested(patch)
+        with pytest.raises(Cut):
+            run(cut)
     # what another process would find
     torch.manual_seed(99)
     random.seed(99)
     np.random.seed(99)  # noqa: NPY002 - the generator that a checkpoint holds
     trained = []
+    add = Curves.add
 
     def add_and_tell(self: Curves, row: Row, rows: list[Row]) -> None:
         trained.append(row.epoch)
@@ -75,6 +87,45 @@ def test_cut_after_some_epochs(
     assert trained == list(range(epochs + 1, 9))
     assert outputs(cut) == outputs(whole)
     assert not list(cut.folder.glob("checkpoint*"))
+
+
+@pytest.mark.usefixtures("_save_every_epoch")
+@pytest.mark.parametrize("epochs", [2, 3, 4, 5])
+def test_cut_before_and_after_patience_is_at_its_end(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    """Best at epoch 2, equalled at 3, and ended after 5, whenever it is cut."""
+    shares = [10.0, 50.0, 50.0, 40.0, 49.0, 60.0, 60.0, 60.0]
+    trained: list[int] = []
+
+    def validate(learner: Twin, held_out: Labelled) -> float:
+        # the accuracy of an epoch is the epoch's, in whichever process it is trained
+        norm = next(layer for layer in learner.model.modules() if isinstance(layer, BatchNorm1d))
+        assert norm.num_batches_tracked is not None
+        epoch = int(norm.num_batches_tracked) // (270 // 20)
+        trained.append(epoch)
+        return shares[epoch - 1]
+
+    monkeypatch.setattr(loop, "validate", validate)
+    whole, cut = (make_job(name, patience=3) for name in ("whole", "cut"))
+    expected = run(whole)
+    assert trained == [1, 2, 3, 4, 5]
+    assert expected["epochs"].value == 5
+    assert expected["ending"].value == "no better after epoch 2"
+    assert expected["best_epoch"].value == 3, "of two equal epochs the later one"
+    assert expected["last_validation_accuracy"].value == 49.0
+    with monkeypatch.context() as patch:
+        if epochs < 5:
+            cut_after(epochs, patch)
+        else:
+            cut_while_tested(patch)
+        with pytest.raises(Cut):
+            run(cut)
+    trained.clear()
+    assert run(cut) == expected
+    assert trained == list(range(epochs + 1, 6))
+    assert outputs(cut) == outputs(whole)
+    assert outputs(cut)[0] != outputs(cut)[1], "best and last are of different epochs"
 
 
 def test_killed_with_sigkill(make_job: MakeJob) -> None:
