@@ -9,43 +9,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pipeline import state
 from pipeline.errors import PipelineError, ToolError
-from pipeline.graph import BY_NAME, STAGES, selection
-from pipeline.stage import Task
-from pipeline.unit import Unit
 from pipeline.variables import ROOT, Settings
-
-
-class Bench:
-    """A data -> train -> export chain of fake stages in a build folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(build_dir=str(folder / "build"))
-        self.counter = folder / "counter"
-        self.shown: list[str] = []
-
-    def tasks(self, **given: str) -> list[Task]:
-        (unit,) = selection(given).units
-        chain: list[Task] = []
-        for name in ("data", "train", "export"):
-            stage = replace(BY_NAME[name], module="tests.orchestration.fakes")
-            inputs = tuple(task for task in chain if task.stage.name in stage.needs)
-            chain.append(Task(stage, unit.at(stage.scope), inputs, self.settings))
-        return chain
-
-    def build(self, **given: str) -> list[str]:
-        """What ran, as doit would run it."""
-        ran = []
-        for task in self.tasks(**given):
-            if task.outdated() is not None:
-                task.execute(lambda text, share: self.shown.append(text))
-                ran.append(task.stage.name)
-        return ran
+from tests.orchestration.bench import Bench
 
 
 @pytest.fixture
@@ -142,7 +112,7 @@ def test_a_killed_stage_is_offered_what_it_left(
     data, train, _ = bench.tasks()
     data.execute(lambda text, share: None)
     code = (
-        "from tests.orchestration.test_stage import Bench; from pathlib import Path;"
+        "from tests.orchestration.bench import Bench; from pathlib import Path;"
         f"Bench(Path({str(bench.counter.parent)!r})).build()"
     )
     doit = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
@@ -207,72 +177,6 @@ def test_two_builds_at_once_do_the_work_once(bench: Bench) -> None:
     both = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert bench.counter.read_text().split() == ["data"]
-
-
-# spec field -> another value of it, and the stages whose digest it changes by themselves
-FIELDS: dict[str, tuple[object, set[str]]] = {
-    "network.name": ("other", {"streamline"}),
-    "network.description": ("other", set()),
-    "network.dataset": ("mnist", {"data"}),
-    "network.input.resize": ("nearest", {"train", "export", "streamline"}),
-    "network.input.mean": (0.5, {"train", "export", "streamline"}),
-    "network.model.hidden": ((32,), {"train", "export"}),
-    "network.model.dropout": (0.1, {"train", "export"}),
-    "network.training.epochs": (3, {"train"}),
-    "network.training.seed": (7, {"train"}),
-    "board.name": ("other", set()),
-    "board.description": ("other", set()),
-    "board.part": ("other", set()),
-    "board.family": ("zynq-us+", {"synth"}),
-    "board.lut": (1, {"fold", "synth"}),
-    "board.ff": (1, {"synth"}),
-    "board.bram36": (1, {"fold", "synth"}),
-    "board.dsp": (1, {"synth"}),
-    "board.uram": (1, set()),
-    "board.memory_port_bits": (128, {"fold"}),
-    "board.clock_mhz": (50.0, set()),  # through target.clock_mhz, which defaults to it
-    "board.lut_share": (0.5, {"fold"}),
-    "board.bram_share": (0.5, {"fold"}),
-    "target.engine": ("other", set()),  # part of the unit's name
-    "target.fps": (5.0, {"fold"}),
-    "target.clock_mhz": (50.0, {"fold", "simulate"}),
-}
-
-
-def changed_unit(unit: Unit, path: str, value: object) -> Unit:
-    """`unit`, and the units it stands on, with one spec field changed."""
-    section, *fields = path.split(".")
-
-    def change(spec: Any, names: list[str]) -> Any:
-        new = value if len(names) == 1 else change(getattr(spec, names[0]), names[1:])
-        return spec.model_copy(update={names[0]: new})
-
-    parent = None if unit.parent is None else changed_unit(unit.parent, path, value)
-    spec = getattr(unit, section)
-    changes = {} if spec is None else {section: change(spec, fields)}
-    return replace(unit, parent=parent, **changes)
-
-
-@pytest.mark.parametrize("path", FIELDS)
-def test_a_field_rebuilds_exactly_the_stages_that_read_it(path: str) -> None:
-    value, stages = FIELDS[path]
-    chosen = selection({})
-    (unit,) = chosen.units
-    other = changed_unit(unit, path, value)
-    rebuilt = {
-        before.stage.name
-        for before, after in zip(chosen.chain(unit), chosen.chain(other), strict=True)
-        if before.specs() != after.specs()
-    }
-    assert rebuilt == stages
-
-
-def test_no_spec_field_is_left_out_of_the_table() -> None:
-    (unit,) = selection({}).units
-    known = {".".join(path.split(".")[:2]) for path in FIELDS}
-    for section in ("network", "board", "target"):
-        for field in type(getattr(unit, section)).model_fields:
-            assert f"{section}.{field}" in known
 
 
 def test_a_stage_that_declares_what_it_never_reads_is_a_bug(
@@ -343,10 +247,3 @@ def test_not_a_job_file_is_told(tmp_path: Path) -> None:
         assert done.returncode == 3
         assert "not a job file" in done.stderr
         assert "Traceback" not in done.stderr
-
-
-def test_every_declared_path_can_be_read() -> None:
-    (unit,) = selection({}).units
-    for stage in STAGES:
-        for path in stage.reads:
-            json.dumps(unit.at(stage.scope).read(path))
