@@ -51,16 +51,6 @@ class FcModel(Spec):
     input_bits: int = Field(ge=1, le=8)
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
-    @model_validator(mode="after")
-    def _has_hardware(self) -> Self:
-        # FINN converts a bipolar activation only where bipolar weights read it
-        if self.weight_bits > 1 and 1 in (self.activation_bits, self.input_bits):
-            raise ValueError(
-                f"weight_bits = {self.weight_bits} needs activation_bits and input_bits of 2 to 8: "
-                "there is no hardware layer for wider weights on 1-bit activations"
-            )
-        return self
-
 
 class TrainingSpec(Spec):
     """Adam on the squared hinge loss of +-1 targets, weights clipped to +-1 (BNN-PYNQ's recipe)."""

@@ -122,8 +122,8 @@ class _Builder:
 
     def _threshold(self, node: Any, layer_id: str) -> None:
         source = self.last
-        dtype, offset = self._output_type(node)
-        thresholds = self._thresholds(node, source.channels, source.dtype.min, source.dtype.max)
+        low, high = source.dtype.min, source.dtype.max
+        dtype, offset, thresholds = self._levels(node, source.channels, low, high)
         if self.columns is not None:
             thresholds = thresholds[self.columns]
             self.reordered[f"{layer_id}_out"] = self.columns
@@ -150,29 +150,35 @@ class _Builder:
         if following is None:
             dtype = values["accumulator"] = DataType.smallest(low, high)
         else:
-            dtype, values["offset"] = self._output_type(following)
-            values["thresholds"] = self._thresholds(following, rows, low, high)
+            dtype, values["offset"], values["thresholds"] = self._levels(following, rows, low, high)
             greatest = max(high, int(values["thresholds"].max()))
             values["accumulator"] = DataType.smallest(low, greatest)
             nodes.append(following)
         self._add(Mvau, f"fc{self.dense}", dtype, (*source.shape[:-1], rows), nodes, **values)
         self.dense += 1
 
-    def _thresholds(self, node: Any, rows: int, low: int, high: int) -> np.ndarray:
-        """Integer thresholds [rows, T]: x >= t is x >= ceil(t) for integers x in [low, high].
+    def _levels(
+        self, node: Any, rows: int, low: int, high: int
+    ) -> tuple[DataType, int, np.ndarray]:
+        """Datatype, offset and integer thresholds [rows, T] of a Thresholding node.
 
-        Clipped to [low, high + 1], always and never, which changes no comparison.
+        x >= t is x >= ceil(t) for integers x in [low, high]; clipped to [low, high + 1], always and
+        never, which changes no comparison. FINN writes BINARY where an XNOR layer reads a bipolar
+        stream, and `SpellBipolarAsTernary` the same threshold twice where wider weights do.
         """
         real = np.asarray(self.model.get_initializer(node.input[1]), np.float64)
         whole = np.clip(np.ceil(real), low, high + 1).astype(np.int64)
-        return np.ascontiguousarray(np.broadcast_to(whole, (rows, whole.shape[1])))
-
-    def _output_type(self, node: Any) -> tuple[DataType, int]:
-        """Datatype and offset; FINN writes BINARY where an XNOR layer reads a bipolar stream."""
-        name = _attribute(node, "outputDataType")
+        thresholds = np.ascontiguousarray(np.broadcast_to(whole, (rows, whole.shape[1])))
+        name, offset = _attribute(node, "outputDataType"), int(_attribute(node, "ActVal"))
         if name in ("BINARY", "BIPOLAR"):
-            return BIPOLAR, 0
-        return _datatype(name), int(_attribute(node, "ActVal"))
+            return BIPOLAR, 0, thresholds
+        if (
+            offset == -1
+            and thresholds.shape[1] == 2
+            and np.all(thresholds[:, 0] == thresholds[:, 1])
+        ):
+            return BIPOLAR, 0, thresholds[:, :1].copy()
+        return _datatype(name), offset, thresholds
 
     def _add(
         self,

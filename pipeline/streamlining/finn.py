@@ -84,11 +84,14 @@ def _streamline(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any
     from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
 
+    from pipeline.streamlining.bipolar import SpellBipolarAsTernary  # noqa: PLC0415
+
     model = steps.step_tidy_up(model.transform(ConvertQONNXtoFINN()), config)
     model = model.transform(MergeONNXModels(cleanup_model(preprocessing(contract))))
     model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
     model = steps.step_tidy_up(model.transform(InsertTopK(k=1)), config)
-    model = steps.step_convert_to_hw(steps.step_streamline(model, config), config)
+    model = steps.step_streamline(model, config).transform(SpellBipolarAsTernary())
+    model = steps.step_convert_to_hw(model, config)
     left = [
         f"{node.name} ({node.op_type}, output {model.get_tensor_shape(node.output[0])})"
         for node in model.graph.node

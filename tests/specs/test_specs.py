@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.errors import SpecError
 from specs import catalog
-from specs.base import read, validate
+from specs.base import read
 from specs.board import BoardSpec
-from specs.network import FcModel, NetworkSpec
+from specs.network import NetworkSpec
 
 
 @pytest.mark.parametrize("model", [NetworkSpec, BoardSpec])
@@ -73,16 +73,6 @@ def test_odd_file_names_make_plain_labels(tmp_path: Path) -> None:
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(SpecError, match=r"network=folder\.toml: a folder"):
         catalog.find(NetworkSpec, "network", "folder.toml", tmp_path)
-
-
-@pytest.mark.parametrize("bits", [(2, 1, 2), (2, 2, 1), (2, 1, 1)])
-def test_bits_without_a_hardware_layer_are_refused_before_training(
-    bits: tuple[int, int, int],
-) -> None:
-    weight, activation, first = bits
-    values = {"hidden": [8], "weight_bits": weight, "activation_bits": activation}
-    with pytest.raises(SpecError, match="weight_bits = 2 needs activation_bits and input_bits"):
-        validate(FcModel, {**values, "input_bits": first}, "model")
 
 
 def test_unknown_name_tells_the_nearest(tmp_path: Path) -> None:

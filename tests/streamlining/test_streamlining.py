@@ -55,7 +55,7 @@ CONTRACTS = {
 }
 
 
-@pytest.mark.parametrize("bits", [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 2), (1, 2, 1)])
+@pytest.mark.parametrize("bits", [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 2), (1, 2, 1), (2, 1, 1)])
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_equal_to_brevitas_and_to_finn_at_each_layer(
     finn_work: Path, tmp_path: Path, bits: tuple[int, int, int], name: str
