@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import signal
 import sys
 import time
@@ -111,6 +112,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)  # once is enough
     _clear_progress()
+    for worker in multiprocessing.active_children():
+        worker.kill()  # of `doit -n`: an idle one may miss the signal; its stage ends with it
     if sys.__stderr__ is not None:
         with contextlib.suppress(OSError):  # a terminal that is gone
             sys.__stderr__.write("interrupted; the same command goes on from here\n")

@@ -63,11 +63,14 @@ class Doit:
             **env,
         }
 
+    def command(self, *words: str) -> list[str | Path]:
+        # `why` is a task: of the run command, which takes the options
+        command, *rest = words if words[0] in ("run", "clean") else ("run", *words)
+        return [sys.executable, "-m", "doit", command, "-f", DODO, "-d", ROOT, *rest]
+
     def start(self, *words: str) -> subprocess.Popen[str]:
-        # doit takes its own options behind the command only
-        command, *rest = words
         return subprocess.Popen(
-            [sys.executable, "-m", "doit", command, "-f", DODO, "-d", ROOT, *rest],
+            self.command(*words),
             cwd=ROOT,
             env=self.env,
             stdin=subprocess.DEVNULL,

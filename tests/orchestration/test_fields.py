@@ -99,11 +99,8 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
 
 
 def test_the_table_has_every_field_of_every_spec_and_no_other() -> None:
-    models: dict[str, type[Spec]] = {
-        "network": NetworkSpec,
-        "board": BoardSpec,
-        "target": TargetSpec,
-    }
+    models: dict[str, type[Spec]]
+    models = {"network": NetworkSpec, "board": BoardSpec, "target": TargetSpec}
     assert {path for name, model in models.items() for path in leaves(model, name)} == set(FIELDS)
 
 
