@@ -1,0 +1,104 @@
+"""Images a second: the integer reference, FINN's execution of the same network, and QONNX's.
+
+    .venv/bin/python benchmarks/reference_speed.py            # minutes
+    .venv/bin/python benchmarks/reference_speed.py --quick    # one tiny network
+
+Wall seconds, one process, threads as numpy and onnxruntime take them. FINN executes its dataflow
+graph image by image, with and without its check of every tensor (SANITIZE_QUANT_TENSORS). QONNX
+executes floats in batches, in onnxruntime behind qonnx. `equal`: labels (accumulators for FINN) of
+the images that both ran.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from pipeline.hardware import reference
+from specs.network import InputSpec
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks import table
+
+CONTRACT = InputSpec()
+IMAGES, BATCH = 4000, 1000
+FINN_IMAGES = {"1": 4, "0": 32}
+"""By SANITIZE_QUANT_TENSORS; its default is "1"."""
+T = TypeVar("T")
+
+
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def measure(name: str, hidden: table.Hidden, bits: int, images: int) -> list[tuple[object, ...]]:
+    """Rows of the table for one network with random images."""
+    from pipeline.export import verify  # noqa: PLC0415
+    from pipeline.streamlining import finn, speed  # noqa: PLC0415
+    from pipeline.streamlining.extract import extract  # noqa: PLC0415
+
+    network = f"{name}_{bits}w{bits}a"
+    drawn = np.random.default_rng(1).integers(0, 256, (images, *CONTRACT.shape), np.uint8)
+    planes = np.ascontiguousarray(drawn.transpose(0, 3, 1, 2))
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        table.write_qonnx(hidden, bits, CONTRACT, work / "model.onnx")
+        finn.bootstrap(work)
+        with speed.whole_arrays():
+            model = finn.to_dataflow(work / "model.onnx", CONTRACT, work)
+        from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
+
+        qonnx = ModelWrapper(str(work / "model.onnx"))
+    extraction = extract(model, network, CONTRACT)
+    graph = extraction.graph
+    scores, labels = (graph.edges[edge].id for edge in (graph.layers[-1].input, graph.sink.id))
+
+    def ours() -> dict[str, np.ndarray]:
+        blocks = [reference.run(graph, drawn[i : i + BATCH]) for i in range(0, images, BATCH)]
+        return {key: np.concatenate([block[key] for block in blocks]) for key in (scores, labels)}
+
+    reference.run(graph, drawn[:BATCH])  # threads started, memory mapped
+    seconds, expected = timed(ours)
+    rate = images / seconds
+    rows: list[tuple[object, ...]] = [(network, "integer reference", images, rate, "", "")]
+    for sanitise, count in FINN_IMAGES.items():
+        os.environ["SANITIZE_QUANT_TENSORS"] = sanitise
+        seconds, contexts = timed(lambda count=count: finn.execute(model, planes[:count]))  # type: ignore[misc]
+        found = np.stack([context[extraction.tensors[scores]].reshape(-1) for context in contexts])
+        equal = np.array_equal(found, expected[scores][:count])
+        rows.append(_row(f"FINN, SANITIZE_QUANT_TENSORS={sanitise}", count, seconds, rate, equal))
+    floats = planes.astype(np.float32) * np.float32(CONTRACT.scale)
+    seconds, logits = timed(lambda: verify.execute(qonnx, floats, BATCH))
+    # where accumulators tie, the rounding of floats decides: any of theirs is right
+    chosen = np.take_along_axis(expected[scores], logits.argmax(axis=1)[:, None], axis=1)[:, 0]
+    equal = np.array_equal(chosen, expected[scores].max(axis=1))
+    return [*rows, _row("QONNX", images, seconds, rate, equal)]
+
+
+def _row(name: str, images: int, seconds: float, ours: float, equal: bool) -> tuple[object, ...]:
+    rate = images / seconds
+    return "", name, images, rate, f"{ours / rate:,.1f}x", "yes" if equal else "NO"
+
+
+def main() -> None:
+    sizes = [(name, table.HIDDEN[name], 1) for name in table.HIDDEN]
+    sizes.append(("lfc", table.HIDDEN["lfc"], 2))
+    images = IMAGES
+    if table.options(__doc__).quick:
+        sizes, images = [("tiny", table.TINY, 1)], 100
+    rows = [row for size in sizes for row in measure(*size, images)]
+    columns = ("network", "executed by", "images", "images/s", "ours is faster", "equal")
+    table.show("Execution in software (measured)", columns, rows)
+
+
+if __name__ == "__main__":
+    main()
