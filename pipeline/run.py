@@ -103,7 +103,7 @@ def _run(document: dict[str, Any], build: Path, final: Path) -> None:
         and published["digest"] == digest
         and state.changed_output(final) is None
     ):
-        print("up to date: nothing to do")
+        print(PROGRESS + json.dumps({"kept": True}), flush=True)  # another doit was faster
         return
     pool, limit = build / ".memory", document["settings"].get("memory_gib")
     with memory.reserved(pool, document["memory_mib"], limit, progress):

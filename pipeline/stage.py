@@ -135,8 +135,7 @@ class Task:
             self.job_file.parent.mkdir(parents=True, exist_ok=True)
             if self._waited(show) and self.outdated() is None:
                 return False
-            self._run(show)
-            return True
+            return self._run(show)
         except (OSError, ToolError) as error:
             if (told := disk.trouble(error, self.build)) is not None:
                 raise PipelineError(told) from None
@@ -153,15 +152,18 @@ class Task:
             return True
         return False
 
-    def _run(self, show: Callable[[str, float | None], None]) -> None:
+    def _run(self, show: Callable[[str, float | None], None]) -> bool:
         state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
         told: list[str] = []
+        kept: list[bool] = []
 
         def on_line(line: str) -> None:
             if line.startswith(PROGRESS):
                 message = json.loads(line[len(PROGRESS) :])
                 if "error" in message:
                     told.append(message["error"])
+                elif "kept" in message:
+                    kept.append(True)
                 else:
                     show(message["text"], message["share"])
 
@@ -179,6 +181,7 @@ class Task:
             if told:
                 raise PipelineError(told[0]) from None
             raise
+        return not kept
 
 
 def build_folder(settings: Settings) -> Path:
