@@ -143,7 +143,7 @@ def _two(*both: tuple[str, ...]) -> Callable[[Workshop, Path], Outcome]:
 def _damaged(stage: str, damage: Callable[[Path], None]) -> Callable[[Workshop, Path], Outcome]:
     def run(reference: Workshop, folder: Path) -> Outcome:
         bench = Workshop(folder)
-        following = [name for name in NAMES if stage in needs(name) and name not in TOOLS]
+        following = [name for name in NAMES if stage in needs(name)]
         bench.copy_of(reference, [*needs(stage), stage, *following])
         damage(next(state.outputs(bench.task(stage).folder)))
         return bench.outcome(reference, bench.doit(stage, *following))
