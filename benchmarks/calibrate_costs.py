@@ -15,13 +15,13 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import nnls
 
-from pipeline.folding.choice import Fold, RamStyle
+from pipeline.folding.choice import Fold, RamStyle, ThresholdStyle
 from pipeline.folding.costs import COEFFICIENTS, Shape, bram18, terms
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import (
@@ -37,10 +37,19 @@ from pipeline.synthesis.layers import utilisation
 from specs.network import InputSpec
 
 OUT = Path(__file__).with_name("open_costs.csv")
-FIELDS = ["kind", "weight", "activation", "mw", "mh", "steps", "pe", "simd", "ram_style"]
+FIELDS = [
+    "kind", "weight", "activation", "mw", "mh", "steps", "pe", "simd", "ram_style",
+    "threshold_style", "shared",
+]  # fmt: skip
 MEASURED = ["acc_bits", "lut", "ff", "bram36", "carry", "inv"]
 SHAPES = [(784, 64), (64, 64), (64, 10), (256, 256), (784, 256), (128, 32), (60, 24), (1024, 64)]
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2")]
+WIDE_KINDS = [("BIPOLAR", "UINT4"), ("INT4", "UINT4"), ("INT4", "INT2"), ("INT8", "UINT8")]
+LARGE = [
+    (784, 256, 16, 16), (784, 256, 8, 98), (256, 256, 16, 16), (256, 256, 32, 8),
+    (784, 1024, 16, 56), (784, 1024, 32, 28), (1024, 1024, 16, 64), (1024, 1024, 32, 32),
+]  # fmt: skip
+"""SFC's and LFC's layers as a Pynq-Z1 would fold them: MW, MH, PE, SIMD; weights in block RAM."""
 
 
 def divisors(n: int) -> list[int]:
@@ -61,18 +70,53 @@ def samples() -> Iterator[dict[str, str | int]]:
             style = "block" if depth >= 64 and draw.random() < 0.6 else "lut"
             if style == "lut" and mw * mh * DataType(weight).bits > 100_000:
                 continue
-            values = ("mvau", weight, activation, mw, mh, steps, pe, simd, style)
+            values = ("mvau", weight, activation, mw, mh, steps, pe, simd, style, "compare", 0)
             yield dict(zip(FIELDS, values, strict=True))
     for activation in ("BIPOLAR", "INT2"):
+        steps = 1 if activation == "BIPOLAR" else 3
         for pe in (1, 2, 4, 8, 16):
-            steps = 1 if activation == "BIPOLAR" else 3
             for channels in (784, 64):
-                values = ("threshold", "", activation, channels, channels, steps, pe, pe, "lut")
-                yield dict(zip(FIELDS, values, strict=True))
+                yield threshold(activation, channels, steps, pe, "compare", 1)
     for classes, bits in ((10, 7), (10, 8), (16, 12), (100, 9)):
         for pe in divisors(classes)[:4]:
-            values = ("label_select", "", f"INT{bits}", classes, classes, 0, pe, pe, "lut")
+            values = ("label_select", "", f"INT{bits}", classes, classes, 0, pe, pe, "lut",
+                      "compare", 0)  # fmt: skip
             yield dict(zip(FIELDS, values, strict=True))
+    for activation, steps in (("UINT4", 15), ("UINT8", 255), ("INT2", 3)):
+        for shared, channels in ((1, 784), (0, 32)):
+            for style in ("compare", "table", "search"):
+                for pe in (1, 4) if steps > 15 else (1, 4, 16):
+                    if not (style == "compare" and steps > 15):
+                        yield threshold(activation, channels, steps, pe, style, shared)
+    for mw, mh, pe, simd in LARGE:
+        values = ("mvau", "BIPOLAR", "BIPOLAR", mw, mh, 1, pe, simd, "block", "compare", 0)
+        yield dict(zip(FIELDS, values, strict=True))
+        if pe * simd <= 512:
+            values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "block", "search", 0)
+            yield dict(zip(FIELDS, values, strict=True))
+    for weight, activation in WIDE_KINDS:
+        bits = DataType(weight).bits * DataType(activation).bits
+        steps = DataType(activation).max - DataType(activation).min
+        for _ in range(14):
+            mw, mh = draw.choice([(64, 64), (128, 32), (60, 24), (256, 64), (64, 10)])
+            pe, simd = draw.choice(divisors(mh)), draw.choice(divisors(mw))
+            depth, style = (mh // pe) * (mw // simd), draw.choice(["compare", "search", "search"])
+            if pe * simd * bits > 1024 or (style == "compare" and pe * steps > 64):
+                continue
+            if mh == 10:
+                steps_here, style = 0, "compare"
+            else:
+                steps_here = steps
+            ram = "block" if depth >= 64 else "lut"
+            values = ("mvau", weight, activation, mw, mh, steps_here, pe, simd, ram, style, 0)
+            yield dict(zip(FIELDS, values, strict=True))
+
+
+def threshold(
+    activation: str, channels: int, steps: int, pe: int, style: str, shared: int
+) -> dict[str, str | int]:
+    values = ("threshold", "", activation, channels, channels, steps, pe, pe, "lut", style, shared)
+    return dict(zip(FIELDS, values, strict=True))
 
 
 def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareGraph:
@@ -83,7 +127,8 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
     layer: Layer
     if sample["kind"] == "threshold":
         source, target = Edge("x", DataType("UINT8"), (mw,)), Edge("y", activation, (mw,))
-        limits = np.sort(rng.integers(1, 255, (1, steps))).repeat(mw, axis=0)
+        shape = (1 if sample["shared"] else mw, steps)
+        limits = np.sort(rng.integers(1, 255, shape), axis=1).repeat(mw // shape[0], axis=0)
         layer = Threshold("layer", "x", "y", (), thresholds=limits, offset=offset)
     elif sample["kind"] == "label_select":
         source = Edge("x", activation, (mw,))
@@ -94,12 +139,16 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
         weight = DataType(str(sample["weight"]))
         popcount = weight.bipolar and activation.bipolar
         shape = (mh, mw)
-        weights = rng.choice([-1, 1], shape) if weight.bipolar else rng.integers(-1, 2, shape)
+        weights = rng.integers(-weight.max, weight.max + 1, shape)
+        if weight.bipolar:
+            weights = rng.choice([-1, 1], shape)
         low, high = (0, mw) if popcount else accumulator_range(weights, activation)
         accumulator = DataType.smallest(low, high + (steps > 0))
         target = Edge("y", activation if steps else accumulator, (mh,))
         middle = (low + high) // 2
-        near = rng.integers(middle - mw // 8 - 1, middle + mw // 8 + 1, (mh, max(steps, 1)))
+        # many thresholds spread as accumulators do: where few bits differ, Yosys keeps few
+        spread = max(mw, high - low if steps > 3 else 0) // 8 + 1
+        near = rng.integers(middle - spread, middle + spread, (mh, max(steps, 1)))
         layer = Mvau(
             "layer",
             "x",
@@ -117,14 +166,21 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
 
 
 def measure() -> None:
-    rng = np.random.default_rng(1)
+    """Synthesises what OUT does not hold yet; delete lines of what the RTL changed."""
+    known = {}
+    if OUT.exists():
+        with OUT.open(newline="") as file:
+            known = {tuple(row[name] for name in FIELDS): row for row in csv.DictReader(file)}
     with OUT.open("w", newline="") as file, tempfile.TemporaryDirectory() as work:
         writer = csv.DictWriter(file, [*FIELDS, *MEASURED])
         writer.writeheader()
-        for sample in samples():
-            graph = network(sample, rng)
-            layer = graph.layers[0]
-            fold = Fold(int(sample["pe"]), int(sample["simd"]), _style(str(sample["ram_style"])))
+        drawn = {tuple(map(str, sample.values())): sample for sample in samples()}
+        for key, sample in drawn.items():
+            if key in known:
+                writer.writerow(known[key])
+                continue
+            graph = network(sample, np.random.default_rng(1))
+            layer, fold = graph.layers[0], fold_of({k: str(v) for k, v in sample.items()})
             used = utilisation(graph, layer, fold, "zynq-7000", Path(work), Path(work) / "logs")
             compared = layer.accumulator if isinstance(layer, Mvau) else graph.source.dtype
             counts = {"acc_bits": compared.bits, **used.document()}
@@ -133,8 +189,12 @@ def measure() -> None:
             print(*sample.values(), counts, flush=True)
 
 
-def _style(name: str) -> RamStyle:
-    return "block" if name == "block" else "lut"
+def fold_of(row: Mapping[str, str]) -> Fold:
+    style: ThresholdStyle = "compare"
+    if row["threshold_style"] != style:
+        style = "table" if row["threshold_style"] == "table" else "search"
+    ram: RamStyle = "block" if row["ram_style"] == "block" else "lut"
+    return Fold(int(row["pe"]), int(row["simd"]), ram, style)
 
 
 def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
@@ -153,7 +213,8 @@ def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
                     int(row["mh"]),
                     int(row["steps"]),
                     int(row["acc_bits"]),
-                    Fold(int(row["pe"]), int(row["simd"]), _style(row["ram_style"])),
+                    row["shared"] == "1",
+                    fold_of(row),
                 ),
                 {name: float(row[name]) for name in ("lut", "ff", "bram36")},
             )

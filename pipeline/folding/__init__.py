@@ -129,7 +129,8 @@ def _certificate(
         ),
         "searched": (
             "every PE that divides the output channels, every SIMD that divides the input "
-            f"channels; weights in LUTs or, of {LEAST_BLOCK_DEPTH} words or more, in block RAM"
+            f"channels; weights in LUTs or, of {LEAST_BLOCK_DEPTH} words or more, in block RAM; "
+            "thresholds in the style that is cheapest for the fold"
         ),
         "cost": solution.lut / board.lut + solution.bram18 / board.bram18,
         "ii": solution.ii,
@@ -168,7 +169,8 @@ def _write_front(path: Path, space: Space, solutions: list[Solution], mhz: float
         writer.writerow(["ii", "fps", "lut", "bram36", *space.layers])
         for solution in solutions:
             folds = [
-                f"PE={o.fold.pe} SIMD={o.fold.simd} {o.fold.ram_style}" for o in solution.choice
+                f"PE={o.fold.pe} SIMD={o.fold.simd} {o.fold.ram_style} {o.fold.threshold_style}"
+                for o in solution.choice
             ]
             fps = _fps(mhz, solution.ii)
             writer.writerow([solution.ii, fps, solution.lut, solution.bram18 / 2, *folds])

@@ -10,25 +10,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil, lcm, log2
 from pathlib import Path
 
-from pipeline.folding.choice import Fold, cycles, input_lanes, output_lanes
+from pipeline.folding.choice import (
+    Fold,
+    ThresholdStyle,
+    cycles,
+    input_lanes,
+    output_lanes,
+    threshold_styles,
+)
+from pipeline.folding.memories import (
+    LUTS_OF_A_BRAM18,
+    block_level,
+    ramb18s,
+    rom_luts,
+    search_levels,
+    shares_thresholds,
+)
 from pipeline.folding.search import Option, Space
 from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau, Threshold
 
 COEFFICIENTS = Path(__file__).with_name("open_costs.json")
-RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""Depth and width of a RAMB18 (UG473); two of them make a RAMB36 of twice the width or depth."""
 LEAST_BLOCK_DEPTH = 64
 """A weight memory of fewer words is left in LUTs: a LUT6 is a ROM of 64 words."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the cost of a layer depends on."""
+    """What the cost of a layer depends on.
+
+    acc_bits: of the values that thresholds meet, or labels are selected from. shared: all channels
+    have the same thresholds, which are kept once.
+    """
 
     kind: str
     input_bits: int
@@ -38,6 +55,7 @@ class Shape:
     mh: int
     steps: int
     acc_bits: int
+    shared: bool
     fold: Fold
 
     @property
@@ -48,6 +66,25 @@ class Shape:
     @property
     def word_bits(self) -> int:
         return self.fold.pe * self.fold.simd * self.weight_bits
+
+    @property
+    def threshold_folds(self) -> int:
+        """Rows of thresholds in a lane's memory."""
+        return 1 if self.shared else self.mh // self.fold.pe
+
+    @property
+    def compared_bits(self) -> int:
+        """Bits of a threshold in the comparing styles, see rtl/layers.py."""
+        return self.acc_bits + 1 if self.kind == "threshold" else self.acc_bits
+
+    @property
+    def search_memories(self) -> tuple[list[int], list[int]]:
+        """Words of a lane's memories of a binary search: those in LUTs, those in block RAM."""
+        if self.fold.threshold_style != "search":
+            return [], []
+        words = [self.threshold_folds << level for level in range(search_levels(self.steps))]
+        block = block_level(self.threshold_folds, self.compared_bits, self.steps)
+        return words[:block], words[block:]
 
 
 def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
@@ -64,31 +101,26 @@ def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
             layer.mh,
             steps,
             layer.accumulator.bits,
+            False,
             fold,
         )
-    steps = layer.thresholds.shape[1] if isinstance(layer, Threshold) else 0
-    return Shape(layer.kind, bits, 0, False, channels, channels, steps, bits, fold)
+    steps, shared = 0, False
+    if isinstance(layer, Threshold):
+        steps, shared = layer.thresholds.shape[1], shares_thresholds(layer.thresholds)
+    return Shape(layer.kind, bits, 0, False, channels, channels, steps, bits, shared, fold)
 
 
 def bram18(shape: Shape) -> int:
-    """RAMB18 halves of the weight memory: the fewest that tile its words and bits."""
-    if shape.fold.ram_style != "block" or shape.kind != "mvau":
-        return 0
+    """RAMB18 halves of the weight memory and of the memories of a binary search."""
+    _, searched = shape.search_memories
+    count = shape.fold.pe * sum(ramb18s(words, shape.compared_bits) for words in searched)
+    if shape.kind != "mvau" or shape.fold.ram_style != "block":
+        return count
     # the address is {fold, step} where rounding the steps up costs no address bit, see mvau.v
     steps, folds = shape.mw // shape.fold.simd, shape.mh // shape.fold.pe
     padded = folds * (1 << ceil(log2(steps)))
     same_bits = ceil(log2(padded)) == ceil(log2(shape.words)) if shape.words > 1 else True
-    depth = padded if same_bits else shape.words
-    return min(ceil(depth / words) * ceil(shape.word_bits / bits) for words, bits in RAMB18_SHAPES)
-
-
-def _rom_luts(words: int, bits: int) -> float:
-    """LUTs of a ROM with arbitrary contents: 64 words of a bit a LUT6, wider ones multiplexed."""
-    if words <= 1:
-        return 0.0
-    if words <= 64:
-        return bits * min(1.0, words / 32)
-    return bits * (words / 64) * 4 / 3
+    return count + ramb18s(padded if same_bits else shape.words, shape.word_bits)
 
 
 def terms(shape: Shape) -> list[float]:
@@ -97,11 +129,21 @@ def terms(shape: Shape) -> list[float]:
     if shape.kind == "label_select":
         return [1.0, pe * acc, log2(shape.mw) * pe]
     if shape.kind == "threshold":
-        return [1.0, pe * shape.steps * acc]
+        searched = shape.fold.threshold_style == "search"
+        fixed = pe * shape.steps * acc if shape.shared else 0
+        compared, *others = _level_terms(shape)
+        return [
+            1.0,
+            float(fixed) if shape.fold.threshold_style == "compare" else 0.0,
+            0.0 if shape.shared else compared,
+            *others,
+            float(pe * search_levels(shape.steps)) if searched else 0.0,
+        ]
     folds, steps = shape.mh // pe, shape.mw // simd
-    products = pe * simd * shape.weight_bits * shape.input_bits
+    planes = shape.weight_bits * shape.input_bits
+    products = pe * simd * planes
     buffered = simd * shape.input_bits if folds > 1 else 0
-    tables = _rom_luts(shape.words, shape.word_bits) if shape.fold.ram_style == "lut" else 0.0
+    tables = rom_luts(shape.words, shape.word_bits) if shape.fold.ram_style == "lut" else 0.0
     deep = buffered * ceil(steps / 32) * 4 / 6
     return [
         1.0,
@@ -109,12 +151,27 @@ def terms(shape: Shape) -> list[float]:
         products if shape.popcount else 0.0,
         0.0 if shape.popcount or shape.weight_bits > 1 else products,
         products if shape.weight_bits > 1 else 0.0,
+        pe * (planes - 1) * log2(simd + 1),
         float(pe * acc),
-        _rom_luts(folds, pe * acc) * max(1, shape.steps),
-        float(pe * acc * shape.steps) if shape.steps > 1 else 0.0,
+        rom_luts(folds, pe * acc),
+        *(_level_terms(shape) if shape.steps > 1 else [0.0] * 5),
         deep,
         tables,
     ]
+
+
+def _level_terms(shape: Shape) -> list[float]:
+    """Comparators, their ROM; tables; comparators of a search, its memories in LUTs."""
+    pe, bits, style = shape.fold.pe, shape.compared_bits, shape.fold.threshold_style
+    folds, levels = shape.threshold_folds, search_levels(shape.steps)
+    if style == "compare":
+        compared = pe * bits * shape.steps
+        return [float(compared), rom_luts(folds, compared), 0.0, 0.0, 0.0]
+    if style == "table":
+        return [0.0, 0.0, pe * rom_luts(folds << shape.acc_bits, levels), 0.0, 0.0]
+    in_luts, _ = shape.search_memories
+    memories = pe * sum(rom_luts(words, bits) for words in in_luts)
+    return [0.0, 0.0, 0.0, float(pe * bits * levels), memories]
 
 
 def lut(shape: Shape) -> int:
@@ -146,8 +203,10 @@ def junction_luts(bits: int, producer: int, consumer: int) -> int:
 def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
     """Every legal fold of one layer with what it costs."""
     found = []
-    for fold in folds(layer, source, target):
-        shape = shape_of(layer, source, fold)
+    styles = threshold_styles(layer, source)
+    for lanes in folds(layer, source, target):
+        shape = cheapest_style(shape_of(layer, source, lanes), styles)
+        fold = shape.fold
         found.append(
             Option(
                 fold,
@@ -161,8 +220,19 @@ def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
     return found
 
 
+def cheapest_style(shape: Shape, styles: tuple[ThresholdStyle, ...]) -> Shape:
+    """With the threshold style of the least LUTs, a RAMB18 at its price; of equals the first.
+
+    Chosen layer by layer: a style changes neither cycles nor lanes.
+    """
+    return min(
+        (replace(shape, fold=replace(shape.fold, threshold_style=style)) for style in styles),
+        key=lambda found: lut(found) + LUTS_OF_A_BRAM18 * bram18(found),
+    )
+
+
 def folds(layer: Layer, source: Edge, target: Edge) -> Iterator[Fold]:
-    """Every legal fold: SIMD | MW, PE | MH; PE | C for the others."""
+    """Every legal fold but for threshold styles: SIMD | MW, PE | MH; PE | C for the others."""
     if isinstance(layer, Mvau):
         for pe in divisors(layer.mh):
             for simd in divisors(layer.mw):

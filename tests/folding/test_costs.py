@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.folding import choice, costs
 from pipeline.folding.choice import Fold
+from pipeline.folding.memories import LUTS_OF_A_BRAM18
 from tests.hardware.networks import dense
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,10 +60,59 @@ def test_illegal_folds_are_all_named() -> None:
         assert words in str(caught.value)
 
 
+def test_styles_that_a_layer_cannot_have_are_all_named() -> None:
+    graph = dense([12, 6, 4], "INT8", "INT8")
+    folding = {
+        "input_quant": Fold(1, 1, "lut", "table"),  # 8 bits
+        "fc0": Fold(1, 1, "lut", "table"),  # far more
+        "fc1": Fold(1, 1, "lut", "search"),  # no thresholds
+        "label_select": Fold(1, 1, "flash", "guess"),  # type: ignore[arg-type]
+    }
+    with pytest.raises(PipelineError) as caught:
+        choice.check(graph, folding)
+    assert "input_quant" not in str(caught.value)
+    for words in (
+        "fc0: threshold_style 'table'; allowed for this layer: compare, search",
+        "fc1: threshold_style 'search'; allowed for this layer: compare",
+        "label_select: ram_style 'flash'; allowed: lut, block",
+        "label_select: threshold_style 'guess'; allowed for this layer: compare",
+    ):
+        assert words in str(caught.value)
+
+
 def test_folding_files_come_back(tmp_path: Path) -> None:
-    folding = {"fc0": Fold(2, 8, "block"), "label_select": Fold(1, 1)}
+    folding = {"fc0": Fold(2, 8, "block", "search"), "label_select": Fold(1, 1)}
     choice.save(folding, tmp_path / "folding.json")
     assert choice.load(tmp_path / "folding.json") == folding
+
+
+def test_a_folding_file_without_styles_compares(tmp_path: Path) -> None:
+    file = tmp_path / "folding.json"
+    file.write_text('{"layers": {"fc0": {"pe": 2, "simd": 8, "ram_style": "block"}}}')
+    assert choice.load(file) == {"fc0": Fold(2, 8, "block", "compare")}
+
+
+def test_the_style_is_the_cheapest_of_each_fold() -> None:
+    graph = dense([64, 32, 4], "INT4", "UINT8")
+    for layer in graph.layers:
+        source, target = graph.edges[layer.input], graph.edges[layer.output]
+        for option in costs.options(layer, source, target):
+            shape = costs.shape_of(layer, source, option.fold)
+            assert (option.lut, option.bram18) == (costs.lut(shape), costs.bram18(shape))
+            for style in choice.threshold_styles(layer, source):
+                other = replace(shape, fold=replace(option.fold, threshold_style=style))
+                price = costs.lut(other) + LUTS_OF_A_BRAM18 * costs.bram18(other)
+                assert option.lut + LUTS_OF_A_BRAM18 * option.bram18 <= price
+        if layer.id == "fc0":
+            options = costs.options(layer, source, target)
+            assert {option.fold.threshold_style for option in options} == {"search"}
+
+
+def test_a_deep_search_takes_block_ram() -> None:
+    fold = Fold(1, 1, "lut", "search")
+    shape = costs.Shape("threshold", 8, 0, False, 1024, 1024, 3, 8, False, fold)
+    assert costs.bram18(shape) == 1 + 1  # 1024 and 2048 words of 9 bits
+    assert costs.bram18(replace(shape, shared=True)) == 0
 
 
 def test_the_coefficients_are_the_fit_of_the_committed_measurements(
