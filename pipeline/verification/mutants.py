@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.folding.choice import Fold, Folding
+from pipeline.folding.memories import shares_thresholds
 from pipeline.hardware import reference
 from pipeline.hardware.graph import Edge, HardwareGraph, Layer, Mvau, Threshold
 
@@ -50,14 +51,15 @@ def mutants(
             acc = reference.accumulate(layer, graph.edges[layer.input].dtype, x)
             yield from _made(graph, layer, "weight", _weight(layer, target, x, acc, y))
             if layer.thresholds is not None:
-                moved = _threshold(layer.thresholds, acc, layer.accumulator.max)
+                moved = _threshold(layer.thresholds, acc, layer.accumulator.max, False)
                 yield from _made(graph, layer, "threshold", moved)
             simd = folding[layer.id].simd
             yield from _made(graph, layer, "lane", _lane(layer, target, simd, x, acc, y))
         elif isinstance(layer, Threshold):
             values = x.reshape(-1, layer.thresholds.shape[0])
             greatest = graph.edges[layer.input].dtype.max + 1  # "never" is a legal threshold
-            moved = _threshold(layer.thresholds, values, greatest)
+            shared = shares_thresholds(layer.thresholds)
+            moved = _threshold(layer.thresholds, values, greatest, shared)
             yield from _made(graph, layer, "threshold", moved)
 
 
@@ -102,22 +104,28 @@ def _weight(
     return None
 
 
-def _threshold(thresholds: np.ndarray, values: np.ndarray, greatest: int) -> Change | None:
+def _threshold(
+    thresholds: np.ndarray, values: np.ndarray, greatest: int, shared: bool
+) -> Change | None:
     """The threshold that changes an output when raised by the least: just above a value met.
 
     thresholds: [C, T], of which the last is raised (so they stay ascending) to `greatest` at
-    most; values: [N, C].
+    most; values: [N, C]. shared: in all channels, of which the design keeps one row.
     """
     limits = thresholds[:, -1]
     shows = (values >= limits) & (values < greatest)
     distance = np.where(shows, values - limits, np.iinfo(np.int64).max).min(axis=0)
-    channel = int(np.argmin(distance))
-    if distance[channel] == np.iinfo(np.int64).max:
-        return None
-    moved = thresholds.copy()
-    moved[channel, -1] += distance[channel] + 1
-    what = f"threshold [{channel}, {thresholds.shape[1] - 1}]: "
-    return f"{what}{limits[channel]} -> {moved[channel, -1]}", "thresholds", moved
+    for channel in np.argsort(distance, kind="stable"):
+        if distance[channel] == np.iinfo(np.int64).max:
+            return None
+        moved = thresholds.copy()
+        moved[slice(None) if shared else channel, -1] += distance[channel] + 1
+        if shares_thresholds(moved) and not shares_thresholds(thresholds):
+            continue  # rows that became equal would be another design, with one row of memory
+        where = "all channels" if shared else str(channel)
+        what = f"threshold [{where}, {thresholds.shape[1] - 1}]: "
+        return f"{what}{limits[channel]} -> {moved[channel, -1]}", "thresholds", moved
+    return None
 
 
 def _lane(
