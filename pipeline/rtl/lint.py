@@ -1,4 +1,4 @@
-"""The lint gate: a design must be clean in Verilator and in Yosys before it is handed on."""
+"""The lint gates: a design must be clean in four readers before it is handed on."""
 
 from __future__ import annotations
 
@@ -8,22 +8,31 @@ from pipeline.rtl.design import Design
 from pipeline.simulation.build import run_verilator
 from pipeline.synthesis.yosys import run_script
 
+LANGUAGE = "1364-2005"
+
 
 def lint(design: Design, logs: Path) -> None:
-    """Raises ToolError with the first complaints of Verilator or Yosys; logs go into `logs`.
+    """Raises ToolError with the first complaints of a gate; logs go into `logs`.
 
-    Every warning counts: Verilator's exit code is not 0 if it warns, and what may be waived is
-    listed, with its reason, in library/lint.vlt.
+    Verilator as SystemVerilog, whose words no name may be; Verilator and slang held to
+    Verilog-2005, which is what Vivado takes a .v file for; Yosys' own reader. Every warning
+    counts: Verilator's exit code is not 0 if it warns, and what may be waived is listed, with its
+    reason, in library/lint.vlt.
     """
-    run_verilator(
-        ["--lint-only", "-Wall", design.waivers, *design.sources, "--top-module", design.top],
-        design.folder,
-        logs / "lint-verilator.log",
-    )
+    for name, language in (("verilator", "1800-2023"), ("verilog-2005", LANGUAGE)):
+        run_verilator(
+            ["--lint-only", "-Wall", "--default-language", language, design.waivers,
+             *design.sources, "--top-module", design.top],
+            design.folder,
+            logs / f"lint-{name}.log",
+        )  # fmt: skip
+    sources = " ".join(design.sources)
     commands = [
-        f"read_verilog -defer {' '.join(design.sources)}",
+        f"read_verilog -defer {sources}",
         f"hierarchy -check -top {design.top}",
         "proc",
         "check -assert",
     ]
     run_script(commands, design.folder, logs / "lint-yosys.log")
+    strict = f"read_slang --std {LANGUAGE} -Wextra -Werror --top {design.top} {sources}"
+    run_script([strict], design.folder, logs / "lint-slang.log")

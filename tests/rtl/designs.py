@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.folding.choice import Fold, Folding
+from pipeline.folding.choice import Fold, Folding, ThresholdStyle, threshold_styles
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import BIPOLAR, DataType
 from pipeline.hardware.graph import (
@@ -23,8 +23,12 @@ from pipeline.rtl.generator import generate
 from pipeline.simulation.verilator import Model, Result, Stalls, build_model
 from specs.network import InputSpec
 
-ACTIVATIONS = ("BIPOLAR", "UINT1", "UINT2", "INT2", "INT3", "UINT4", "UINT8")
-WEIGHTS = ("BIPOLAR", "INT2", "UINT2", "INT3")
+_INTEGERS = (*(f"UINT{n}" for n in range(1, 9)), *(f"INT{n}" for n in range(2, 9)))
+ACTIVATIONS = ("BIPOLAR", *_INTEGERS)
+WEIGHTS = ACTIVATIONS
+MOST_PLANES = 200
+"""Bit products of a random fold's tile: more take long to compile."""
+MOST_COMPARATORS = 40
 STALLS = (None, Stalls(1, 0.3, 0.3), Stalls(2, 0.8, 0.05), Stalls(3, 0.05, 0.8))
 
 
@@ -74,7 +78,7 @@ def random_mvau(rng: np.random.Generator, source: Edge, target: str, mh: int) ->
     if dtype.bipolar:
         weights = rng.choice([-1, 1], weights.shape)
     popcount = bool(dtype.bipolar and source.dtype.bipolar and rng.integers(2))
-    output = str(rng.choice(ACTIVATIONS[:-1]))
+    output = str(rng.choice(ACTIVATIONS))
     act = DataType(output)
     steps = 1 if act.bipolar else act.max - act.min
     low, high = (0, source.channels) if popcount else accumulator_range(weights, source.dtype)
@@ -90,10 +94,12 @@ def random_chain(seed: int) -> HardwareGraph:
     """Threshold, three MVAUs of any types, one without thresholds, label select."""
     rng = np.random.default_rng(seed)
     widths = [int(rng.choice([6, 12, 18, 20, 24, 36, 40])) for _ in range(3)]
-    act = DataType(str(rng.choice(ACTIVATIONS[:-1])))
+    act = DataType(str(rng.choice(ACTIVATIONS)))
     steps = 1 if act.bipolar else act.max - act.min
     edges = [Edge("pixels", DataType("UINT8"), (widths[0],)), Edge("input", act, (widths[0],))]
     limits = np.sort(rng.integers(-3, 260, (widths[0], steps)), axis=1)
+    if rng.integers(2):  # as FINN gives them: all channels the same
+        limits[:] = limits[0]
     layers: list[Layer] = [
         Threshold("quant", "pixels", "input", (), limits, 0 if act.bipolar else act.min)
     ]
@@ -116,12 +122,31 @@ def random_folding(graph: HardwareGraph, seed: int) -> Folding:
         source, target = graph.edges[layer.input], graph.edges[layer.output]
         rows = source.channels if isinstance(layer, LabelSelect) else target.channels
         pe = int(rng.choice([k for k in _divisors(rows) if k <= 12]))
+        planes = source.dtype.bits * layer.weight_dtype.bits if isinstance(layer, Mvau) else 1
         # now and then a whole row at once; else little enough to compile fast
         whole = rng.random() < 0.2
-        simd = source.channels if whole else int(rng.choice(_divisors(source.channels)[:5]))
+        choice = _divisors(source.channels)[-1 if whole else 0 : None if whole else 5]
+        simd = int(rng.choice([k for k in choice if k * planes <= MOST_PLANES] or [1]))
+        if isinstance(layer, Mvau):
+            pe = max(
+                k for k in _divisors(rows) if k <= max(1, min(pe, MOST_PLANES // simd // planes))
+            )
         style = "block" if rng.random() < 0.3 else "lut"
-        folding[layer.id] = Fold(pe, simd if isinstance(layer, Mvau) else pe, style)  # type: ignore[arg-type]
+        folding[layer.id] = Fold(
+            pe,
+            simd if isinstance(layer, Mvau) else pe,
+            style,  # type: ignore[arg-type]
+            _random_style(rng, layer, source, pe),
+        )
     return folding
+
+
+def _random_style(rng: np.random.Generator, layer: Layer, source: Edge, pe: int) -> ThresholdStyle:
+    styles = threshold_styles(layer, source)
+    thresholds = getattr(layer, "thresholds", None)
+    if len(styles) > 1 and thresholds is not None and pe * thresholds.shape[1] > MOST_COMPARATORS:
+        styles = styles[1:]
+    return styles[int(rng.integers(len(styles)))]
 
 
 def _divisors(number: int) -> list[int]:

@@ -1,5 +1,7 @@
 """The lint gate passes what the generator makes, and stops what it should not."""
 
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ from pipeline.errors import ToolError
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
 from tests.rtl import designs
+
+GATES = importlib.import_module("pipeline.rtl.lint")  # the package's `lint` is the function
 
 
 @pytest.mark.parametrize("seed", range(20, 26))
@@ -45,6 +49,34 @@ def test_a_fault_is_stopped(old: str, new: str, tool: str, tmp_path: Path) -> No
         changed = text.replace(old, new)
     top.write_text(changed)
     with pytest.raises(ToolError, match=tool):
+        lint(design, tmp_path / "logs")
+
+
+@pytest.mark.parametrize(
+    ("fault", "log"),
+    [
+        ("  wire before;\n  assign before = clk & before;\n", "lint-verilator.log"),  # SV's word
+        ("  logic unused_one;\n", "lint-verilog-2005.log"),  # SystemVerilog
+        ("  wire twice;\n  assign twice = clk, twice = rst_n;\n", "lint-yosys.log"),
+        ("  wire [3:0] part = 4'd1;\n  wire beyond = part[7];\n", "lint-slang.log"),
+    ],
+)
+def test_each_gate_stops_what_it_is_for(
+    fault: str, log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each gate by itself: those before it are told to pass."""
+    graph = designs.random_chain(20)
+    design = generate(graph, designs.random_folding(graph, 20), {}, tmp_path / "design")
+    lint(design, tmp_path / "clean")
+
+    def only(runner: Callable[..., None]) -> Callable[..., None]:
+        return lambda what, folder, to: runner(what, folder, to) if to.name == log else None
+
+    monkeypatch.setattr(GATES, "run_verilator", only(GATES.run_verilator))
+    monkeypatch.setattr(GATES, "run_script", only(GATES.run_script))
+    top = tmp_path / "design" / "accelerator.v"
+    top.write_text(top.read_text().replace("endmodule", f"{fault}endmodule"))
+    with pytest.raises(ToolError, match=log):
         lint(design, tmp_path / "logs")
 
 
