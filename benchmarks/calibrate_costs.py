@@ -50,6 +50,11 @@ LARGE = [
     (784, 1024, 16, 56), (784, 1024, 32, 28), (1024, 1024, 16, 64), (1024, 1024, 32, 32),
 ]  # fmt: skip
 """SFC's and LFC's layers as a Pynq-Z1 would fold them: MW, MH, PE, SIMD; weights in block RAM."""
+TABLES = [
+    (60, 24, 1, 12), (60, 24, 4, 10), (64, 64, 2, 8), (64, 64, 16, 8), (24, 24, 24, 12),
+    (32, 64, 8, 32), (64, 64, 1, 64),
+]  # fmt: skip
+"""MW, MH, PE, SIMD of layers whose accumulators have at most 8 bits, as a table takes."""
 
 
 def divisors(n: int) -> list[int]:
@@ -94,6 +99,9 @@ def samples() -> Iterator[dict[str, str | int]]:
         if pe * simd <= 512:
             values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "block", "search", 0)
             yield dict(zip(FIELDS, values, strict=True))
+    for mw, mh, pe, simd in TABLES:
+        values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "lut", "table", 0)
+        yield dict(zip(FIELDS, values, strict=True))
     for weight, activation in WIDE_KINDS:
         bits = DataType(weight).bits * DataType(activation).bits
         steps = DataType(activation).max - DataType(activation).min
