@@ -110,6 +110,23 @@ def test_an_accumulator_that_changes_no_label_is_seen(finn_work: Path, tmp_path:
         _compare_with_brevitas(extraction.graph, images, -logits)
 
 
+def test_wide_sums_are_compared_within_the_rounding_of_floats(
+    finn_work: Path, tmp_path: Path
+) -> None:
+    """8-bit weights and activations: Brevitas' own float32 crosses thresholds now and then."""
+    contract = InputSpec(shape=(14, 14, 1))
+    model = network((8, 8, 8), contract, (32, 32))
+    extraction, _ = streamlined(model, contract, tmp_path)
+    images = np.random.default_rng(7).integers(0, 256, (100, *contract.shape), np.uint8)
+    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        logits = model(torch.from_numpy(planes).float() * contract.scale).numpy()
+    _compare_with_brevitas(extraction.graph, images, logits)
+    extraction.graph.layer("fc1").weights[3] *= -1  # type: ignore[attr-defined]
+    with pytest.raises(VerificationError, match="of 100 images differ"):
+        _compare_with_brevitas(extraction.graph, images, logits)
+
+
 def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
     from onnx import helper
     from qonnx.core.modelwrapper import ModelWrapper
