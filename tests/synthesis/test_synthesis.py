@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DoesNotFit, PipelineError, ToolError
-from pipeline.folding.choice import Fold
+from pipeline.folding.choice import Fold, Folding
 from pipeline.hardware import reference
 from pipeline.rtl.generator import generate
 from pipeline.synthesis import BETWEEN, _less, _require_fit
@@ -16,6 +16,7 @@ from pipeline.synthesis.open import FAMILIES, longest_path, synthesise
 from pipeline.synthesis.utilisation import Utilisation
 from pipeline.synthesis.yosys import run_script
 from tests.hardware.networks import dense, images
+from tests.synthesis.block_ram import verilog
 
 FOLDING = {
     "input_quant": Fold(2, 2),
@@ -47,20 +48,30 @@ def test_rows_and_what_is_between_add_up() -> None:
     assert BETWEEN not in rows
 
 
+BLOCKS = {**FOLDING, "fc0": Fold(1, 4, "block"), "fc1": Fold(1, 1, "block")}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_netlist_computes_what_the_network_computes(family: str, tmp_path: Path) -> None:
-    """Weights in LUTs only: of block RAM cells Yosys has no model that can be simulated."""
-    graph = dense([32, 16, 6], seed=5)
-    design = generate(graph, FOLDING, {}, tmp_path / "design")
+@pytest.mark.parametrize(
+    ("bits", "folding"),
+    [(("BIPOLAR", "BIPOLAR"), FOLDING), (("BIPOLAR", "INT2"), BLOCKS)],
+    ids=["lut", "block"],
+)
+def test_the_netlist_computes_what_the_network_computes(
+    family: str, bits: tuple[str, str], folding: Folding, tmp_path: Path
+) -> None:
+    graph = dense([32, 16, 6], *bits, seed=5)
+    design = generate(graph, folding, {}, tmp_path / "design")
     prefix, log = tmp_path / "netlist", tmp_path / "yosys.log"
     found = synthesise(design.sources, design.top, family, design.folder, prefix, log)
     assert found.lut > 50
     assert found.ff > 50
     assert found.dsp == 0
+    assert (found.bram36 > 0) == (folding is BLOCKS)
     delay = longest_path(tmp_path / "netlist.sta")
     assert delay is not None
     assert 0.5 < delay < 10
-    batch = images(graph, 6)
+    batch = images(graph, 4)
     got = simulate_netlist(tmp_path, batch, design.stream(design.input).lanes)
     assert got.tolist() == reference.run(graph, batch)[graph.sink.id].reshape(-1).tolist()
 
@@ -90,10 +101,12 @@ module bench (input clk, input rst_n, output reg [7:0] done, output reg [3:0] la
 endmodule
 """
     )
+    (folder / "block_ram.v").write_text(verilog())
     run_script(
         [
             "read_verilog netlist.v bench.v",
             "read_verilog +/xilinx/cells_sim.v",
+            "read_verilog -overwrite block_ram.v",
             "hierarchy -top bench",
             "proc",
             "flatten",
