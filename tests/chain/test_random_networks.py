@@ -27,7 +27,7 @@ from specs.base import validate
 from specs.network import FcModel, InputSpec
 from tests.rtl import designs
 
-EXAMPLES = 24
+EXAMPLES = 12
 LEAST_BUILT = 0.8
 LARGEST_TILE = 256
 """PE x SIMD x weight bits x activation bits of a layer: what compiles in a second or two."""

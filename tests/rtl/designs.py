@@ -172,7 +172,7 @@ def build(
     depths: Mapping[str, int] | None = None,
 ) -> Model:
     generate(graph, folding, depths or {}, folder / "design")
-    return build_model(folder / "design", folder / "model", cache, optimise="-O1")
+    return build_model(folder / "design", folder / "model", cache, optimise="-O0")
 
 
 def require_exact(
