@@ -24,7 +24,7 @@ STAGES = (
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),
         resumes=True,
-        memory_mib=1536,
+        memory_mib=2048,
         shows=("test_accuracy", "validation_accuracy", "epochs"),
     ),
     Stage(

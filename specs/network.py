@@ -52,6 +52,78 @@ class FcModel(Spec):
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
 
+class ConvLayer(Spec):
+    """One convolution with its batch norm, activation and pooling; bits: None is the model's."""
+
+    channels: int = Field(ge=1, le=4096)
+    kernel: int = Field(default=3, ge=1, le=15)
+    stride: int = Field(default=1, ge=1, le=15)
+    padding: int = Field(default=0, ge=0, le=7)
+    """Rows and columns of zeros on every side."""
+    pool: int = Field(default=1, ge=1, le=15)
+    """Size and stride of the max-pool behind the activation; 1: none."""
+    weight_bits: int | None = Field(default=None, ge=1, le=8)
+    activation_bits: int | None = Field(default=None, ge=1, le=8)
+
+
+class DenseLayer(Spec):
+    """One fully connected layer with its batch norm and activation; bits: None is the model's."""
+
+    width: int = Field(ge=1, le=8192)
+    weight_bits: int | None = Field(default=None, ge=1, le=8)
+    activation_bits: int | None = Field(default=None, ge=1, le=8)
+
+
+class CnvModel(Spec):
+    """Convolutions, then fully connected layers, as in BNN-PYNQ's CNV."""
+
+    family: Literal["cnv"]
+    convolutions: Annotated[tuple[ConvLayer, ...], Field(min_length=1)]
+    dense: tuple[DenseLayer, ...] = ()
+    classes: int = Field(default=10, ge=2, le=1024)
+    weight_bits: int = Field(ge=1, le=8)
+    activation_bits: int = Field(ge=1, le=8)
+    input_bits: int = Field(default=8, ge=2, le=8)
+    """Of the input, a signed number of one bit before the point: Q1.7 for 8."""
+    classifier_weight_bits: int | None = Field(default=None, ge=1, le=8)
+
+    @model_validator(mode="after")
+    def _pads_with_zero(self) -> Self:
+        bits = self.input_bits
+        for number, conv in enumerate(self.convolutions):
+            if conv.padding and bits == 1:
+                raise ValueError(
+                    f"convolutions.{number}.padding = {conv.padding}: its input has 1 bit, -1 or "
+                    "+1, and no zero to pad with; use padding = 0 or activation_bits >= 2 before it"
+                )
+            bits = conv.activation_bits or self.activation_bits
+        return self
+
+    def feature_map(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Height, width and channels behind the convolutions, for images of `shape`.
+
+        ValueError: a kernel or a pool is larger than what arrives at it.
+        """
+        height, width, channels = shape
+        for number, conv in enumerate(self.convolutions):
+            sizes = []
+            for size in (height, width):
+                padded = size + 2 * conv.padding
+                out = (padded - conv.kernel) // conv.stride + 1
+                if padded < conv.kernel or out < conv.pool:
+                    raise ValueError(
+                        f"convolutions.{number}: kernel {conv.kernel}, stride {conv.stride}, "
+                        f"padding {conv.padding}, pool {conv.pool} do not fit a feature map of "
+                        f"{height}x{width}"
+                    )
+                sizes.append(out // conv.pool)
+            height, width, channels = *sizes, conv.channels
+        return height, width, channels
+
+
+Model = Annotated[FcModel | CnvModel, Field(discriminator="family")]
+
+
 class TrainingSpec(Spec):
     """Adam on the squared hinge loss of +-1 targets, weights clipped to +-1 (BNN-PYNQ's recipe)."""
 
@@ -71,6 +143,10 @@ class TrainingSpec(Spec):
     """Epochs without a better validation accuracy after which training ends; none: it never does
     early. With the cosine schedule the accuracy rises to the end, so choose it generously."""
     seed: int = Field(default=1, ge=0, lt=2**31)
+    crop_padding: int = Field(default=0, ge=0, le=32)
+    """Augmentation: each image is shifted by up to so many pixels, black where it leaves."""
+    flip: bool = False
+    """Augmentation: each image is mirrored left to right with probability 1/2."""
     threads: int = Field(default=1, ge=1, le=64)
     """Of the processor. The order of sums, and so the result, depends on it: never the machine's
     number of cores. 1 is best up to about 256 neurons a layer."""
@@ -88,7 +164,13 @@ class NetworkSpec(Spec):
 
     name: Identifier
     description: str = ""
-    dataset: Literal["digits", "mnist"]
+    dataset: Literal["cifar10", "digits", "mnist"]
     input: InputSpec = InputSpec()
-    model: FcModel
+    model: Model
     training: TrainingSpec
+
+    @model_validator(mode="after")
+    def _images_suit_the_model(self) -> Self:
+        if isinstance(self.model, CnvModel):
+            self.model.feature_map(self.input.shape)
+        return self

@@ -19,4 +19,5 @@ def run(job: Job) -> Metrics:
         "test_images": Figure(len(data.test_images), "images", "measured"),
         "classes": Figure(data.classes, "", "measured"),
         "image": Figure(f"{height}x{width}x{channels}", "", "measured"),
+        "content": Figure(data.note, "", "measured"),
     }

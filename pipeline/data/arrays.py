@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 FILE = "data.npz"
 """Name of the data set's file in the `data` stage's folder."""
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 @dataclass(frozen=True)
 class DataSet:
     """Raw images as they came, before any network's input contract is applied.
 
-    images: uint8 [N, height, width, channels]; labels: int64 [N], from 0.
+    images: uint8 [N, height, width, channels]; labels: int64 [N], from 0. note: what a reader of
+    results should know of the data.
     """
 
     train_images: np.ndarray
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+    note: str = "original"
 
     def __post_init__(self) -> None:
         for images, labels in (
@@ -44,10 +47,10 @@ class DataSet:
         """Uncompressed npz: read in a blink, and the same bytes for the same arrays."""
         partial = path.with_suffix(".partial.npz")
         with partial.open("wb") as file:
-            np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+            np.savez(file, **{name: getattr(self, name) for name in _ARRAYS})
         partial.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> DataSet:
         with np.load(path, allow_pickle=False) as file:
-            return cls(**{field.name: file[field.name] for field in fields(cls)})
+            return cls(**{name: file[name] for name in _ARRAYS})

@@ -21,7 +21,7 @@ from pipeline.job import progress
 TIMEOUT = 20.0
 """Seconds that a mirror may be silent."""
 _CHUNK = 1 << 18
-_GREATEST = 1 << 27
+_GREATEST = 1 << 28
 """Bytes, compressed or not; more is not the file that was asked for."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.data import digits, mnist
+from pipeline.data import cifar10, digits, mnist
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
 
@@ -13,6 +13,7 @@ Loader = Callable[[Mapping[str, Any]], DataSet]
 """Takes the settings of the machine (data_root), which say where data lie, never what."""
 
 LOADERS: dict[str, Loader] = {
+    "cifar10": cifar10.load,
     "digits": digits.load,
     "mnist": mnist.load,
 }

@@ -17,7 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.export.verify import TOLERANCE, compare, execute
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.models import build, images_to_tensor, load_weights
-from specs.network import FcModel, InputSpec
+from specs.network import InputSpec, Model
 
 MODEL = "model.onnx"
 LOGITS = "logits.npy"
@@ -35,7 +35,7 @@ def run(job: Job) -> Metrics:
     """
     contract = job.spec("network.input", InputSpec)
     torch.set_num_threads(1)  # float sums in the same order on every machine of a kind
-    model = build(job.spec("network.model", FcModel), contract)
+    model = build(job.spec("network.model", Model), contract)  # type: ignore[arg-type]
     load_weights(model, job.inputs["train"])
     data = DataSet.read(job.inputs["data"] / FILE)
     images = images_to_tensor(data.test_images, contract)

@@ -6,16 +6,19 @@ from math import prod
 
 from torch import nn
 
+from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
-from specs.network import FcModel, InputSpec
+from specs.network import CnvModel, FcModel, InputSpec
 
 
-def build(model: FcModel, contract: InputSpec) -> nn.Module:
+def build(model: FcModel | CnvModel, contract: InputSpec) -> nn.Module:
     """An untrained module; its weights are drawn from torch's global generator.
 
     It takes float32 [N, C, H, W], what the images mean to the network, and gives the scores of the
     classes, float32 [N, classes].
     """
+    if isinstance(model, CnvModel):
+        return Cnv(model, contract.shape)
     return Fc(
         inputs=prod(contract.shape),
         hidden=model.hidden,

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import torch
+from brevitas.nn import QuantConv2d, QuantLinear
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
+from pipeline.models.tensor_norm import TensorNorm
+from specs.network import ConvLayer, DenseLayer
 
 _MASK_LEVELS = 1 << 16
 """Dropout draws 16 random bits for each value: the share dropped is exact to 1 in 65,536."""
@@ -26,6 +30,10 @@ class Twin(Protocol):
 
     @property
     def classes(self) -> int: ...
+
+    @property
+    def black(self) -> float:
+        """What a black pixel is in encoded images: they are padded with it."""
 
     def encode(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] as far as no parameter takes part: done once, not every epoch."""
@@ -44,7 +52,82 @@ def twin(model: nn.Module) -> Twin:
     """The twin of a module made by `build`. TypeError: a family that has none."""
     if isinstance(model, Fc):
         return FcTwin(model)
+    if isinstance(model, Cnv):
+        return CnvTwin(model)
     raise TypeError(f"{type(model).__name__} has no training twin")
+
+
+class CnvTwin:
+    """Twin of Cnv. Encoded images are the integers of its input quantiser, int8 [N, C, H, W]."""
+
+    def __init__(self, model: Cnv) -> None:
+        self._model = model
+        layers = [*model.conv_features, *model.linear_features]
+        self._layers = [layer for layer in layers if isinstance(layer, QuantConv2d | QuantLinear)]
+        self._weights = [layer.weight for layer in self._layers]
+        norms = (nn.BatchNorm1d, nn.BatchNorm2d, TensorNorm)
+        self._norms = [layer for layer in layers if isinstance(layer, norms)]
+        spec = model.spec
+        inner: list[ConvLayer | DenseLayer] = [*spec.convolutions, *spec.dense]
+        self._weight_bits = [layer.weight_bits or spec.weight_bits for layer in inner]
+        self._weight_bits.append(spec.classifier_weight_bits or spec.weight_bits)
+        self._activation_bits = [layer.activation_bits or spec.activation_bits for layer in inner]
+        self._quantised: list[Tensor] = []
+
+    @property
+    def model(self) -> Cnv:
+        return self._model
+
+    @property
+    def classes(self) -> int:
+        return self._model.spec.classes
+
+    def encode(self, images: Tensor) -> Tensor:
+        return torch.cat([self._codes(2.0 * block - 1.0) for block in images.split(1000)])
+
+    def _codes(self, x: Tensor) -> Tensor:
+        half = 1 << (self._model.spec.input_bits - 1)
+        return (x * half).round_().clamp_(-half, half - 1).to(torch.int8)
+
+    @property
+    def black(self) -> int:
+        return -(1 << (self._model.spec.input_bits - 1))
+
+    def scores(self, encoded: Tensor) -> Tensor:
+        with torch.no_grad():
+            self._quantised = [
+                quantise(weight, bits)
+                for weight, bits in zip(self._weights, self._weight_bits, strict=True)
+            ]
+        for leaf in self._quantised:
+            leaf.requires_grad_()
+        spec = self._model.spec
+        # channels last: convolutions of few channels are faster so
+        x = encoded.to(torch.float32, memory_format=torch.channels_last)
+        x.mul_(2.0 ** (1 - spec.input_bits))
+        for i, conv in enumerate(spec.convolutions):
+            x = functional.conv2d(x, self._quantised[i], None, conv.stride, conv.padding)
+            x = quantise_activation(self._norms[i](x), self._activation_bits[i])
+            if conv.pool > 1:
+                x = functional.max_pool2d(x, conv.pool)
+        x = x.flatten(1)
+        for i in range(len(spec.convolutions), len(self._norms) - 1):
+            x = self._norms[i](functional.linear(x, self._quantised[i]))
+            x = quantise_activation(x, self._activation_bits[i])
+        scores: Tensor = self._norms[-1](functional.linear(x, self._quantised[-1]))
+        return scores
+
+    def backward(self, scores: Tensor, gradient: Tensor) -> None:
+        for norm in self._norms:
+            norm.weight.grad = norm.bias.grad = None
+        scores.backward(gradient)
+        for weight, leaf in zip(self._weights, self._quantised, strict=True):
+            weight.grad = leaf.grad
+
+    def after_step(self) -> None:
+        with torch.no_grad():
+            torch._foreach_clamp_min_(self._weights, -1.0)
+            torch._foreach_clamp_max_(self._weights, 1.0)
 
 
 class FcTwin:
@@ -66,11 +149,15 @@ class FcTwin:
     def classes(self) -> int:
         return int(self._weights[-1].shape[0])
 
+    @property
+    def black(self) -> float:
+        return -1.0
+
     def encode(self, images: Tensor) -> Tensor:
         with torch.no_grad():
             return torch.cat(
                 [
-                    quantise(2.0 * block.flatten(1) - 1.0, self._model.input_bits)
+                    quantise(2.0 * block - 1.0, self._model.input_bits)
                     for block in images.split(4096)
                 ]
             )
@@ -84,6 +171,7 @@ class FcTwin:
             ]
         for leaf in self._quantised:
             leaf.requires_grad_()
+        encoded = encoded.flatten(1)
         masks = self._masks(len(encoded), encoded.device)
         x = encoded if masks is None else encoded * masks[0]
         for i, norm in enumerate(self._norms):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor, nn
 from pipeline.errors import PipelineError
 from pipeline.job import progress
 from pipeline.models import Twin
+from pipeline.training.augment import augment
 from pipeline.training.checkpoint import Checkpoints, Snapshot, State
 from pipeline.training.curves import Curves, Row
 from specs.network import TrainingSpec
 
 _REPORT_EVERY = 0.5
 """Seconds between two progress lines at least."""
-_BLOCK = 2000
+_STEP_EVERY = 5.0
+_BLOCK = 500
 """Images validated at a time."""
 
 
@@ -65,7 +68,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = rate
         order = batches(training, state.epoch, len(targets))
-        loss = run_epoch(learner, optimiser, images.images, targets, order)
+        loss = run_epoch(learner, optimiser, training, images.images, targets, order, clock.step)
         state.epoch += 1
         if not math.isfinite(loss):
             raise PipelineError(
@@ -108,16 +111,29 @@ class _Clock:
 
     def __init__(self, done: int, epochs: int) -> None:
         self._done, self._epochs = done, epochs
-        self._start, self._reported = time.monotonic(), 0.0
+        self._first = done
+        self._start = self._reported = time.monotonic()
+        self._text = "epoch 1"
+
+    def step(self, share: float) -> None:
+        """Within an epoch: only where epochs are long."""
+        now = time.monotonic()
+        if now - self._reported < _STEP_EVERY:
+            return
+        self._reported = now
+        done = self._done + share
+        left = (now - self._start) / (done - self._first) * (self._epochs - done)
+        progress(f"{self._text}, {100 * share:.0f} % of the next, {left:.0f} s left",
+                 done / self._epochs)  # fmt: skip
 
     def report(self, epoch: int, text: str, *, last: bool) -> None:
         now = time.monotonic()
+        self._done, self._text = epoch, f"epoch {epoch}/{self._epochs}, {text}"
         if now - self._reported < _REPORT_EVERY and not last:
             return
         self._reported = now
-        left = (now - self._start) / (epoch - self._done) * (self._epochs - epoch)
-        share = epoch / self._epochs
-        progress(f"epoch {epoch}/{self._epochs}, {text}, {left:.0f} s left", share)
+        left = (now - self._start) / (epoch - self._first) * (self._epochs - epoch)
+        progress(f"{self._text}, {left:.0f} s left", epoch / self._epochs)
 
 
 def batches(training: TrainingSpec, epoch: int, images: int) -> tuple[Tensor, ...]:
@@ -136,15 +152,20 @@ def batches(training: TrainingSpec, epoch: int, images: int) -> tuple[Tensor, ..
 def run_epoch(
     learner: Twin,
     optimiser: torch.optim.Optimizer,
+    training: TrainingSpec,
     images: Tensor,
     targets: Tensor,
     order: tuple[Tensor, ...],
+    on_step: Callable[[float], None] = lambda share: None,
 ) -> float:
-    """One step for each batch of `order`; returns the mean loss."""
+    """One step for each batch of `order`; returns the mean loss. on_step: takes the share done."""
     learner.model.train()
     total = torch.zeros(())
-    for batch in order:
-        scores = learner.scores(images.index_select(0, batch))
+    for number, batch in enumerate(order):
+        on_step(number / len(order))
+        part = images.index_select(0, batch)
+        part = augment(part, training.crop_padding, training.flip, learner.black)
+        scores = learner.scores(part)
         loss, gradient = squared_hinge(scores.detach(), targets.index_select(0, batch))
         learner.backward(scores, gradient)
         optimiser.step()

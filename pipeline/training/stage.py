@@ -13,10 +13,12 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
 from pipeline.training.loop import Labelled, train
 from pipeline.training.start import start_weights
-from specs.network import FcModel, InputSpec, TrainingSpec
+from specs.network import CnvModel, FcModel, InputSpec, Model, TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"
 _LAST = "last.safetensors"
+_BLOCK = 5000
+"""Images encoded at a time."""
 
 
 def run(job: Job) -> Metrics:
@@ -26,7 +28,7 @@ def run(job: Job) -> Metrics:
     SpecError: the data or the weights to start from do not suit the network; PipelineError: those
     weights cannot be had, or the loss is not finite.
     """
-    spec = job.spec("network.model", FcModel)
+    spec: CnvModel | FcModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     contract = job.spec("network.input", InputSpec)
     training = job.spec("network.training", TrainingSpec)
     data = DataSet.read(job.inputs["data"] / FILE)
@@ -37,7 +39,12 @@ def run(job: Job) -> Metrics:
     model = build(spec, contract)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
     learner = twin(model)
-    images = learner.encode(images_to_tensor(data.train_images, contract))
+    images = torch.cat(
+        [
+            learner.encode(images_to_tensor(data.train_images[start : start + _BLOCK], contract))
+            for start in range(0, len(data.train_images), _BLOCK)
+        ]
+    )
     labels = torch.from_numpy(data.train_labels)
     held_out, kept = split(len(labels), training.validation_share, training.seed)
     checkpoints = Checkpoints(job.folder / _CHECKPOINT)

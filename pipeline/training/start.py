@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
-from specs.network import PUBLISHED, FcModel, InputSpec
+from specs.network import PUBLISHED, CnvModel, ConvLayer, DenseLayer, FcModel, InputSpec
 
 _NOT_LOADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError)
 """What torch.load raises on a file that holds anything but tensors, or is none of its own."""
@@ -45,7 +45,7 @@ class Published:
 def start_weights(
     checkpoint: str | None,
     model: nn.Module,
-    spec: FcModel,
+    spec: FcModel | CnvModel,
     contract: InputSpec,
     settings: Mapping[str, Any],
 ) -> str:
@@ -65,7 +65,7 @@ def start_weights(
     return f"{path.name}, sha256 {hashlib.sha256(content).hexdigest()}"
 
 
-def published(spec: FcModel, contract: InputSpec) -> Published:
+def published(spec: FcModel | CnvModel, contract: InputSpec) -> Published:
     """Brevitas' file for a network of this shape, whatever its name; from brevitas_examples."""
     known = []
     folder = importlib.resources.files("brevitas_examples.bnn_pynq") / "cfg"
@@ -74,16 +74,10 @@ def published(spec: FcModel, contract: InputSpec) -> Published:
             continue
         config = configparser.ConfigParser()
         config.read_string(file.read_text())
-        if config["MODEL"]["ARCH"] != "FC":
+        if config["MODEL"]["ARCH"] not in _MODELS:
             continue
         known.append(file.name.removesuffix(".ini"))
-        if contract.shape == (28, 28, 1) and _shape(config) == (
-            list(spec.hidden),
-            spec.classes,
-            spec.weight_bits,
-            spec.activation_bits,
-            spec.input_bits,
-        ):
+        if _MODELS[config["MODEL"]["ARCH"]](config) == (contract.shape, _shape(spec)):
             return Published(config["MODEL"]["PRETRAINED_URL"])
     raise SpecError(
         f"checkpoint={PUBLISHED}: Brevitas publishes no weights of this network; "
@@ -91,15 +85,42 @@ def published(spec: FcModel, contract: InputSpec) -> Published:
     )
 
 
-def _shape(config: configparser.ConfigParser) -> tuple[list[int], int, int, int, int]:
-    model, quant = config["MODEL"], config["QUANT"]
-    return (
-        json.loads(model["OUT_FEATURES"]),
-        int(model["NUM_CLASSES"]),
-        int(quant["WEIGHT_BIT_WIDTH"]),
-        int(quant["ACT_BIT_WIDTH"]),
-        int(quant["IN_BIT_WIDTH"]),
+Shape = tuple[tuple[int, int, int], dict[str, Any]]
+"""Of an image, and of the network: its spec without what changes no parameter."""
+
+
+def _shape(spec: FcModel | CnvModel) -> dict[str, Any]:
+    return spec.model_dump(exclude={"dropout"})
+
+
+def _fc(config: configparser.ConfigParser) -> Shape:
+    hidden = json.loads(config["MODEL"]["OUT_FEATURES"])
+    return (28, 28, 1), _shape(FcModel(hidden=hidden, **_bits(config)))
+
+
+def _cnv(config: configparser.ConfigParser) -> Shape:
+    # widths and pools are constants of brevitas_examples.bnn_pynq.models.CNV
+    widths = [(64, 1), (64, 2), (128, 1), (128, 2), (256, 1), (256, 1)]
+    spec = CnvModel(
+        family="cnv",
+        convolutions=tuple(ConvLayer(channels=channels, pool=pool) for channels, pool in widths),
+        dense=(DenseLayer(width=512), DenseLayer(width=512)),
+        **_bits(config),
     )
+    return (32, 32, int(config["MODEL"]["IN_CHANNELS"])), _shape(spec)
+
+
+def _bits(config: configparser.ConfigParser) -> dict[str, Any]:
+    return {
+        "classes": int(config["MODEL"]["NUM_CLASSES"]),
+        "weight_bits": int(config["QUANT"]["WEIGHT_BIT_WIDTH"]),
+        "activation_bits": int(config["QUANT"]["ACT_BIT_WIDTH"]),
+        "input_bits": int(config["QUANT"]["IN_BIT_WIDTH"]),
+    }
+
+
+_MODELS = {"FC": _fc, "CNV": _cnv}
+"""Brevitas' architectures that a spec can stand for."""
 
 
 def fetch(file: Published, cache: Path | None = None) -> Path:

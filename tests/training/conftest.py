@@ -32,7 +32,7 @@ def make_job(blobs: Path, tmp_path: Path) -> MakeJob:
         folder.mkdir(exist_ok=True)
         bits = {"weight_bits": 1, "activation_bits": 1, "input_bits": 1}
         specs = {
-            "network.model": {"hidden": [16, 16], "classes": 3, **bits},
+            "network.model": {"family": "fc", "hidden": [16, 16], "classes": 3, **bits},
             "network.input": {"shape": [6, 6, 1]},
             "network.training": {"epochs": 8, "batch_size": 20, **training},
         }

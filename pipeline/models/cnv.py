@@ -1,0 +1,94 @@
+"""Convolutional networks as in BNN-PYNQ: CNV and any other width, depth, kernel and pooling.
+
+Parameter names are those of brevitas_examples.bnn_pynq, so that its published weights load.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from brevitas.core.restrict_val import RestrictValueType
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from torch import Tensor, nn
+
+from pipeline.models.quantisers import ActivationQuantiser, WeightQuantiser
+from pipeline.models.tensor_norm import TensorNorm
+from specs.network import CnvModel
+
+
+class Cnv(nn.Module):
+    """Input quantiser, blocks of convolution, batch norm, quantiser and max-pool; then dense ones.
+
+    spec: widths, bits, kernels. shape: height, width, channels of an image. The input is in [0, 1]
+    and becomes 2x - 1, a fixed-point number of one bit before the point.
+    """
+
+    def __init__(self, spec: CnvModel, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.conv_features = nn.ModuleList([_input(spec.input_bits)])
+        channels = shape[2]
+        for conv in spec.convolutions:
+            bits = conv.weight_bits or spec.weight_bits
+            layer = QuantConv2d(
+                channels,
+                conv.channels,
+                conv.kernel,
+                stride=conv.stride,
+                padding=conv.padding,
+                bias=False,
+                weight_quant=WeightQuantiser,
+                weight_bit_width=bits,
+            )
+            nn.init.uniform_(layer.weight, -1, 1)
+            channels = conv.channels
+            self.conv_features += [layer, nn.BatchNorm2d(channels, eps=1e-4)]
+            self.conv_features.append(_activation(conv.activation_bits or spec.activation_bits))
+            if conv.pool > 1:
+                self.conv_features.append(nn.MaxPool2d(conv.pool))
+        features = prod(spec.feature_map(shape))
+        self.linear_features = nn.ModuleList()
+        for dense in spec.dense:
+            self.linear_features += [
+                _linear(features, dense.width, dense.weight_bits or spec.weight_bits),
+                nn.BatchNorm1d(dense.width, eps=1e-4),
+                _activation(dense.activation_bits or spec.activation_bits),
+            ]
+            features = dense.width
+        last_bits = spec.classifier_weight_bits or spec.weight_bits
+        self.linear_features += [_linear(features, spec.classes, last_bits), TensorNorm()]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [N, C, H, W]. Returns scores [N, classes]."""
+        x = 2.0 * x - torch.tensor([1.0], device=x.device)
+        for layer in self.conv_features:
+            x = layer(x)
+        x = x.view(x.shape[0], -1)
+        for layer in self.linear_features:
+            x = layer(x)
+        return x
+
+
+def _input(bits: int) -> QuantIdentity:
+    return QuantIdentity(
+        act_quant=ActivationQuantiser,
+        bit_width=bits,
+        min_val=-1.0,
+        max_val=1.0 - 2.0 ** (1 - bits),
+        narrow_range=False,
+        restrict_scaling_type=RestrictValueType.POWER_OF_TWO,
+    )
+
+
+def _activation(bits: int) -> QuantIdentity:
+    return QuantIdentity(act_quant=ActivationQuantiser, bit_width=bits)
+
+
+def _linear(fan_in: int, fan_out: int, bits: int) -> QuantLinear:
+    layer = QuantLinear(
+        fan_in, fan_out, bias=False, weight_quant=WeightQuantiser, weight_bit_width=bits
+    )
+    # uniform over the whole range: a default initialisation starts 2-bit weights at all zeros
+    nn.init.uniform_(layer.weight, -1, 1)
+    return layer

@@ -1,0 +1,31 @@
+"""Augmentation of whole batches: random crops and flips as one gather."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def augment(images: Tensor, padding: int, flip: bool, black: float) -> Tensor:
+    """Images [N, C, H, W], each shifted by up to `padding` pixels and flipped in half the cases.
+
+    Random numbers come from torch's global generator. black: what an image is padded with.
+    """
+    if not padding and not flip:
+        return images
+    count, _, height, width = images.shape
+    device = images.device
+    rows = torch.arange(height, device=device).expand(count, -1)
+    columns = torch.arange(width, device=device).expand(count, -1)
+    if flip:
+        mirrored = torch.rand(count, 1, device=device) < 0.5
+        columns = torch.where(mirrored, width - 1 - columns, columns)
+    if padding:
+        images = functional.pad(images, (padding,) * 4, value=black)
+        rows = rows + torch.randint(0, 2 * padding + 1, (count, 1), device=device)
+        columns = columns + torch.randint(0, 2 * padding + 1, (count, 1), device=device)
+    # channels last: one gather moves whole pixels
+    pixels = images.permute(0, 2, 3, 1).contiguous()
+    which = torch.arange(count, device=device)[:, None, None]
+    return pixels[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
