@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import SpecError, nearest
@@ -19,6 +18,35 @@ class Spec(BaseModel):
     """Immutable, and unknown fields are errors: a misspelt field must never be ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_default_alternatives(cls, document: Any) -> Any:
+        """Of a union told apart by a tag, the alternative whose tag has a default needs none.
+
+        pydantic wants the tag always, and without it tells no other error of that part.
+        """
+        if not isinstance(document, dict):
+            return document
+        filled = dict(document)
+        for name, field in cls.model_fields.items():
+            value, tag = filled.get(name), field.discriminator
+            if isinstance(tag, str) and isinstance(value, dict) and tag not in value:
+                filled[name] = _with_default_tag(value, tag, get_args(field.annotation))
+        return filled
+
+
+def _with_default_tag(
+    document: dict[str, Any], tag: str, alternatives: tuple[type[Spec], ...]
+) -> dict[str, Any]:
+    """`document`, with the tag that may be left out unless its fields are another alternative's."""
+    for default in alternatives:
+        if not default.model_fields[tag].is_required():
+            others = {name for spec in alternatives for name in spec.model_fields}
+            if document.keys() & (others - default.model_fields.keys()):
+                return document
+            return {tag: default.model_fields[tag].default, **document}
+    return document
 
 
 def read(model: type[SpecT], path: Path) -> SpecT:
@@ -45,7 +73,7 @@ def validate(model: type[SpecT], document: dict[str, Any], where: str) -> SpecT:
     except ValidationError as error:
         found = error.errors()
         # a list all of whose items are wrong is called too short as well
-        lines = [_line(model, document, details) for details in found if not _echo(details, found)]
+        lines = [_line(model, details) for details in found if not _echo(details, found)]
         raise SpecError("\n".join(f"{where}: {line}" for line in lines)) from None
 
 
@@ -56,7 +84,7 @@ def _echo(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
     )
 
 
-def _line(model: type[Spec], document: dict[str, Any], details: ErrorDetails) -> str:
+def _line(model: type[Spec], details: ErrorDetails) -> str:
     current, place = _place(model, details["loc"])
     name = ".".join(place) or "(whole file)"
     if details["type"] == "extra_forbidden":
@@ -66,21 +94,20 @@ def _line(model: type[Spec], document: dict[str, Any], details: ErrorDetails) ->
     if details["type"].startswith("union_tag"):
         context = details["ctx"]
         field = context["discriminator"].strip("'")
-        tag = context.get("tag")
-        known = _ALTERNATIVES.findall(context.get("expected_tags", ""))
-        told = f" = {tag!r}: unknown; {nearest(tag, known)}" if tag else ": missing"
-        return f"{name}.{field}{told}"
+        if "tag" not in context:
+            return f"{name}.{field}: missing; allowed: {', '.join(sorted(current))}"
+        return f"{name}.{field} = {context['tag']!r}: unknown; {nearest(context['tag'], current)}"
     message = details["msg"].removeprefix("Value error, ")
     value = details["input"]
+    if details["type"] == "value_error" and isinstance(value, dict):
+        # of a spec as a whole: such a message begins with the field it is about
+        return ".".join([*place, message])
     shown = "" if isinstance(value, dict) else f" = {value!r}"
     return f"{name}{shown}: {message[:1].lower()}{message[1:]}"
 
 
-_ALTERNATIVES = re.compile(r"'([^']*)'")
-
-
 def _place(model: type[Spec], loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The fields of the innermost spec, and where the error is without the tags of unions.
+    """The fields of the innermost spec, or the tags of a union; and the place without such tags.
 
     pydantic names the alternative it took on the way: model.cnv.convolutions.0 for the file's
     model.convolutions.0.
@@ -92,12 +119,10 @@ def _place(model: type[Spec], loc: tuple[int | str, ...]) -> tuple[list[str], li
             current = current.get(part)
             continue
         place.append(str(part))
-        if isinstance(part, str) and hasattr(current, "model_fields"):
-            if part in current.model_fields:
-                current = _specs(current.model_fields[part].annotation)
-    if isinstance(current, dict):
-        current = None
-    return [*getattr(current, "model_fields", ())], place
+        if part in getattr(current, "model_fields", ()):
+            current = _specs(current.model_fields[part].annotation)
+    known = current if isinstance(current, dict) else getattr(current, "model_fields", ())
+    return [*known], place
 
 
 def _specs(annotation: Any) -> Any:
