@@ -14,7 +14,7 @@ STAGES = (
         "data",
         "dataset",
         "pipeline.data",
-        reads=("dataset",),
+        reads=("dataset", "data_files"),
         shows=("train_images", "test_images"),
     ),
     Stage(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from pipeline.errors import SpecError
-from pipeline.variables import check_names, checkpoint_file, override, user_folder
+from pipeline.variables import (
+    IMAGE_FOLDER,
+    check_names,
+    checkpoint_file,
+    override,
+    settings,
+    user_folder,
+)
 from specs import catalog
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
@@ -32,6 +41,8 @@ class Unit:
     """The network unit of a board unit, the data set unit of a network unit."""
     long_name: str = ""
     """The name before it was cut to length."""
+    data_files: str | None = None
+    """Of a data set unit: what the user's files are known by, if they are the data set."""
 
     def at(self, scope: Scope) -> Unit:
         """The unit itself, or the one of `scope` it stands on."""
@@ -58,10 +69,11 @@ def select(given: Mapping[str, str]) -> list[Unit]:
     check_names(given)
     if "network" not in given:
         given = {"network": QUICK_START["network"], "dataset": QUICK_START["dataset"], **given}
+    images = cache(lambda: _image_folder(given))  # looked at once, and only if a network wants it
     return [
         _board_unit(network, board_label, board, given)
         for network in (
-            _network_unit(label, spec, given)
+            _network_unit(label, spec, given, images)
             for label, spec in _find(NetworkSpec, "network", given)
         )
         for board_label, board in _find(BoardSpec, "board", given)
@@ -78,14 +90,39 @@ def _find(
         yield catalog.find(model, variable, word, user_folder())
 
 
-def _network_unit(label: str, spec: NetworkSpec, given: Mapping[str, str]) -> Unit:
+def _network_unit(
+    label: str, spec: NetworkSpec, given: Mapping[str, str], images: Callable[[], tuple[str, str]]
+) -> Unit:
     if "checkpoint" in given:
         label, spec = _starting_from(label, spec, given)
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
     data = Unit("dataset", network.dataset, network, long_name=network.dataset)
+    if network.dataset == IMAGE_FOLDER:
+        name, files = images()
+        data = Unit("dataset", _short(name), network, long_name=name, data_files=files)
+        # part of the network's name, too, also where its own file says imagefolder
+        changed = {"dataset": name, **{key: changed[key] for key in changed if key != "dataset"}}
     long = _name(label, changed)
     return Unit("network", _short(long), network, parent=data, long_name=long)
+
+
+def _image_folder(given: Mapping[str, str]) -> tuple[str, str]:
+    """Name of the data set that the user's folder of images is, and what its files are known by.
+
+    Other folders are other data sets: their networks must not share a unit.
+    """
+    # brings numpy, which no other call needs before its stages run
+    from pipeline.data.imagefolder import fingerprint  # noqa: PLC0415
+
+    if (place := settings(given).data_root) is None:
+        raise SpecError(
+            f"dataset={IMAGE_FOLDER}: give the folder that holds train/<class>/ and test/<class>/ "
+            "with data_root=FOLDER"
+        )
+    root = Path(place)
+    digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+    return f"{IMAGE_FOLDER}-{catalog.plain(root.name)}-{digest}", fingerprint(root)
 
 
 def _starting_from(

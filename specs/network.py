@@ -164,7 +164,7 @@ class NetworkSpec(Spec):
 
     name: Identifier
     description: str = ""
-    dataset: Literal["cifar10", "digits", "mnist"]
+    dataset: Literal["cifar10", "digits", "imagefolder", "mnist"]
     input: InputSpec = InputSpec()
     model: Model
     training: TrainingSpec

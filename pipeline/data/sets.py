@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.data import cifar10, digits, mnist
+from pipeline.data import cifar10, digits, imagefolder, mnist
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
+from pipeline.variables import IMAGE_FOLDER
 
 Loader = Callable[[Mapping[str, Any]], DataSet]
-"""Takes the settings of the machine (data_root), which say where data lie, never what."""
+"""Takes the settings of the machine (data_root), which say where data lie, never what: but for
+the user's own folder of images, whose unit is named by it."""
 
 LOADERS: dict[str, Loader] = {
     "cifar10": cifar10.load,
     "digits": digits.load,
+    IMAGE_FOLDER: imagefolder.load,
     "mnist": mnist.load,
 }
 

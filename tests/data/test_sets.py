@@ -44,7 +44,7 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder = tmp_path / name
         folder.mkdir()
-        metrics = run(Job("data", "digits", {"dataset": "digits"}, {}, folder))
+        metrics = run(Job("data", "digits", {"dataset": "digits", "data_files": None}, {}, folder))
         assert [path.name for path in folder.iterdir()] == [FILE]
         written.append((folder / FILE).read_bytes())
     assert written[0] == written[1]

@@ -1,9 +1,11 @@
 """Variables -> units: names, overrides, refusals."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
+from pipeline.data import imagefolder
 from pipeline.errors import SpecError
 from pipeline.unit import LONGEST_NAME, Unit, select
 from pipeline.variables import settings
@@ -96,3 +98,63 @@ def test_data_root_is_a_setting_and_relative_to_the_user(
     with pytest.raises(SpecError, match="data_root=nowhere: no such folder"):
         settings({"data_root": "nowhere"})
     assert one(data_root="raw").name == one().name
+
+
+def test_a_folder_of_images_is_part_of_the_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / "my pets.v2", tmp_path / "other" / "my pets.v2"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("PIPELINE_CWD", str(tmp_path))
+    given = {"network": "tfc_1w1a", "dataset": "imagefolder", "epochs": "5"}
+    first, second = (
+        one(**given, data_root=str(folder.relative_to(tmp_path))) for folder in folders
+    )
+    names = [
+        f"imagefolder-my-pets-v2-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+        for folder in folders
+    ]
+    for unit, name in zip((first, second), names, strict=True):
+        assert unit.at("dataset").name == name
+        assert unit.name == f"tfc_1w1a.dataset-{name}.epochs-5@Pynq-Z1.open"
+        assert unit.at("dataset").read("dataset") == "imagefolder"
+    monkeypatch.setenv("PIPELINE_DATA_ROOT", str(folders[1]))
+    assert one(**given) == second
+    assert one(dataset="digits").at("dataset").read("data_files") is None
+
+
+def test_a_network_of_an_image_folder_names_it_too(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    (tmp_path / "net.toml").write_text(text.replace('"mnist"', '"imagefolder"'))
+    unit = one(network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"))
+    assert f".dataset-{unit.at('dataset').name}@Pynq-Z1" in unit.name
+    other = one(
+        network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"), dataset="digits"
+    )
+    assert other.at("dataset").name == "digits"
+
+
+def test_long_folder_names_are_cut_for_the_data_set_too(tmp_path: Path) -> None:
+    (tmp_path / ("p" * 90)).mkdir()
+    unit = one(network="tfc_1w1a", dataset="imagefolder", data_root=str(tmp_path / ("p" * 90)))
+    assert len(unit.at("dataset").name) == LONGEST_NAME
+    assert unit.at("dataset").long_name in unit.long_name
+
+
+def test_the_folder_is_looked_at_once_for_all_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+
+    def look(root: Path) -> str:
+        looked.append(root)
+        return "files"
+
+    monkeypatch.setattr(imagefolder, "fingerprint", look)
+    units = select(
+        {"network": "tfc_1w1a,tfc_1w2a", "dataset": "imagefolder", "data_root": str(tmp_path)}
+    )
+    assert units[0].at("dataset").name == units[1].at("dataset").name
+    assert looked == [tmp_path]

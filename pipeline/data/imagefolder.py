@@ -1,0 +1,189 @@
+"""A user's own images: data_root holds train/<class>/ and test/<class>/, an image a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipeline.data.arrays import DataSet
+from pipeline.errors import PipelineError
+from pipeline.job import progress
+
+SPLITS = ("train", "test")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Of Pillow's; it knows more, among them ones for which it starts other programs."""
+SUFFIXES = (
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
+    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
+_GREY = ("1", "L", "LA")
+_COLOUR = ("RGB", "RGBA", "CMYK", "YCbCr")
+"""Pillow's modes of 8 bits a channel; an image of 16 bits would be cut, and is refused."""
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, struct.error, zlib.error),
+    Image.DecompressionBombError,
+)
+"""What Pillow raises on files that are no image, damaged, or a trap that unpacks to gigabytes."""
+_LAYOUT = "wanted are train/<class>/ and test/<class>/ with an image a file"
+_REPORT_EVERY = 500
+"""Images between two progress lines."""
+_NAMED = 10
+"""Classes that the note names."""
+
+
+def load(settings: Mapping[str, Any]) -> DataSet:
+    """All images under data_root, uint8; labels count the classes in the order of their names.
+
+    One channel if every image is greyscale, else RGB; transparency is dropped, and a photo stands
+    as its EXIF says. The order is that of the names, each class in turn, so that the first images
+    show many classes. PipelineError, each a line: the folders are not as wanted, a file cannot be
+    read, or the images differ in size.
+    """
+    if not settings.get("data_root"):
+        raise PipelineError(f"dataset=imagefolder: give its folder with data_root=; {_LAYOUT}")
+    root = Path(settings["data_root"]).expanduser()
+    classes = _classes(root)
+    found = {split: [_visible(root / split / name) for name in classes] for split in SPLITS}
+    files = {split: [list(filter(_is_image, part)) for part in found[split]] for split in SPLITS}
+    empty = [
+        f"{split}/{name}"
+        for split in SPLITS
+        for name, part in zip(classes, files[split], strict=True)
+        if not part
+    ]
+    if empty:
+        raise PipelineError(
+            f"{root}: no images in {', '.join(empty)}; an image ends with {', '.join(SUFFIXES)}"
+        )
+    ordered = {split: _in_turn(files[split]) for split in SPLITS}
+    images = _read_all([path for split in SPLITS for _, path in ordered[split]])
+    train, test = (
+        np.array([label for label, _ in ordered[split]], dtype=np.int64) for split in SPLITS
+    )
+    ignored = sum(map(len, found["train"] + found["test"])) - len(images)
+    note = _note(classes, ignored)
+    return DataSet(images[: len(train)], train, images[len(train) :], test, note=note)
+
+
+def fingerprint(root: Path) -> str:
+    """Digest of the names, sizes and modification times of all that `load` would look at."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for folder in _folders(root / split):
+            for path in (folder, *_visible(folder)):
+                try:
+                    stat = path.stat()
+                    # a folder's time changes with the hidden files in it, too
+                    state = [stat.st_size, stat.st_mtime_ns] if path.is_file() else []
+                except OSError:
+                    state = []  # a link to nowhere: `load` will tell
+                digest.update(os.fsencode(path.relative_to(root)) + f"\0{state}\n".encode())
+    return digest.hexdigest()
+
+
+def _classes(root: Path) -> list[str]:
+    """Names of the classes, sorted; PipelineError unless train/ and test/ have the same."""
+    absent = [f"{split}/" for split in SPLITS if not (root / split).is_dir()]
+    if absent:
+        raise PipelineError(f"data_root = {root}: no {' and no '.join(absent)} in it; {_LAYOUT}")
+    names = {split: [folder.name for folder in _folders(root / split)] for split in SPLITS}
+    if none := [f"{split}/" for split in SPLITS if not names[split]]:
+        raise PipelineError(f"{root}: no folder of a class in {' and '.join(none)}; {_LAYOUT}")
+    train, test = names.values()
+    alone = [f"train/{name}" for name in train if name not in test]
+    alone += [f"test/{name}" for name in test if name not in train]
+    if alone:
+        raise PipelineError(
+            f"{root}: train/ and test/ differ in their classes: {', '.join(alone)} stands alone"
+        )
+    if len(train) < 2:
+        raise PipelineError(f"{root}: one class alone, {train[0]}; at least two are needed")
+    return train
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.is_dir()] if folder.is_dir() else []
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is in a folder by name, but for what systems hide there (.DS_Store)."""
+    try:
+        found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise PipelineError(f"{folder}: cannot be read: {error.strerror}") from None
+    return sorted(found, key=lambda path: path.name)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def _in_turn(files: list[list[Path]]) -> list[tuple[int, Path]]:
+    """Label and file: the first of each class, then the second of each, and so on."""
+    turns = [
+        (turn, label, path) for label, part in enumerate(files) for turn, path in enumerate(part)
+    ]
+    return [(label, path) for _, label, path in sorted(turns)]
+
+
+def _read_all(paths: list[Path]) -> np.ndarray:
+    """uint8 [N, height, width, 1 or 3]."""
+    images: list[np.ndarray] = []
+    for number, path in enumerate(paths):
+        if number % _REPORT_EVERY == 0:
+            progress(f"reading {path.parent.name}/{path.name}", number / len(paths))
+        images.append(_read(path))
+        first, size = images[0].shape[:2], images[-1].shape[:2]
+        if size != first:
+            raise PipelineError(
+                f"{paths[0]} is {first[0]}x{first[1]} and {path} is {size[0]}x{size[1]} (height x "
+                "width); all images must have one size: scale or crop them to it first"
+            )
+    if all(image.shape[2] == 1 for image in images):
+        return np.stack(images)
+    whole = (*images[0].shape[:2], 3)
+    return np.stack([np.broadcast_to(image, whole) for image in images])
+
+
+def _read(path: Path) -> np.ndarray:
+    """uint8 [height, width, 1] of a greyscale image, [height, width, 3] of any other."""
+    try:
+        with Image.open(path, formats=FORMATS) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in _GREY:
+                return np.asarray(image.convert("L"))[..., None]
+            if image.mode == "P":
+                return _palette(np.asarray(image.convert("RGB")))
+            if image.mode in _COLOUR:
+                return np.asarray(image.convert("RGB"))
+            kind = image.mode
+    except UnidentifiedImageError:
+        raise PipelineError(
+            f"{path}: no image, or damaged; read are {', '.join(FORMATS)}"
+        ) from None
+    except _UNREADABLE as error:
+        told = error.strerror if isinstance(error, OSError) else None
+        raise PipelineError(f"{path}: cannot be read: {told or error}") from None
+    raise PipelineError(
+        f"{path}: its pixels are of Pillow's mode {kind}; save it with 8 bits, as grey or as RGB"
+    )
+
+
+def _palette(pixels: np.ndarray) -> np.ndarray:
+    """One channel of a palette's image that is grey: a GIF does not tell it in another way."""
+    grey = pixels[..., :1]
+    return grey if (pixels == grey).all() else pixels
+
+
+def _note(classes: list[str], ignored: int) -> str:
+    names = [*classes[:_NAMED], *(["..."] if len(classes) > _NAMED else [])]
+    others = f"; not images, ignored: {ignored} files or folders" if ignored else ""
+    return f"classes in order: {', '.join(names)}{others}"
