@@ -23,7 +23,12 @@ from pipeline.rtl.streams import links
 from pipeline.simulation.verilator import Model, build_model
 
 IMAGES = 24
+LEAST_IMAGES = 12
 """Enough for the II to settle: it repeats from image to image once the pipeline is full."""
+CYCLES = 400_000
+"""Of a trial: as many images as that makes, within the bounds above."""
+DEEPEST = 2048
+"""Beats that a FIFO may have at most."""
 Depths = dict[str, int]
 
 
@@ -57,19 +62,22 @@ def size(
     """Depths by edge id, and the II they give."""
     joined = links(graph, folding)
     inner = [layer.output for layer in graph.layers[:-1]]
-    # a vector and the one behind it: a dense layer takes the first before it asks for the second
+    # an image and the one behind it: a dense layer takes the first before it asks for the second
     deep = {
-        edge: 2 * -(-joined[edge].edge.channels // joined[edge].fifo_lanes) + 2 for edge in inner
+        edge: min(2 * -(-joined[edge].edge.elements // joined[edge].fifo_lanes) + 2, DEEPEST)
+        for edge in inner
     }
     trial = _Trial(graph, folding, images, work, cache)
     progress("compiling with deep FIFOs")
     model = trial.model(deep)
+    predicted = max(model.design.cycles.values())
+    images = images[: max(LEAST_IMAGES, CYCLES // predicted)]
     result = model.run(images)
     ii = result.interval()
-    if ii > max(model.design.cycles.values()):
+    if ii > predicted:
         raise VerificationError(
-            f"fifos: II is {ii} cycles with FIFOs of two vectors each, "
-            f"{max(model.design.cycles.values())} were predicted"
+            f"fifos: II is {ii} cycles with FIFOs of two images or {DEEPEST} beats each, "
+            f"{predicted} were predicted"
         )
 
     def keeps(limits: Mapping[str, int]) -> bool:
@@ -83,7 +91,10 @@ def size(
 
 
 def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str], int]) -> Depths:
-    """Each depth in turn as small as it goes with the others as they are, the costliest first."""
+    """Each depth in turn as small as it goes with the others as they are, the costliest first.
+
+    Only powers of two are tried below the start: a memory between two of them costs the greater.
+    """
     depths = dict(start)
     if not keeps(depths):
         raise VerificationError(
@@ -92,15 +103,20 @@ def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str
     order = sorted(depths, key=lambda edge: -depths[edge] * width(edge))
     for done, edge in enumerate(order):
         progress(f"FIFO {done + 1} of {len(order)}", 0.2 + 0.6 * done / len(order))
-        low, high = 1, depths[edge]  # high keeps the II
+        ladder = [*powers_below(depths[edge]), depths[edge]]
+        low, high = 0, len(ladder) - 1  # high keeps the II
         while low < high:
             middle = (low + high) // 2
-            if keeps({**depths, edge: middle}):
+            if keeps({**depths, edge: ladder[middle]}):
                 high = middle
             else:
                 low = middle + 1
-        depths[edge] = high
+        depths[edge] = ladder[high]
     return depths
+
+
+def powers_below(depth: int) -> list[int]:
+    return [1 << k for k in range((depth - 1).bit_length())]
 
 
 def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:
@@ -132,4 +148,6 @@ class _Trial:
         self.built += 1
         folder = self.work / f"trial-{self.built}"
         generate(self.graph, self.folding, depths, folder / "design")
-        return build_model(folder / "design", folder / "model", self.cache, optimise="-O1")
+        return build_model(
+            folder / "design", folder / "model", self.cache, optimise="-O1", timing_only=True
+        )

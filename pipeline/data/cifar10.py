@@ -31,7 +31,11 @@ ARCHIVE = "cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 FOLDER = "cifar-10-batches-py"
-IMAGES = 10_000
+_NOT_LOADABLE = (
+    *(EOFError, ValueError, LookupError, TypeError, AttributeError),
+    *(ImportError, ArithmeticError, MemoryError),
+)
+"""What pickle raises on damaged files, beside its own UnpicklingError."""
 _PLACES = ("", FOLDER, f"cifar10/{FOLDER}")
 _WAY_OUT = (
     f"Give the folder that holds {FOLDER} with data_root=FOLDER, "
@@ -56,12 +60,15 @@ def load(
     foreign = []
     for number, (name, md5) in enumerate(BATCHES.items()):
         progress(f"reading {name}", number / len(BATCHES))
-        content = (folder / name).read_bytes()
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            raise PipelineError(f"{folder / name}: cannot be read: {error.strerror}") from None
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+            if not root:
+                raise PipelineError(f"{folder / name}: damaged; delete it to have it fetched again")
             foreign.append(name)
         batches.append(parse(content, folder / name))
-    if foreign and not root:
-        raise PipelineError(f"{folder}: damaged: {', '.join(foreign)}; delete the folder")
     images, labels = (np.concatenate(parts) for parts in zip(*batches[:-1], strict=True))
     note = f"not the original pixels: {', '.join(foreign)} (md5)" if foreign else "original"
     return DataSet(images, labels, *batches[-1], note=note)
@@ -70,18 +77,21 @@ def load(
 def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, 32, 32, 3] and labels int64 [N] of one batch. PipelineError: it is none."""
     try:
-        document = _Arrays(io.BytesIO(content), encoding="bytes").load()
+        document = _Batch(io.BytesIO(content), encoding="bytes").load()
     except pickle.UnpicklingError as error:
         raise PipelineError(f"{path}: refused: {error}; it is not a CIFAR-10 batch") from None
-    except (EOFError, ValueError, LookupError, TypeError, AttributeError, ImportError) as error:
-        raise PipelineError(f"{path}: damaged or truncated: {error}") from None
-    data = document.get(b"data") if isinstance(document, dict) else None
-    labels = document.get(b"labels") if isinstance(document, dict) else None
+    except _NOT_LOADABLE as error:
+        raise PipelineError(
+            f"{path}: damaged or truncated: {str(error) or 'it is too big'}"
+        ) from None
+    found = document if isinstance(document, dict) else {}
+    array, labels = found.get(b"data"), found.get(b"labels")
+    data = array.values if isinstance(array, _Array) else None
     if (
-        not isinstance(data, np.ndarray)
-        or data.dtype != np.uint8
+        data is None
         or data.ndim != 2
         or data.shape[1] != 3 * 32 * 32
+        or len(data) == 0
         or not isinstance(labels, list)
         or len(labels) != len(data)
         or not all(isinstance(label, int) and 0 <= label < 10 for label in labels)
@@ -93,36 +103,63 @@ def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.asarray(labels, np.int64)
 
 
-class _Arrays(pickle.Unpickler):
-    """Only what a pickled array of numbers is made of: nothing a file could run."""
+class _Batch(pickle.Unpickler):
+    """Only what a pickled array of bytes is made of, by stand-ins that call nothing of a file's.
 
-    _ALLOWED: Mapping[tuple[str, str], Callable[..., Any]] = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-    }
+    numpy's own restoring trusts what it is told: a harmful or only damaged file could crash it.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in self._ALLOWED:
-            return self._ALLOWED[module, name]
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return _empty
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1
-        raise pickle.UnpicklingError(f"it wants {module}.{name}")
+            return _reconstruct
+        if (module, name) in _STAND_INS:
+            return _STAND_INS[module, name]
+        raise pickle.UnpicklingError(f"it wants {f'{module}.{name}'!r}")
 
 
-def _empty(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
-    """What numpy's _reconstruct does for a plain array; its content follows as its state."""
-    if kind is not np.ndarray:
+class _Array:
+    """In place of numpy.ndarray."""
+
+    values: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, fortran, content = state
+        if not isinstance(kind, _Bytes) or not isinstance(content, bytes):
+            raise pickle.UnpicklingError("it wants an array of another kind")
+        flat = np.frombuffer(content, np.uint8)
+        self.values = flat.reshape(shape, order="F" if fortran else "C")
+
+
+class _Bytes:
+    """In place of numpy.dtype: uint8 alone, whose state tells nothing more."""
+
+    def __init__(self, code: object, *_: object) -> None:
+        if code not in (b"u1", "u1"):
+            raise pickle.UnpicklingError(f"it wants an array of {code!r}")
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _reconstruct(kind: type, *_: object) -> _Array:
+    """An array that is still empty; its content follows as its state."""
+    if kind is not _Array:
         raise pickle.UnpicklingError("it wants an array of another kind")
-    return np.ndarray(shape, np.dtype(code.decode()))
+    return _Array()
 
 
 def _latin1(text: str, encoding: str) -> bytes:
     """Python 3 writes bytes so under the old protocols."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it wants the codec {encoding}")
+        raise pickle.UnpicklingError(f"it wants the codec {encoding!r}")
     return text.encode("latin1")
+
+
+_STAND_INS: Mapping[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Bytes,
+    ("_codecs", "encode"): _latin1,
+}
 
 
 def _find(root: Path) -> Path:

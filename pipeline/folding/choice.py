@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.errors import PipelineError
-from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau, Threshold
+from pipeline.folding.windows import swg_cycles
+from pipeline.hardware.graph import (
+    Edge,
+    HardwareGraph,
+    LabelSelect,
+    Layer,
+    Mvau,
+    Pad,
+    SlidingWindow,
+    Threshold,
+)
 
 RamStyle = Literal["lut", "block"]
 ThresholdStyle = Literal["compare", "table", "search"]
@@ -20,7 +30,7 @@ TABLE_BITS = 8
 class Fold:
     """pe: output lanes (PE | MH, PE | C); simd: input lanes of an MVAU (SIMD | MW), else = pe.
 
-    ram_style: where an MVAU keeps its weights: LUT ROM or block RAM.
+    ram_style: where an MVAU keeps its weights, a sliding window its pixels: LUTs or block RAM.
     threshold_style: how thresholds turn a value into a level, see rtl/library/levels.v.
     """
 
@@ -37,8 +47,22 @@ Folding = dict[str, Fold]
 def cycles(layer: Layer, fold: Fold, source: Edge) -> int:
     """Clock cycles an image occupies `layer` (its II), given back-pressure-free neighbours."""
     if isinstance(layer, Mvau):
-        return (layer.mh // fold.pe) * (layer.mw // fold.simd) * source.vectors
-    return source.channels // fold.pe * source.vectors
+        vectors = source.elements // layer.mw
+        return (layer.mh // fold.pe) * (layer.mw // fold.simd) * vectors
+    if isinstance(layer, SlidingWindow):
+        height, width, channels = source.shape
+        return swg_cycles(
+            (height, width),
+            layer.kernel,
+            layer.stride,
+            channels // fold.pe,
+            block=fold.ram_style == "block",
+        )
+    if isinstance(layer, Pad):
+        height, width, channels = source.shape
+        rows, columns = height + sum(layer.rows), width + sum(layer.columns)
+        return channels // fold.pe * rows * columns
+    return source.elements // fold.pe
 
 
 def input_lanes(layer: Layer, fold: Fold) -> int:
@@ -49,6 +73,13 @@ def input_lanes(layer: Layer, fold: Fold) -> int:
 def output_lanes(layer: Layer, fold: Fold) -> int:
     """Elements a beat of the layer's output stream carries."""
     return 1 if isinstance(layer, LabelSelect) else fold.pe
+
+
+def lanes(layer: Layer, source: Edge) -> tuple[int, int]:
+    """What the PE and the SIMD of a layer must divide."""
+    if isinstance(layer, Mvau):
+        return layer.mh, layer.mw
+    return source.channels, source.channels
 
 
 def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
@@ -73,12 +104,12 @@ def check(graph: HardwareGraph, folding: Folding) -> None:
         if fold is None:
             found.append(f"{layer.id}: has no fold")
             continue
-        source, target = graph.edges[layer.input], graph.edges[layer.output]
-        rows = source.channels if isinstance(layer, LabelSelect) else target.channels
+        source = graph.edges[layer.input]
+        rows, columns = lanes(layer, source)
         if fold.pe < 1 or rows % fold.pe:
             found.append(f"{layer.id}: PE {fold.pe} does not divide {rows}")
-        if fold.simd < 1 or source.channels % fold.simd:
-            found.append(f"{layer.id}: SIMD {fold.simd} does not divide {source.channels}")
+        if fold.simd < 1 or columns % fold.simd:
+            found.append(f"{layer.id}: SIMD {fold.simd} does not divide {columns}")
         if fold.ram_style not in get_args(RamStyle):
             allowed = ", ".join(get_args(RamStyle))
             found.append(f"{layer.id}: ram_style {fold.ram_style!r}; allowed: {allowed}")

@@ -20,19 +20,30 @@ from pipeline.folding.choice import (
     ThresholdStyle,
     cycles,
     input_lanes,
+    lanes,
     output_lanes,
     threshold_styles,
 )
 from pipeline.folding.memories import (
     LUTS_OF_A_BRAM18,
     block_level,
+    lut_ram_luts,
     ramb18s,
     rom_luts,
     search_levels,
     shares_thresholds,
 )
 from pipeline.folding.search import Option, Space
-from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau, Threshold
+from pipeline.folding.windows import swg_depth
+from pipeline.hardware.graph import (
+    Edge,
+    HardwareGraph,
+    Layer,
+    MaxPool,
+    Mvau,
+    SlidingWindow,
+    Threshold,
+)
 
 COEFFICIENTS = Path(__file__).with_name("open_costs.json")
 LEAST_BLOCK_DEPTH = 64
@@ -44,7 +55,7 @@ class Shape:
     """What the cost of a layer depends on.
 
     acc_bits: of the values that thresholds meet, or labels are selected from. shared: all channels
-    have the same thresholds, which are kept once.
+    have the same thresholds, which are kept once. ring: words of a window's memory.
     """
 
     kind: str
@@ -57,6 +68,7 @@ class Shape:
     acc_bits: int
     shared: bool
     fold: Fold
+    ring: int = 0
 
     @property
     def words(self) -> int:
@@ -104,15 +116,28 @@ def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
             False,
             fold,
         )
-    steps, shared = 0, False
+    steps, shared, ring = 0, False, 0
     if isinstance(layer, Threshold):
         steps, shared = layer.thresholds.shape[1], shares_thresholds(layer.thresholds)
-    return Shape(layer.kind, bits, 0, False, channels, channels, steps, bits, shared, fold)
+    if isinstance(layer, SlidingWindow):
+        ring = swg_depth(
+            (source.shape[0], source.shape[1]),
+            layer.kernel,
+            layer.stride,
+            channels // fold.pe,
+            block=fold.ram_style == "block",
+        )
+    if isinstance(layer, MaxPool):
+        ring = source.shape[1] // layer.kernel[1] * (channels // fold.pe)
+    return Shape(layer.kind, bits, 0, False, channels, channels, steps, bits, shared, fold, ring)
 
 
 def bram18(shape: Shape) -> int:
     """RAMB18 halves of the weight memory and of the memories of a binary search."""
     _, searched = shape.search_memories
+    if shape.kind == "swg":
+        width = shape.fold.pe * shape.input_bits
+        return ramb18s(shape.ring, width) if shape.fold.ram_style == "block" else 0
     count = shape.fold.pe * sum(ramb18s(words, shape.compared_bits) for words in searched)
     if shape.kind != "mvau" or shape.fold.ram_style != "block":
         return count
@@ -139,12 +164,17 @@ def terms(shape: Shape) -> list[float]:
             *others,
             float(pe * search_levels(shape.steps)) if searched else 0.0,
         ]
+    if shape.kind in ("swg", "max_pool", "pad"):
+        width = pe * shape.input_bits
+        in_luts = shape.kind != "pad" and shape.fold.ram_style == "lut"
+        memory = lut_ram_luts(width, shape.ring) if in_luts else 0
+        return [1.0, log2(shape.ring + 1), float(width), float(memory)]
     folds, steps = shape.mh // pe, shape.mw // simd
     planes = shape.weight_bits * shape.input_bits
     products = pe * simd * planes
     buffered = simd * shape.input_bits if folds > 1 else 0
     tables = rom_luts(shape.words, shape.word_bits) if shape.fold.ram_style == "lut" else 0.0
-    deep = buffered * ceil(steps / 32) * 4 / 6
+    deep = buffered * ceil(2 * steps / 32) * 4 / 6  # two vectors wait in the replay buffer
     return [
         1.0,
         log2(shape.words + 1),
@@ -204,7 +234,7 @@ def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
     """Every legal fold of one layer with what it costs."""
     found = []
     styles = threshold_styles(layer, source)
-    for lanes in folds(layer, source, target):
+    for lanes in folds(layer, source):
         shape = cheapest_style(shape_of(layer, source, lanes), styles)
         fold = shape.fold
         found.append(
@@ -231,18 +261,20 @@ def cheapest_style(shape: Shape, styles: tuple[ThresholdStyle, ...]) -> Shape:
     )
 
 
-def folds(layer: Layer, source: Edge, target: Edge) -> Iterator[Fold]:
+def folds(layer: Layer, source: Edge) -> Iterator[Fold]:
     """Every legal fold but for threshold styles: SIMD | MW, PE | MH; PE | C for the others."""
+    rows, columns = lanes(layer, source)
     if isinstance(layer, Mvau):
-        for pe in divisors(layer.mh):
-            for simd in divisors(layer.mw):
+        for pe in divisors(rows):
+            for simd in divisors(columns):
                 yield Fold(pe, simd, "lut")
-                if (layer.mh // pe) * (layer.mw // simd) >= LEAST_BLOCK_DEPTH:
+                if (rows // pe) * (columns // simd) >= LEAST_BLOCK_DEPTH:
                     yield Fold(pe, simd, "block")
         return
-    channels = source.channels if isinstance(layer, LabelSelect) else target.channels
-    for pe in divisors(channels):
+    for pe in divisors(rows):
         yield Fold(pe, pe)
+        if isinstance(layer, SlidingWindow):
+            yield Fold(pe, pe, "block")
 
 
 def divisors(number: int) -> list[int]:

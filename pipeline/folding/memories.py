@@ -26,6 +26,15 @@ def rom_luts(words: int, bits: int) -> float:
     return bits * (words / 64) * 4 / 3
 
 
+def lut_ram_luts(width: int, words: int) -> int:
+    """LUTs of a dual-port LUT RAM on 7-series: RAM32M, RAM32X1D, RAM64M, RAM64X1D, RAM128X1D."""
+    if words <= 32:
+        return min(2 * width, 4 * -(-width // 6))
+    if words <= 64:
+        return min(2 * width, 4 * -(-width // 3))
+    return 4 * width * -(-words // 128)
+
+
 def search_levels(steps: int) -> int:
     """Levels of a binary search among `steps` thresholds: bits that count 0..steps."""
     return steps.bit_length()

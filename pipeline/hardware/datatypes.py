@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,15 @@ class DataType:
         if self.bipolar:
             return bool(np.all(np.abs(values) == 1))
         return bool(values.min() >= self.min and values.max() <= self.max)
+
+    @property
+    def storage(self) -> type[np.signedinteger[Any]]:
+        """The narrowest signed numpy integer that holds every value."""
+        return next(
+            kind
+            for kind in (np.int8, np.int16, np.int32, np.int64)
+            if np.iinfo(kind).min <= self.min and self.max <= np.iinfo(kind).max
+        )
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Bit codes (uint64, `bits` wide) of logical values: what travels on a wire."""

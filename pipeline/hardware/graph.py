@@ -38,6 +38,11 @@ class Edge:
         """Channel vectors in one image: 1 for a dense layer, H*W for a feature map."""
         return int(np.prod(self.shape[:-1]))
 
+    @property
+    def elements(self) -> int:
+        """Elements of one image."""
+        return int(np.prod(self.shape))
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -97,6 +102,8 @@ class Mvau(Layer):
     popcount True (BIPOLAR x BIPOLAR only, "XNOR"): acc = #{i : w[i] == x[i]} = (MW + w.x) / 2,
     a UINT; else acc = w.x. `accumulator` holds every reachable acc and every threshold.
     thresholds: int64 [MH, T] on acc, y as in `Threshold`; None: the output is acc itself.
+    The input is one vector of MW channels for each of the output; or MW is all of a feature map,
+    read as it streams (row by row, channels innermost): a dense layer behind convolutions.
     """
 
     kind: ClassVar[str] = "mvau"
@@ -126,11 +133,13 @@ class Mvau(Layer):
         if self.weights.ndim != 2 or self.weights.size == 0:
             yield f"weights have shape {self.weights.shape}, not (MH, MW)"
             return
-        if source.channels != self.mw or target.channels != self.mh:
+        if self.mw not in (source.channels, source.elements) or target.channels != self.mh:
             yield (
                 f"weights are {self.mh}x{self.mw} (MH x MW), but the input has {source.channels} "
                 f"channels and the output {target.channels}"
             )
+        if target.vectors * self.mw != source.elements:
+            yield f"{source.elements} inputs make no {target.vectors} vectors of {self.mw}"
         if not self.weight_dtype.holds(self.weights):
             yield f"weights are not all {self.weight_dtype.name}"
         if self.popcount and not (self.weight_dtype.bipolar and source.dtype.bipolar):
@@ -160,7 +169,81 @@ class LabelSelect(Layer):
             yield f"{target.dtype.name} does not hold labels 0..{source.channels - 1}"
 
 
-KINDS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Threshold, Mvau, LabelSelect)}
+Pair = tuple[int, int]
+"""Of rows and columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class SlidingWindow(Layer):
+    """The inputs of a convolution's every position: [H, W, C] -> [OH, OW, KH*KW*C].
+
+    The channels of a position are its window's pixels row by row, each with its C channels: the
+    order of a convolution's weight columns. OH = (H - KH) // SH + 1, OW alike.
+    """
+
+    kind: ClassVar[str] = "swg"
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+
+    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or min(*self.kernel, *self.stride) < 1:
+            yield f"a window of {self.kernel}, stride {self.stride} over the shape {source.shape}"
+            return
+        height, width, channels = source.shape
+        rows = (height - self.kernel[0]) // self.stride[0] + 1
+        columns = (width - self.kernel[1]) // self.stride[1] + 1
+        wanted = (rows, columns, self.kernel[0] * self.kernel[1] * channels)
+        if rows < 1 or columns < 1 or target.shape != wanted:
+            yield f"output shape is {target.shape}, not {wanted}"
+        if target.dtype != source.dtype:
+            yield f"{source.dtype.name} becomes {target.dtype.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(Layer):
+    """A frame of zeros: `rows` above and below, `columns` left and right. Not for BIPOLAR."""
+
+    kind: ClassVar[str] = "pad"
+    rows: Pair = (0, 0)
+    columns: Pair = (0, 0)
+
+    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or min(*self.rows, *self.columns) < 0:
+            yield f"rows {self.rows} and columns {self.columns} around the shape {source.shape}"
+            return
+        height, width, channels = source.shape
+        wanted = (height + sum(self.rows), width + sum(self.columns), channels)
+        if target.shape != wanted:
+            yield f"output shape is {target.shape}, not {wanted}"
+        if source.dtype.bipolar or target.dtype != source.dtype:
+            yield f"{source.dtype.name} becomes {target.dtype.name}; BIPOLAR has no zero"
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool(Layer):
+    """Greatest value by channel in windows that do not overlap: [H, W, C] -> [H//KH, W//KW, C].
+
+    Rows and columns that fill no window are dropped.
+    """
+
+    kind: ClassVar[str] = "max_pool"
+    kernel: Pair = (1, 1)
+
+    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or min(self.kernel) < 1:
+            yield f"a window of {self.kernel} over the shape {source.shape}"
+            return
+        height, width, channels = source.shape
+        wanted = (height // self.kernel[0], width // self.kernel[1], channels)
+        if min(wanted) < 1 or target.shape != wanted:
+            yield f"output shape is {target.shape}, not {wanted}"
+        if target.dtype != source.dtype:
+            yield f"{source.dtype.name} becomes {target.dtype.name}"
+
+
+KINDS: dict[str, type[Layer]] = {
+    cls.kind: cls for cls in (Threshold, Mvau, LabelSelect, SlidingWindow, Pad, MaxPool)
+}
 
 
 @dataclass(frozen=True)
@@ -282,6 +365,9 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Layer:
     for key in ("weight_dtype", "accumulator"):
         if key in entry:
             entry[key] = DataType(entry[key])
+    for key in ("kernel", "stride", "rows", "columns"):
+        if key in entry:
+            entry[key] = tuple(entry[key])
     for key in cls.arrays:
         entry[key] = arrays.get(f"{entry['id']}.{key}")
     return cls(**entry)

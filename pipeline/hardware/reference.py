@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterator
+
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
@@ -10,40 +13,74 @@ from pipeline.hardware.graph import (
     HardwareGraph,
     LabelSelect,
     Layer,
+    MaxPool,
     Mvau,
+    Pad,
+    SlidingWindow,
     Threshold,
 )
 
 FLOAT32_EXACT = 1 << 24
 """Below this every integer and every partial sum is exact in float32 (24-bit significand)."""
 
+BATCH_VALUES = 1 << 24
+"""Of all streams of a batch: some tens of MiB."""
+
 FEW_STEPS = 15
 """Up to so many thresholds a channel, comparing with each is faster than searching among them."""
 
 
-def run(graph: HardwareGraph, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Values (int64) of every edge, by edge id, each [N, *edge.shape].
+def run(
+    graph: HardwareGraph, images: np.ndarray, keep: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Values of every edge, by edge id, each [N, *edge.shape] of the edge's `storage` type.
 
-    images: integers of the input datatype, [N, H, W, C] or [N, *source.shape].
+    images: integers of the input datatype, [N, H, W, C] or [N, *source.shape]. keep: the edges
+    wanted, None for all; the windows of a convolution take many times its input's memory.
     """
-    streams = {graph.source.id: images.reshape(-1, *graph.source.shape).astype(np.int64)}
+    source = graph.source
+    streams = {source.id: images.reshape(-1, *source.shape).astype(source.dtype.storage)}
+    unread = Counter(layer.input for layer in graph.layers)
     for layer in graph.layers:
         source, target = graph.edges[layer.input], graph.edges[layer.output]
-        streams[target.id] = _apply(layer, source, target, streams[source.id])
+        found = _apply(layer, source, target, streams[source.id])
+        streams[target.id] = found.astype(target.dtype.storage, copy=False)
+        unread[source.id] -= 1
+        if keep is not None and source.id not in keep and not unread[source.id]:
+            del streams[source.id]
     return streams
+
+
+def batches(graph: HardwareGraph, images: np.ndarray) -> Iterator[np.ndarray]:
+    """`images` in parts of which every stream together stays near BATCH_VALUES values."""
+    values = sum(edge.elements for edge in graph.edges.values())
+    size = max(1, BATCH_VALUES // values)
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
 
 
 def _apply(layer: Layer, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
     if isinstance(layer, Threshold):
         return apply_thresholds(x, layer.thresholds, layer.offset, target.dtype)
     if isinstance(layer, Mvau):
-        acc = accumulate(layer, source.dtype, x)
+        acc = accumulate(layer, source.dtype, x.reshape(len(x), *target.shape[:-1], layer.mw))
         if layer.thresholds is None:
             return acc
         return apply_thresholds(acc, layer.thresholds, layer.offset, target.dtype)
     if isinstance(layer, LabelSelect):
         labels: np.ndarray = np.argmax(x, axis=-1).reshape(-1, *target.shape)
         return labels
+    if isinstance(layer, SlidingWindow):
+        windows = np.lib.stride_tricks.sliding_window_view(x, layer.kernel, axis=(1, 2))
+        strided = windows[:, :: layer.stride[0], :: layer.stride[1]]  # [N, OH, OW, C, KH, KW]
+        return strided.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), *target.shape)
+    if isinstance(layer, Pad):
+        return np.pad(x, ((0, 0), layer.rows, layer.columns, (0, 0)))
+    if isinstance(layer, MaxPool):
+        (high, wide), (rows, columns, channels) = layer.kernel, target.shape
+        whole = x[:, : rows * high, : columns * wide]
+        found: np.ndarray = whole.reshape(len(x), rows, high, columns, wide, channels).max((2, 4))
+        return found
     raise TypeError(f"no reference for layer kind {layer.kind}")
 
 

@@ -13,17 +13,24 @@ import numpy as np
 
 from pipeline.folding.choice import Fold
 from pipeline.folding.memories import shares_thresholds
+from pipeline.folding.windows import swg_depth
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Mvau, Threshold
+from pipeline.hardware.graph import (
+    Edge,
+    HardwareGraph,
+    LabelSelect,
+    Layer,
+    MaxPool,
+    Mvau,
+    Pad,
+    SlidingWindow,
+    Threshold,
+)
 from pipeline.rtl.levels import Levels
 from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weight_memory
-from pipeline.rtl.streams import lut_ram_luts
 
 LUT_RAM_WORDS = 32
 """Words a LUT RAM has at its least; a shallower replay buffer would cost the same."""
-SECOND_SLOT_LUTS = 32
-"""What a second vector in a replay buffer may cost at most. It lets a vector arrive while the one
-before is being replayed, which a FIFO of a vector before the layer would do for more."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +135,20 @@ def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
             "ACC_SIGNED": int(accumulator.signed),
             **quantise,
             "BLOCK_ROM": int(fold.ram_style == "block"),
-            "BUFFER_SLOTS": buffer_slots(fold.simd * source.dtype.bits, columns),
+            "BUFFER_SLOTS": buffer_slots(columns),
         },
         memories,
         banks,
     )
 
 
-def buffer_slots(width: int, steps: int) -> int:
-    """Vectors of `steps` beats of `width` bits that an MVAU's replay buffer holds: 2**n.
+def buffer_slots(steps: int) -> int:
+    """Vectors of `steps` beats that an MVAU's replay buffer holds, a power of two.
 
-    As many as the smallest LUT RAM takes; a second one beyond that if it is cheap.
+    Two at least, so that a vector can arrive, however slowly, while the one before is replayed; as
+    many as the smallest LUT RAM takes anyway.
     """
-    stride = 1 << max(1, clog2(steps))
-    if 2 * stride <= LUT_RAM_WORDS:
-        return LUT_RAM_WORDS // stride
-    more = lut_ram_luts(width, 2 * stride) - lut_ram_luts(width, stride)
-    return 2 if more <= SECOND_SLOT_LUTS else 1
+    return max(2, LUT_RAM_WORDS // (1 << max(1, clog2(steps))))
 
 
 def _label_select(layer: LabelSelect, fold: Fold, source: Edge, target: Edge) -> Instance:
@@ -160,6 +164,60 @@ def _label_select(layer: LabelSelect, fold: Fold, source: Edge, target: Edge) ->
     )
 
 
+def _swg(layer: SlidingWindow, fold: Fold, source: Edge, target: Edge) -> Instance:
+    height, width, channels = source.shape
+    folds, block = channels // fold.pe, fold.ram_style == "block"
+    return Instance(
+        "swg",
+        {
+            "WIDTH": fold.pe * source.dtype.bits,
+            "FOLDS": folds,
+            "HEIGHT": height,
+            "ROW": width,
+            "KERNEL_H": layer.kernel[0],
+            "KERNEL_W": layer.kernel[1],
+            "STRIDE_H": layer.stride[0],
+            "STRIDE_W": layer.stride[1],
+            "DEPTH": swg_depth((height, width), layer.kernel, layer.stride, folds, block=block),
+            "BLOCK": int(block),
+        },
+    )
+
+
+def _max_pool(layer: MaxPool, fold: Fold, source: Edge, target: Edge) -> Instance:
+    height, width, channels = source.shape
+    return Instance(
+        "max_pool",
+        {
+            "PE": fold.pe,
+            "INPUT_BITS": source.dtype.bits,
+            "INPUT_KIND": kind_of(source.dtype),
+            "FOLDS": channels // fold.pe,
+            "HEIGHT": height,
+            "ROW": width,
+            "KERNEL_H": layer.kernel[0],
+            "KERNEL_W": layer.kernel[1],
+        },
+    )
+
+
+def _pad(layer: Pad, fold: Fold, source: Edge, target: Edge) -> Instance:
+    height, width, channels = source.shape
+    return Instance(
+        "pad",
+        {
+            "WIDTH": fold.pe * source.dtype.bits,
+            "FOLDS": channels // fold.pe,
+            "HEIGHT": height,
+            "ROW": width,
+            "ABOVE": layer.rows[0],
+            "BELOW": layer.rows[1],
+            "LEFT": layer.columns[0],
+            "RIGHT": layer.columns[1],
+        },
+    )
+
+
 def _offset(offset: int, dtype: DataType) -> int:
     """Code of the least output. BIPOLAR: 0 is -1, whatever the offset."""
     return 0 if dtype.bipolar else offset % (1 << dtype.bits)
@@ -169,4 +227,7 @@ EMITTERS: dict[str, Callable[[Any, Fold, Edge, Edge], Instance]] = {
     Threshold.kind: _threshold,
     Mvau.kind: _mvau,
     LabelSelect.kind: _label_select,
+    SlidingWindow.kind: _swg,
+    MaxPool.kind: _max_pool,
+    Pad.kind: _pad,
 }

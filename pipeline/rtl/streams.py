@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import lcm
 
 from pipeline.folding.choice import Folding, input_lanes, output_lanes
+from pipeline.folding.memories import lut_ram_luts
 from pipeline.hardware.graph import Edge, HardwareGraph
 
 
@@ -56,18 +57,9 @@ def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
     return found
 
 
-def lut_ram_luts(width: int, words: int) -> int:
-    """LUTs of a dual-port LUT RAM on 7-series: RAM32M, RAM32X1D, RAM64M, RAM64X1D, RAM128X1D."""
-    if words <= 32:
-        return min(2 * width, 4 * -(-width // 6))
-    if words <= 64:
-        return min(2 * width, 4 * -(-width // 3))
-    return 4 * width * -(-words // 128)
-
-
 def _vector_luts(edge: Edge, lanes: int) -> int:
     """LUTs of a LUT RAM for one channel vector of `edge` in beats of `lanes` elements.
 
     The FIFO's side depends on this alone, not on its depth, so that depths can be searched for.
     """
-    return lut_ram_luts(lanes * edge.dtype.bits, edge.channels // lanes)
+    return lut_ram_luts(lanes * edge.dtype.bits, -(-edge.channels // lanes))

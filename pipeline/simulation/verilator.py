@@ -154,14 +154,20 @@ class Model:
 
 
 def build_model(
-    design_folder: Path, work_folder: Path, cache_folder: Path, *, optimise: str = "-O2"
+    design_folder: Path,
+    work_folder: Path,
+    cache_folder: Path,
+    *,
+    optimise: str = "-O2",
+    timing_only: bool = False,
 ) -> Model:
     """Compiles the design in `design_folder` into `work_folder`, unless it is there already.
 
-    cache_folder keeps what all models share. Raises MissingTool, ToolError.
+    timing_only: right in every handshake and cycle, with values that mean nothing; several times
+    faster. cache_folder keeps what all models share. Raises MissingTool, ToolError.
     """
     design = load_design(design_folder)
-    executable = build_executable(design, work_folder, cache_folder, optimise)
+    executable = build_executable(design, work_folder, cache_folder, optimise, timing_only)
     return Model(design, executable, work_folder)
 
 

@@ -24,7 +24,6 @@ STREAM_IMAGES = 64
 END_TO_END_IMAGES = 1000
 LEAST_CLASSES = 3
 """Fewer predicted classes among the golden images would prove little of the arg-max."""
-BATCH = 1000
 FLOAT_EXACT = 1 << 12
 """Accumulators up to this come out of Brevitas' float32 to the nearest integer: rounding grows with
 the number of products, half of the 24-bit significand is left to it."""
@@ -83,8 +82,9 @@ def _compare_with_brevitas(
     """
     last = graph.layers[-1]
     assert isinstance(last, LabelSelect)
-    streams = [reference.run(graph, images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
-    scores = np.concatenate([batch[last.input] for batch in streams])
+    wanted = (last.input, last.output)
+    streams = [reference.run(graph, part, wanted) for part in reference.batches(graph, images)]
+    scores = np.concatenate([batch[last.input] for batch in streams]).astype(np.int64)
     labels = np.concatenate([batch[last.output].reshape(-1) for batch in streams])
     centred = scores - scores.mean()
     scale = float((centred * logits).sum() / max(1.0, (centred**2).sum()))
@@ -123,7 +123,7 @@ def _compare_with_finn(extraction: Extraction, model: Any, images: np.ndarray) -
     from pipeline.streamlining import finn  # noqa: PLC0415
 
     graph = extraction.graph
-    executed = finn.execute(model, images.transpose(0, 3, 1, 2))
+    executed = finn.execute(model, images)
     streams = {}
     for edge_id, tensor in extraction.tensors.items():
         edge = graph.edges[edge_id]
@@ -149,6 +149,6 @@ def _write_golden(
         )
     arrays = {"images": images[:count], "truth": truth[:count], "labels": labels[:count]}
     for edge, values in streams.items():
-        arrays[f"stream.{edge}"] = values.astype(np.int32)
+        arrays[f"stream.{edge}"] = values
     np.savez(folder / "golden.npz", **arrays)  # type: ignore[arg-type]
     return classes

@@ -20,7 +20,10 @@ from pipeline.hardware.graph import (
     HardwareGraph,
     LabelSelect,
     Layer,
+    MaxPool,
     Mvau,
+    Pad,
+    SlidingWindow,
     Threshold,
     accumulator_range,
 )
@@ -64,7 +67,15 @@ def extract(model: Any, name: str, contract: InputSpec) -> Extraction:
     return Extraction(graph, builder.tensors, builder.reordered)
 
 
-_KNOWN = {"Reshape", "Thresholding", "MVAU", "LabelSelect"}
+_KNOWN = {
+    "ConvolutionInputGenerator",
+    "FMPadding",
+    "LabelSelect",
+    "MVAU",
+    "Pool",
+    "Reshape",
+    "Thresholding",
+}
 
 
 def _require_chain(model: Any, nodes: list[Any]) -> None:
@@ -87,7 +98,7 @@ class _Builder:
         self.contract = contract
         self.columns: np.ndarray | None = None
         """Channel of FINN's stream at each position of ours, where the two orders differ."""
-        self.dense = 0
+        self.dense = self.convolutions = self.pools = 0
 
     @property
     def last(self) -> Edge:
@@ -101,6 +112,17 @@ class _Builder:
         if node.op_type == "Thresholding":
             self._threshold(node, "input_quant")
             return rest
+        if node.op_type == "FMPadding":
+            self._pad(node)
+            return rest
+        if node.op_type == "ConvolutionInputGenerator":
+            if _attribute(node, "depthwise"):
+                self._max_pool(node, rest[0] if rest else None)
+                return rest[1:]
+            self._swg(node)
+            return rest
+        if node.op_type == "Pool":
+            raise PipelineError(f"{node.name} (Pool): no sliding window before it")
         if node.op_type == "LabelSelect":
             labels = int(_attribute(node, "Labels"))
             dtype = DataType.smallest(0, labels - 1)
@@ -131,6 +153,56 @@ class _Builder:
             Threshold, layer_id, dtype, source.shape, [node], thresholds=thresholds, offset=offset
         )
 
+    def _pad(self, node: Any) -> None:
+        top, left, bottom, right = _integers(node, "Padding")
+        height, width, channels = self.last.shape
+        self._add(
+            Pad,
+            f"conv{self.convolutions}_pad",
+            self.last.dtype,
+            (height + top + bottom, width + left + right, channels),
+            [node],
+            rows=(top, bottom),
+            columns=(left, right),
+        )
+
+    def _swg(self, node: Any) -> None:
+        high, wide = _integers(node, "ConvKernelDim")
+        down, across = _integers(node, "Stride")
+        if set(_integers(node, "Dilation")) != {1}:
+            raise PipelineError(f"{node.name}: a dilated convolution has no hardware layer")
+        height, width, channels = self.last.shape
+        shape = (
+            (height - high) // down + 1,
+            (width - wide) // across + 1,
+            high * wide * channels,
+        )
+        self._add(
+            SlidingWindow,
+            f"conv{self.convolutions}_swg",
+            self.last.dtype,
+            shape,
+            [node],
+            kernel=(high, wide),
+            stride=(down, across),
+        )
+
+    def _max_pool(self, window: Any, pool: Any | None) -> None:
+        kernel, stride = _integers(window, "ConvKernelDim"), _integers(window, "Stride")
+        if pool is None or pool.op_type != "Pool" or _attribute(pool, "Function") != "MaxPool":
+            found = "nothing" if pool is None else f"{pool.name} ({pool.op_type})"
+            raise PipelineError(f"{window.name}: a depthwise window goes into {found}, no max-pool")
+        if kernel != stride:
+            raise PipelineError(
+                f"{window.name}: windows of {kernel} with stride {stride} overlap; "
+                "max-pools whose stride is their size have a hardware layer"
+            )
+        height, width, channels = self.last.shape
+        shape = (height // kernel[0], width // kernel[1], channels)
+        layer_id = f"pool{self.pools}"
+        self.pools += 1
+        self._add(MaxPool, layer_id, self.last.dtype, shape, [window, pool], kernel=tuple(kernel))
+
     def _mvau(self, node: Any, following: Any | None) -> None:
         source = self.last
         popcount = bool(_attribute(node, "binaryXnorMode"))
@@ -154,8 +226,14 @@ class _Builder:
             greatest = max(high, int(values["thresholds"].max()))
             values["accumulator"] = DataType.smallest(low, greatest)
             nodes.append(following)
-        self._add(Mvau, f"fc{self.dense}", dtype, (*source.shape[:-1], rows), nodes, **values)
-        self.dense += 1
+        shape = tuple(self.model.get_tensor_shape(node.output[0])[1:])
+        if len(shape) == 3:
+            layer_id = f"conv{self.convolutions}"
+            self.convolutions += 1
+        else:
+            layer_id = f"fc{self.dense}"
+            self.dense += 1
+        self._add(Mvau, layer_id, dtype, shape, nodes, **values)
 
     def _levels(
         self, node: Any, rows: int, low: int, high: int
@@ -204,6 +282,10 @@ def _attribute(node: Any, name: str) -> Any:
             values = (attribute.i, attribute.s.decode(), attribute.f)
             return next((value for value in values if value), 0)
     return 0
+
+
+def _integers(node: Any, name: str) -> list[int]:
+    return next(list(attribute.ints) for attribute in node.attribute if attribute.name == name)
 
 
 def _datatype(name: str) -> DataType:

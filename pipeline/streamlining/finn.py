@@ -91,7 +91,7 @@ def _streamline(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any
     model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
     model = steps.step_tidy_up(model.transform(InsertTopK(k=1)), config)
     model = steps.step_streamline(model, config).transform(SpellBipolarAsTernary())
-    model = steps.step_convert_to_hw(model, config)
+    model = _channels_last(steps.step_convert_to_hw(model, config))
     left = [
         f"{node.name} ({node.op_type}, output {model.get_tensor_shape(node.output[0])})"
         for node in model.graph.node
@@ -101,6 +101,23 @@ def _streamline(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any
         raise PipelineError(
             "streamlining left operators that no hardware layer stands for: " + ", ".join(left)
         )
+    return model
+
+
+def _channels_last(model: Any) -> Any:
+    """Without the transpose to [1, H, W, C] that begins a network of convolutions.
+
+    The accelerator's input is NHWC: software hands it over so.
+    """
+    first = model.graph.node[0]
+    if first.op_type == "Transpose" and first.input[0] == model.graph.input[0].name:
+        dtype = model.get_tensor_datatype(first.input[0])
+        value = model.get_tensor_valueinfo(first.output[0])
+        model.graph.node.remove(first)
+        model.graph.input.pop()
+        model.graph.input.append(value)
+        model.graph.value_info.remove(value)
+        model.set_tensor_datatype(value.name, dtype)
     return model
 
 
@@ -135,11 +152,13 @@ def preprocessing(contract: InputSpec) -> Any:
 def execute(model: Any, images: np.ndarray) -> list[dict[str, np.ndarray]]:
     """Every tensor of FINN's own execution, image by image (its graphs have batch 1).
 
-    images: integers [N, C, H, W].
+    images: integers [N, H, W, C].
     """
     from qonnx.core.onnx_exec import execute_onnx  # noqa: PLC0415
 
     name = model.graph.input[0].name
+    if tuple(model.get_tensor_shape(name))[1:] != images.shape[1:]:
+        images = images.transpose(0, 3, 1, 2)
     return [
         execute_onnx(model, {name: image[None].astype(np.float32)}, return_full_exec_context=True)
         for image in images

@@ -10,6 +10,7 @@
 // `sum` is therefore unsigned and misses a constant of each weight row (the +1s of the one's
 // complements, the offsets of the sign bits). Whoever accumulates starts from that constant:
 // `row_correction` in pipeline/rtl/memories.py is its one definition.
+// TIMING_ONLY: for models that are asked for cycles alone, which no value decides: `sum` is zero.
 // Latency: 2 + tree over ceil(SIMD / 18) terms + tree over the plane pairs. Free running.
 module dot_product #(
     parameter SIMD        = 8,  // >= 1
@@ -28,6 +29,9 @@ module dot_product #(
   localparam COUNT_BITS = $clog2(SIMD + 1);
   localparam BIPOLAR = 2, SIGNED = 1;
   localparam XNOR = (WEIGHT_KIND == BIPOLAR);
+`ifdef TIMING_ONLY
+  assign sum = {SUM_BITS{1'b0}};
+`else
   wire [PLANES*SUM_BITS-1:0] terms;
   genvar i, x, w;
   generate
@@ -68,4 +72,5 @@ module dot_product #(
       .terms(terms),
       .sum  (sum)
   );
+`endif
 endmodule

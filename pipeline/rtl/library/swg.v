@@ -1,0 +1,149 @@
+// Sliding window generator: for every position of a KERNEL_H x KERNEL_W window, row by row, its
+// pixels row by row, each of FOLDS beats. The pixels wait in a ring of DEPTH words.
+//
+// A window is begun only when all of it is there, and frees at its end what no later one needs, so
+// that one signed counter guards both sides of the ring: `ahead` counts the words beyond the window
+// and is negative while it is not complete. All decisions come from registers: counters run down
+// past zero, where their sign bit says "last", and an address moves by one of five constants. What
+// follows the issue of a word runs freely and is entered only if there will be room (credit).
+module swg #(
+    parameter WIDTH    = 8,   // bits of a beat, >= 1
+    parameter FOLDS    = 1,   // beats of a pixel, >= 1
+    parameter HEIGHT   = 8,   // of the input, >= KERNEL_H
+    parameter ROW      = 8,   // pixels of an input row, >= KERNEL_W
+    parameter KERNEL_H = 3,   // >= 1
+    parameter KERNEL_W = 3,   // >= 1
+    parameter STRIDE_H = 1,   // >= 1
+    parameter STRIDE_W = 1,   // >= 1
+    parameter DEPTH    = 32,  // words: a power of two, at least a window's span and a stride
+    parameter BLOCK    = 0    // 0 LUT RAM, 1 block RAM
+) (
+    input              clk,
+    input              rst_n,
+    input  [WIDTH-1:0] s_tdata,
+    input              s_tvalid,
+    output             s_tready,
+    output [WIDTH-1:0] m_tdata,
+    output             m_tvalid,
+    input              m_tready
+);
+  localparam OUT_H = (HEIGHT - KERNEL_H) / STRIDE_H + 1;
+  localparam OUT_W = (ROW - KERNEL_W) / STRIDE_W + 1;
+  // in words
+  localparam LINE = ROW * FOLDS;
+  localparam PART = KERNEL_W * FOLDS;  // of a window in one input row
+  localparam SPAN = (KERNEL_H - 1) * LINE + PART;
+  localparam ACROSS = STRIDE_W * FOLDS;  // from a window to the next one
+  localparam DOWN = STRIDE_H * LINE - (OUT_W - 1) * ACROSS;  // from a row's last window
+  localparam ON = HEIGHT * LINE - (OUT_H - 1) * STRIDE_H * LINE - (OUT_W - 1) * ACROSS;
+  localparam BITS = $clog2(DEPTH);
+  // ahead: from -SPAN less the longest move up to DEPTH - SPAN
+  localparam MOVE = (ON > DOWN) ? ((ON > ACROSS) ? ON : ACROSS) : ((DOWN > ACROSS) ? DOWN : ACROSS);
+  localparam AHEAD_BITS = $clog2(SPAN + MOVE + DEPTH + 1) + 1;
+  localparam signed [AHEAD_BITS-1:0] EMPTY = -SPAN;
+  localparam [AHEAD_BITS-1:0] FULL = DEPTH - SPAN;
+
+  // ---- where the reading stands: each counter is negative at its last value
+  localparam WORD_BITS = $clog2(PART + 1) + 1;
+  localparam LINE_BITS = $clog2(KERNEL_H + 1) + 1;
+  localparam X_BITS = $clog2(OUT_W + 1) + 1;
+  localparam Y_BITS = $clog2(OUT_H + 1) + 1;
+  localparam signed [WORD_BITS-1:0] WORDS = PART - 2;
+  localparam signed [LINE_BITS-1:0] LINES = KERNEL_H - 2;
+  localparam signed [X_BITS-1:0] XS = OUT_W - 2;
+  localparam signed [Y_BITS-1:0] YS = OUT_H - 2;
+  reg [WORD_BITS-1:0] word;
+  reg [LINE_BITS-1:0] line;
+  reg [X_BITS-1:0] x;
+  reg [Y_BITS-1:0] y;
+  wire last_word = word[WORD_BITS-1];
+  wire last_line = line[LINE_BITS-1];
+  wire last_x = x[X_BITS-1];
+  wire last_y = y[Y_BITS-1];
+
+  reg [AHEAD_BITS-1:0] ahead;
+  reg begun;  // the window was begun
+  reg [BITS-1:0] write_address, read_address;
+  wire credit;
+  wire issue = credit & (begun | ~ahead[AHEAD_BITS-1]);
+  wire window_end = last_word & last_line;
+  wire release_words = issue & window_end;
+  assign s_tready = (ahead != FULL);
+  wire write = s_tvalid & s_tready;
+
+  // from the last word of a line, a window, a row of windows, an image
+  localparam [BITS-1:0] NEXT_LINE = (LINE - PART + 1) % DEPTH;
+  localparam [BITS-1:0] NEXT_WINDOW = (ACROSS + 1 + DEPTH - SPAN) % DEPTH;
+  localparam [BITS-1:0] NEXT_ROW = (DOWN + 1 + DEPTH - SPAN) % DEPTH;
+  localparam [BITS-1:0] NEXT_IMAGE = (ON + 1 + DEPTH - SPAN) % DEPTH;
+  localparam [BITS-1:0] ONE = 1;
+  wire [BITS-1:0] jump =
+      ~last_word ? ONE : ~last_line ? NEXT_LINE : ~last_x ? NEXT_WINDOW : ~last_y ? NEXT_ROW
+      : NEXT_IMAGE;
+  localparam [AHEAD_BITS-1:0] FREE_ACROSS = ACROSS;
+  localparam [AHEAD_BITS-1:0] FREE_DOWN = DOWN;
+  localparam [AHEAD_BITS-1:0] FREE_ON = ON;
+  wire [AHEAD_BITS-1:0] freed =
+      ~release_words ? {AHEAD_BITS{1'b0}} : ~last_x ? FREE_ACROSS : ~last_y ? FREE_DOWN : FREE_ON;
+
+  always @(posedge clk)
+    if (!rst_n) begin
+      word <= WORDS;
+      line <= LINES;
+      x <= XS;
+      y <= YS;
+      ahead <= EMPTY;
+      begun <= 1'b0;
+      write_address <= 0;
+      read_address <= 0;
+    end else begin
+      ahead <= ahead - freed + {{(AHEAD_BITS - 1) {1'b0}}, write};
+      if (write) write_address <= write_address + 1'b1;
+      if (issue) begin
+        read_address <= read_address + jump;
+        begun <= ~window_end;
+        word <= last_word ? WORDS : word - 1'b1;
+        if (last_word) line <= last_line ? LINES : line - 1'b1;
+        if (window_end) x <= last_x ? XS : x - 1'b1;
+        if (window_end & last_x) y <= last_y ? YS : y - 1'b1;
+      end
+    end
+
+  // ---- the ring
+  reg [WIDTH-1:0] fetched;
+  reg arrive;
+  generate
+    if (BLOCK) begin : block
+      (* ram_style = "block" *)
+      reg [WIDTH-1:0] memory[0:DEPTH-1];
+      always @(posedge clk) begin
+        if (write) memory[write_address] <= s_tdata;
+        fetched <= memory[read_address];
+      end
+    end else begin : luts
+      (* ram_style = "distributed" *)
+      reg [WIDTH-1:0] memory[0:DEPTH-1];
+      always @(posedge clk) begin
+        if (write) memory[write_address] <= s_tdata;
+        fetched <= memory[read_address];
+      end
+    end
+  endgenerate
+  always @(posedge clk) arrive <= rst_n & issue;
+
+  credit_output #(
+      .WIDTH  (WIDTH),
+      .LATENCY(2),
+      .PERIOD (1)
+  ) results (
+      .clk(clk),
+      .rst_n(rst_n),
+      .promise(issue),
+      .credit(credit),
+      .arrive(arrive),
+      .data(fetched),
+      .m_tdata(m_tdata),
+      .m_tvalid(m_tvalid),
+      .m_tready(m_tready)
+  );
+endmodule
