@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import pickletools
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -77,6 +78,7 @@ def load(
 def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, 32, 32, 3] and labels int64 [N] of one batch. PipelineError: it is none."""
     try:
+        _refuse_great_claims(content)
         document = _Batch(io.BytesIO(content), encoding="bytes").load()
     except pickle.UnpicklingError as error:
         raise PipelineError(f"{path}: refused: {error}; it is not a CIFAR-10 batch") from None
@@ -101,6 +103,17 @@ def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     planes = data.reshape(-1, 3, 32, 32)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.asarray(labels, np.int64)
+
+
+def _refuse_great_claims(content: bytes) -> None:
+    """Ends what would take memory by the number that a file tells instead of by what it holds.
+
+    ValueError: something is longer than the file, or no pickle.
+    """
+    for number, (opcode, value, _) in enumerate(pickletools.genops(content)):
+        # pickle numbers what it remembers one by one, and reserves as many places
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(value or 0) > number:
+            raise pickle.UnpicklingError(f"it wants to remember {value} things")
 
 
 class _Batch(pickle.Unpickler):
