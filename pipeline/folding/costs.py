@@ -234,8 +234,8 @@ def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
     """Every legal fold of one layer with what it costs."""
     found = []
     styles = threshold_styles(layer, source)
-    for lanes in folds(layer, source):
-        shape = cheapest_style(shape_of(layer, source, lanes), styles)
+    for plain in folds(layer, source):
+        shape = cheapest_style(shape_of(layer, source, plain), styles)
         fold = shape.fold
         found.append(
             Option(

@@ -7,7 +7,7 @@ from math import lcm
 
 from pipeline.folding.choice import Folding, input_lanes, output_lanes
 from pipeline.folding.memories import lut_ram_luts
-from pipeline.hardware.graph import Edge, HardwareGraph
+from pipeline.hardware.graph import Edge, HardwareGraph, Pad, SlidingWindow
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,11 @@ class Link:
 
 def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
     """By edge id, in stream order. The top's ports have the lanes of the layer they meet."""
-    consumers, producers = {}, {}
+    consumers, producers, bursty = {}, {}, set()
     for layer in graph.layers:
         consumers[layer.input] = input_lanes(layer, folding[layer.id])
+        if isinstance(layer, Pad | SlidingWindow):
+            bursty.add(layer.input)
         producers[layer.output] = output_lanes(layer, folding[layer.id])
     found = {}
     for name in dict.fromkeys([graph.source.id, *(layer.output for layer in graph.layers)]):
@@ -53,6 +55,9 @@ def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
         producer = producers.get(name, consumers.get(name, 1))
         consumer = consumers.get(name, producer)
         first = _vector_luts(edge, producer) <= _vector_luts(edge, consumer)
+        if name in bursty and producer < consumer:
+            # it takes nothing for a while and then a beat a cycle, which no converter collects
+            first = False
         found[name] = Link(edge, producer, consumer, first)
     return found
 

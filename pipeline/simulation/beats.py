@@ -6,7 +6,6 @@ import numpy as np
 
 from pipeline.hardware.datatypes import DataType
 
-
 _BLOCK = 1 << 14
 """Beats unpacked at a time: their bits take 8 bytes each meanwhile."""
 

@@ -59,7 +59,8 @@ def build_executable(
 ) -> Path:
     """Makes `work`/model, or keeps it where nothing it is made of has changed.
 
-    timing_only: without the arithmetic of the dot products. cache: keeps the verilated run-time library, compiled once per compiler and flags.
+    timing_only: without the arithmetic of the dot products. cache: keeps
+    the verilated run-time library, compiled once per compiler and flags.
     """
     work.mkdir(parents=True, exist_ok=True)
     cxx = [*compiler(), optimise, *_FLAGS]

@@ -143,7 +143,8 @@ int main(int argc, char** argv) {
             if (traced) check_held(stream, cycle);
             if (!(*stream.valid & *stream.ready)) continue;
             moved = true;
-            --to_move;
+            // padding begins a next image by itself: those beats do not count
+            if (stream.moved < images * stream.beats) --to_move;
             if (stream.moved++ < traced * stream.beats)
                 stream.trace.insert(stream.trace.end(), stream.data, stream.data + stream.bytes);
         }

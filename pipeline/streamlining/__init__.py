@@ -12,7 +12,7 @@ from pipeline.data.prepare import prepare
 from pipeline.errors import VerificationError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
-from pipeline.hardware.graph import HardwareGraph, LabelSelect, Mvau
+from pipeline.hardware.graph import HardwareGraph, LabelSelect, Mvau, SlidingWindow
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.streamlining.extract import Extraction, extract
 from pipeline.verification.compare import require_equal
@@ -22,6 +22,8 @@ FINN_IMAGES = 32
 """Images of which every layer is compared with FINN's execution (60-80 ms an image for CNV)."""
 STREAM_IMAGES = 64
 END_TO_END_IMAGES = 1000
+CONVOLUTION_IMAGES = 100
+"""The same for networks with convolutions, of which an image takes the simulator 0.2 s."""
 LEAST_CLASSES = 3
 """Fewer predicted classes among the golden images would prove little of the arg-max."""
 FLOAT_EXACT = 1 << 12
@@ -138,7 +140,8 @@ def _write_golden(
     folder: Path, graph: HardwareGraph, images: np.ndarray, truth: np.ndarray, labels: np.ndarray
 ) -> int:
     """Returns how many classes are among the labels of the traced images."""
-    count = min(END_TO_END_IMAGES, len(images))
+    windows = any(isinstance(layer, SlidingWindow) for layer in graph.layers)
+    count = min(CONVOLUTION_IMAGES if windows else END_TO_END_IMAGES, len(images))
     streams = reference.run(graph, images[:STREAM_IMAGES])
     classes = len(np.unique(labels[:STREAM_IMAGES]))
     if classes < LEAST_CLASSES:

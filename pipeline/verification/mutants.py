@@ -6,7 +6,7 @@ mutated layer. It fits the design of the original network, which only reads othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,26 +36,36 @@ def kinds(layer: Layer, fold: Fold) -> tuple[str, ...]:
 
 
 def mutants(
-    graph: HardwareGraph, folding: Folding, streams: Mapping[str, np.ndarray]
+    graph: HardwareGraph,
+    folding: Folding,
+    streams: Mapping[str, np.ndarray],
+    wanted: Collection[tuple[str, str]] | None = None,
 ) -> Iterator[Mutant]:
     """One mutant of each kind in each layer that has it and shows it on `streams`.
 
     weight: one weight; threshold: one threshold, moved as little as shows; lane: two input lanes
     of one step swapped (MVAUs with SIMD > 1). streams: reference values by edge, [N, *shape].
+    wanted: layer ids and kinds; None: all.
     """
+
+    def asked(kind: str) -> bool:
+        return wanted is None or (layer.id, kind) in wanted
+
     for layer in graph.layers:
         x, y = streams[layer.input], streams[layer.output]
         target = graph.edges[layer.output]
         if isinstance(layer, Mvau):
             x, y = x.reshape(-1, layer.mw), y.reshape(-1, layer.mh)
             acc = reference.accumulate(layer, graph.edges[layer.input].dtype, x)
-            yield from _made(graph, layer, "weight", _weight(layer, target, x, acc, y))
-            if layer.thresholds is not None:
+            if asked("weight"):
+                yield from _made(graph, layer, "weight", _weight(layer, target, x, acc, y))
+            if layer.thresholds is not None and asked("threshold"):
                 moved = _threshold(layer.thresholds, acc, layer.accumulator.max, False)
                 yield from _made(graph, layer, "threshold", moved)
             simd = folding[layer.id].simd
-            yield from _made(graph, layer, "lane", _lane(layer, target, simd, x, acc, y))
-        elif isinstance(layer, Threshold):
+            if asked("lane"):
+                yield from _made(graph, layer, "lane", _lane(layer, target, simd, x, acc, y))
+        elif isinstance(layer, Threshold) and asked("threshold"):
             values = x.reshape(-1, layer.thresholds.shape[0])
             greatest = graph.edges[layer.input].dtype.max + 1  # "never" is a legal threshold
             shared = shares_thresholds(layer.thresholds)
