@@ -40,7 +40,7 @@ def test_published_weights_load_and_give_the_same_scores(name: str) -> None:
     with torch.no_grad():
         scores = ours.eval()(x)
         assert torch.equal(scores, published.eval()(x))
-    assert len(scores.argmax(1).unique()) > 1 or scores.std() > 0
+    assert scores.std() > 0
 
 
 def test_strides_padding_pools_and_other_than_square_images() -> None:

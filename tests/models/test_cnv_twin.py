@@ -145,6 +145,9 @@ def test_weights_of_every_width_are_quantised_to_the_same_floats(bits: int) -> N
     torch.manual_seed(0)
     layer = QuantLinear(500, 100, bias=False, weight_quant=WeightQuantiser, weight_bit_width=bits)
     nn.init.uniform_(layer.weight, -1.2, 1.2)
+    steps = 2 ** max(bits - 1, 1) - 1
+    with torch.no_grad():  # half way between two values, too
+        layer.weight[0, : 2 * steps] = (torch.arange(2 * steps) - steps + 0.5) / steps
     assert torch.equal(quantise(layer.weight.detach(), bits), layer.quant_weight().value)
 
 
