@@ -17,15 +17,18 @@ from tests.orchestration.bench import Doit
 UNIT = "tfc_1w1a.dataset-digits"
 
 
-def started_below(build: Path) -> list[psutil.Process]:
-    """Living processes that a doit of this build folder started."""
+def started_below(build: Path) -> list[tuple[psutil.Process, str]]:
+    """Living processes that a doit of this build folder started, with their names and words.
+
+    All read at once: a process may be gone a moment later.
+    """
     found = []
     for process in psutil.process_iter():
         try:
             env = process.environ()
             ours = env.get("PIPELINE_BUILD_DIR") == str(build) and MARK in env
             if ours and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                found.append((process, " ".join([process.name(), *process.cmdline()])))
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
@@ -41,7 +44,7 @@ def soon(condition: Callable[[], bool]) -> bool:
 
 def orphans_tool_runs(doit: Doit) -> bool:
     """The stage's tool has started its own child in a group of its own."""
-    return any("sleep" in process.name() for process in started_below(doit.build))
+    return any("sleep" in words.split()[0] for _, words in started_below(doit.build))
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2")])
@@ -55,7 +58,7 @@ def test_however_it_is_cut_nothing_stays_and_nothing_is_repeated(
     process = cut.start("run", *processes, "train")
     assert soon(lambda: orphans_tool_runs(cut)), process.communicate()
     if fault == "SIGKILL of the stage":
-        (stage,) = (x for x in started_below(cut.build) if "pipeline.run" in x.cmdline())
+        (stage,) = (x for x, words in started_below(cut.build) if "pipeline.run" in words)
         stage.kill()
     elif fault == "SIGKILL of doit":
         process.kill()
