@@ -182,8 +182,9 @@ def require_exact(
     expected = reference.run(graph, images)
     result = model.run(images, stalls=stalls, trace=len(images))
     for layer in graph.layers:
-        np.testing.assert_array_equal(
-            result.streams[layer.output], expected[layer.output], err_msg=f"{layer.id}, {stalls}"
-        )
+        for edge in layer.outputs:
+            np.testing.assert_array_equal(
+                result.streams[edge], expected[edge], err_msg=f"{layer.id}, {stalls}"
+            )
     np.testing.assert_array_equal(result.output, expected[graph.sink.id])
     return result
