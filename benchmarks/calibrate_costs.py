@@ -22,14 +22,17 @@ import numpy as np
 from scipy.optimize import nnls
 
 from pipeline.folding.choice import Fold, RamStyle, ThresholdStyle
-from pipeline.folding.costs import COEFFICIENTS, Shape, bram18, terms
+from pipeline.folding.costs import COEFFICIENTS, Shape, bram18, shape_of, terms
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import (
     Edge,
     HardwareGraph,
     LabelSelect,
     Layer,
+    MaxPool,
     Mvau,
+    Pad,
+    SlidingWindow,
     Threshold,
     accumulator_range,
 )
@@ -41,6 +44,8 @@ FIELDS = [
     "kind", "weight", "activation", "mw", "mh", "steps", "pe", "simd", "ram_style",
     "threshold_style", "shared",
 ]  # fmt: skip
+WINDOW_KINDS = ("swg", "max_pool", "pad")
+"""Of these mw is the channels, mh the rows and columns of the map, steps the kernel."""
 MEASURED = ["acc_bits", "lut", "ff", "bram36", "carry", "inv"]
 SHAPES = [(784, 64), (64, 64), (64, 10), (256, 256), (784, 256), (128, 32), (60, 24), (1024, 64)]
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2")]
@@ -55,6 +60,13 @@ TABLES = [
     (32, 64, 8, 32), (64, 64, 1, 64),
 ]  # fmt: skip
 """MW, MH, PE, SIMD of layers whose accumulators have at most 8 bits, as a table takes."""
+
+WINDOWS = [
+    (3, 32, 3, 1, "lut"), (3, 32, 3, 3, "lut"), (3, 32, 3, 3, "block"), (64, 30, 3, 64, "lut"),
+    (64, 30, 3, 16, "block"), (64, 14, 3, 32, "lut"), (128, 5, 3, 4, "lut"), (256, 3, 3, 2, "lut"),
+    (16, 9, 1, 4, "lut"), (16, 12, 5, 8, "block"),
+]  # fmt: skip
+"""Channels, row, kernel, PE and memory of sliding windows: CNV's, and some of other kernels."""
 
 
 def divisors(n: int) -> list[int]:
@@ -118,6 +130,18 @@ def samples() -> Iterator[dict[str, str | int]]:
             ram = "block" if depth >= 64 else "lut"
             values = ("mvau", weight, activation, mw, mh, steps_here, pe, simd, ram, style, 0)
             yield dict(zip(FIELDS, values, strict=True))
+    for activation in ("BIPOLAR", "INT2", "UINT4", "INT8"):
+        for channels, row, kernel, pe, style in WINDOWS:
+            if pe * DataType(activation).bits <= 256:
+                values = ("swg", "", activation, channels, row, kernel, pe, pe, style, "compare", 0)
+                yield dict(zip(FIELDS, values, strict=True))
+        for channels, row, pe in ((64, 28, 1), (64, 28, 16), (128, 10, 4), (16, 8, 16)):
+            values = ("max_pool", "", activation, channels, row, 2, pe, pe, "lut", "compare", 0)
+            yield dict(zip(FIELDS, values, strict=True))
+    for activation in ("INT2", "UINT4", "INT8"):
+        for channels, row, pe in ((3, 32, 1), (64, 16, 64), (64, 16, 4)):
+            values = ("pad", "", activation, channels, row, 1, pe, pe, "lut", "compare", 0)
+            yield dict(zip(FIELDS, values, strict=True))
 
 
 def threshold(
@@ -138,6 +162,19 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
         shape = (1 if sample["shared"] else mw, steps)
         limits = np.sort(rng.integers(1, 255, shape), axis=1).repeat(mw // shape[0], axis=0)
         layer = Threshold("layer", "x", "y", (), thresholds=limits, offset=offset)
+    elif sample["kind"] in WINDOW_KINDS:
+        kernel, size = (steps, steps), (mh, mh, mw)
+        source = Edge("x", activation, size)
+        if sample["kind"] == "swg":
+            side = mh - steps + 1
+            layer = SlidingWindow("layer", "x", "y", (), kernel, (1, 1))
+            target = Edge("y", activation, (side, side, steps * steps * mw))
+        elif sample["kind"] == "max_pool":
+            layer = MaxPool("layer", "x", "y", (), kernel)
+            target = Edge("y", activation, (mh // steps, mh // steps, mw))
+        else:
+            layer = Pad("layer", "x", "y", (), (1, 1), (1, 1))
+            target = Edge("y", activation, (mh + 2, mh + 2, mw))
     elif sample["kind"] == "label_select":
         source = Edge("x", activation, (mw,))
         target = Edge("y", DataType.smallest(0, mw - 1), (1,))
@@ -209,6 +246,11 @@ def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
     """The synthesised layers, as the cost model sees them, with their counts."""
     with OUT.open(newline="") as file:
         for row in csv.DictReader(file):
+            counts = {name: float(row[name]) for name in ("lut", "ff", "bram36")}
+            if row["kind"] in WINDOW_KINDS:
+                graph = network(dict(row), np.random.default_rng(1))
+                yield shape_of(graph.layers[0], graph.source, fold_of(row)), counts
+                continue
             weight = DataType(row["weight"]) if row["weight"] else None
             activation = DataType(row["activation"])
             yield (
@@ -224,7 +266,7 @@ def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
                     row["shared"] == "1",
                     fold_of(row),
                 ),
-                {name: float(row[name]) for name in ("lut", "ff", "bram36")},
+                counts,
             )
 
 

@@ -51,7 +51,7 @@ def streamline(way: str, qonnx: Path, folder: Path) -> None:
 def measure(hidden: table.Hidden, bits: int, work: Path) -> tuple[float, float, bool]:
     """CPU seconds of FINN and of ours, and whether both left the same files."""
     qonnx = work / "model.onnx"
-    table.write_qonnx(hidden, bits, CONTRACT, qonnx)
+    table.write_qonnx(table.fc(hidden, bits), CONTRACT, qonnx)
     found = []
     for way in WAYS:
         folder = work / way

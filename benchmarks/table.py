@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from specs.network import FcModel, InputSpec
+from specs.network import CnvModel, FcModel, InputSpec
 
 Hidden = tuple[int, ...]
 HIDDEN: dict[str, Hidden] = {"tfc": (64,) * 3, "sfc": (256,) * 3, "lfc": (1024,) * 3}
@@ -57,8 +57,13 @@ def machine() -> str:
     )
 
 
-def write_qonnx(hidden: Hidden, bits: int, contract: InputSpec, path: Path) -> None:
-    """An untrained network of `bits` everywhere as QONNX.
+def fc(hidden: Hidden, bits: int) -> FcModel:
+    """A fully connected network of `bits` everywhere."""
+    return FcModel(hidden=hidden, weight_bits=bits, activation_bits=bits, input_bits=bits)
+
+
+def write_qonnx(spec: FcModel | CnvModel, contract: InputSpec, path: Path) -> None:
+    """An untrained network as QONNX.
 
     Its batch norms fall in every third channel, as those of a trained one may.
     """
@@ -68,7 +73,6 @@ def write_qonnx(hidden: Hidden, bits: int, contract: InputSpec, path: Path) -> N
     from pipeline.models import build  # noqa: PLC0415
 
     torch.manual_seed(1)
-    spec = FcModel(hidden=hidden, weight_bits=bits, activation_bits=bits, input_bits=bits)
     model: Any = build(spec, contract)
     height, width, channels = contract.shape
     model.train()
@@ -76,7 +80,7 @@ def write_qonnx(hidden: Hidden, bits: int, contract: InputSpec, path: Path) -> N
         for _ in range(5):
             model(torch.rand(100, channels, height, width))
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             module.weight.data[::3].neg_()
     to_qonnx(model.eval(), torch.rand(1, channels, height, width), path)
 

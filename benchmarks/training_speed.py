@@ -63,7 +63,8 @@ def ours(width: int, bits: tuple[int, int], raw: np.ndarray, labels: np.ndarray)
     start = time.perf_counter()
     encoded = learner.encode(images_to_tensor(raw, InputSpec()))
     targets = plus_minus_one(torch.from_numpy(labels), 10)
-    run_epoch(learner, optimiser, encoded, targets, batches(training, 0, len(targets)))
+    order = batches(training, 0, len(targets))
+    run_epoch(learner, optimiser, training, encoded, targets, order)
     return (time.perf_counter() - start) / len(labels)
 
 

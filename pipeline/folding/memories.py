@@ -35,6 +35,12 @@ def lut_ram_luts(width: int, words: int) -> int:
     return 4 * width * -(-words // 128)
 
 
+def in_block_ram(depth: int, width: int) -> bool:
+    """Whether a FIFO of `depth` beats of `width` bits is cheaper so, a RAMB18 at its price."""
+    words = max(2, 1 << (depth - 1).bit_length())
+    return lut_ram_luts(width, words) > LUTS_OF_A_BRAM18 * ramb18s(words, width)
+
+
 def search_levels(steps: int) -> int:
     """Levels of a binary search among `steps` thresholds: bits that count 0..steps."""
     return steps.bit_length()

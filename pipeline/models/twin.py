@@ -220,7 +220,9 @@ def quantise(x: Tensor, bits: int) -> Tensor:
         # a comparison into floats: a tenth of the time of torch.where
         return torch.ge(x, 0, out=torch.empty_like(x)).mul_(2).sub_(1)
     steps = float(2 ** (bits - 1) - 1)
-    return (x * steps).round_().clamp_(-steps, steps).div_(steps)
+    # as Brevitas does, by the size of a step: dividing by their number rounds to other floats
+    size = 1.0 / steps
+    return (x / size).round_().clamp_(-steps, steps).mul_(size)
 
 
 def quantise_activation(x: Tensor, bits: int) -> Tensor:
@@ -243,5 +245,5 @@ class _Activation(torch.autograd.Function):
             within = x.abs().le_(1)
         else:
             steps = float(2 ** (ctx.bits - 1) - 1)
-            within = (x * steps).round_().abs_().le_(steps)
+            within = (x / (1.0 / steps)).round_().abs_().le_(steps)
         return gradients[0] * within, None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.errors import PipelineError
+from pipeline.folding.memories import in_block_ram
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.rtl.design import TOP
 from pipeline.rtl.layers import Instance
@@ -148,7 +149,8 @@ def _between(link: Link, depth: int, names: Names) -> tuple[str, list[str]]:
     """Width converter and FIFO of an edge: the stem of the wires at its end, and the lines."""
     stem, bits = names.edges[link.edge.id], link.edge.dtype.bits
     lines: list[str] = []
-    fifo = {"WIDTH": link.fifo_width, "DEPTH": depth}
+    block = in_block_ram(depth, link.fifo_width)
+    fifo = {"WIDTH": link.fifo_width, "DEPTH": depth, "BLOCK": int(block)}
     convert = {
         "BITS": bits,
         "IN_LANES": link.producer_lanes,

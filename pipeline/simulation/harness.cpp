@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
     // a layer may drop its last inputs: all is over when every stream has moved all its beats
     uint64_t to_move = 0;
     for (const Stream& stream : streams) to_move += images * stream.beats;
-    while (to_move && quiet < patience && cycle < most_cycles) {
+    while ((to_move || received < to_get) && quiet < patience && cycle < most_cycles) {
         if (!offered && sent < to_send && !random.below(stall_input)) {
             std::memcpy(&top.s_axis_tdata, &input[sent * in_bytes], in_bytes);
             offered = true;
@@ -166,7 +166,7 @@ int main(int argc, char** argv) {
     }
 
     std::ofstream result(folder + "/result.txt");
-    result << "finished " << !to_move << "\ncycles " << cycle << "\nfirst_accepted "
+    result << "finished " << (received == to_get && !to_move) << "\ncycles " << cycle << "\nfirst_accepted "
            << first_accepted << "\nquiet " << quiet << "\n";
     for (const Stream& stream : streams)
         result << "stream " << stream.edge << " " << stream.moved << " " << int(*stream.valid)

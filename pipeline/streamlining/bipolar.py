@@ -24,9 +24,8 @@ class SpellBipolarAsTernary(Transformation):  # type: ignore[misc]
             output = node.output[0]
             if model.get_tensor_datatype(output) != DataType["BIPOLAR"]:
                 continue
-            readers = model.find_consumers(output) or []
-            weights = [model.get_tensor_datatype(reader.input[1]) for reader in readers
-                       if reader.op_type == "MatMul"]  # fmt: skip
+            passed, products = _readers(model, output)
+            weights = [model.get_tensor_datatype(product.input[1]) for product in products]
             if not weights or DataType["BIPOLAR"] in weights:
                 continue
             thresholds = model.get_initializer(node.input[1])
@@ -35,5 +34,23 @@ class SpellBipolarAsTernary(Transformation):  # type: ignore[misc]
             operator.set_nodeattr("out_scale", 1.0)
             operator.set_nodeattr("out_bias", -1.0)
             operator.set_nodeattr("out_dtype", "INT2")
-            model.set_tensor_datatype(output, DataType["INT2"])
+            for tensor in (output, *passed):
+                model.set_tensor_datatype(tensor, DataType["INT2"])
         return model, False
+
+
+_MOVES_ONLY = {"Flatten", "Im2Col", "MaxPoolNHWC", "Reshape", "Transpose"}
+"""Operators that hand values on as they are, from a threshold to the product that reads them."""
+
+
+def _readers(model: Any, tensor: str) -> tuple[list[str], list[Any]]:
+    """The tensors that carry `tensor`'s values on, and the matrix products that read them."""
+    passed, products = [], []
+    for reader in model.find_consumers(tensor) or []:
+        if reader.op_type == "MatMul":
+            products.append(reader)
+        elif reader.op_type in _MOVES_ONLY:
+            behind = _readers(model, reader.output[0])
+            passed += [reader.output[0], *behind[0]]
+            products += behind[1]
+    return passed, products

@@ -75,6 +75,7 @@ _KNOWN = {
     "Pool",
     "Reshape",
     "Thresholding",
+    "VVAU",
 }
 
 
@@ -116,8 +117,11 @@ class _Builder:
             self._pad(node)
             return rest
         if node.op_type == "ConvolutionInputGenerator":
-            if _attribute(node, "depthwise"):
-                self._max_pool(node, rest[0] if rest else None)
+            following = rest[0] if rest else None
+            # of one channel, FINN takes a convolution for a depthwise one: it is the same
+            vector = following is not None and following.op_type == "VVAU"
+            if _attribute(node, "depthwise") and not vector:
+                self._max_pool(node, following)
                 return rest[1:]
             self._swg(node)
             return rest
@@ -206,7 +210,12 @@ class _Builder:
     def _mvau(self, node: Any, following: Any | None) -> None:
         source = self.last
         popcount = bool(_attribute(node, "binaryXnorMode"))
-        stored = self.model.get_initializer(node.input[1]).astype(np.int64).T
+        stored = self.model.get_initializer(node.input[1]).astype(np.int64)
+        if node.op_type == "VVAU":
+            if len(stored) > 1:
+                raise PipelineError(f"{node.name}: a depthwise convolution has no hardware layer")
+            stored = stored.reshape(1, -1).T
+        stored = stored.T
         weights = 2 * stored - 1 if popcount else stored
         if self.columns is not None:
             weights, self.columns = weights[:, self.columns], None

@@ -16,6 +16,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         ("reference_speed", "images/s"),
         ("luts_against_finn", "synthesised"),
         ("simulation_speed", "cycles/s"),
+        ("cnv_against_finn", "estimated"),
     ],
 )
 def test_a_quick_run_prints_its_table(tmp_path: Path, name: str, shown: str) -> None:

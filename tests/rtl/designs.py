@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.folding.choice import Fold, Folding, ThresholdStyle, threshold_styles
+from pipeline.folding.choice import Fold, Folding, ThresholdStyle, lanes, threshold_styles
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import BIPOLAR, DataType
 from pipeline.hardware.graph import (
@@ -119,13 +119,13 @@ def random_folding(graph: HardwareGraph, seed: int) -> Folding:
     rng = np.random.default_rng(seed)
     folding = {}
     for layer in graph.layers:
-        source, target = graph.edges[layer.input], graph.edges[layer.output]
-        rows = source.channels if isinstance(layer, LabelSelect) else target.channels
+        source = graph.edges[layer.input]
+        rows, columns = lanes(layer, source)
         pe = int(rng.choice([k for k in _divisors(rows) if k <= 12]))
         planes = source.dtype.bits * layer.weight_dtype.bits if isinstance(layer, Mvau) else 1
         # now and then a whole row at once; else little enough to compile fast
         whole = rng.random() < 0.2
-        choice = _divisors(source.channels)[-1 if whole else 0 : None if whole else 5]
+        choice = _divisors(columns)[-1 if whole else 0 : None if whole else 5]
         simd = int(rng.choice([k for k in choice if k * planes <= MOST_PLANES] or [1]))
         if isinstance(layer, Mvau):
             pe = max(

@@ -1,5 +1,6 @@
 """FIFOs: a limit set at run time is a FIFO of that depth, to the cycle."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pipeline.folding.choice import Fold
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import Edge, HardwareGraph, Threshold
+from pipeline.rtl.design import TOP
 from pipeline.simulation.verilator import Model, Stalls
 from tests.rtl import designs
 
@@ -59,3 +61,15 @@ def test_high_water_mark_is_what_a_blocked_output_piles_up(
     images = designs.random_images(graph, 30, 1)
     assert deep.run(images, stalls=Stalls(1, 0.0, 0.9)).peaks["z"] == 33
     assert deep.run(images).peaks["z"] < 4
+
+
+def test_a_deep_fifo_is_block_ram(graph: HardwareGraph, tmp_path: Path, cache: Path) -> None:
+    folding = {"a": Fold(12, 12), "b": Fold(12, 12)}
+    model = designs.build(graph, folding, tmp_path, cache, {"y": 600, "z": 40})
+    text = (tmp_path / "design" / f"{TOP}.v").read_text()
+    blocks = re.findall(r"\.BLOCK\((\d)\)\s+\) (\w)_fifo", text)
+    assert blocks == [("1", "y"), ("0", "z")]
+    images = designs.random_images(graph, 1500, 1)
+    for stalls in (None, Stalls(1, 0.0, 0.9)):
+        result = designs.require_exact(model, graph, images, stalls)
+    assert result.peaks["y"] == 600

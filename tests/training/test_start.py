@@ -23,12 +23,12 @@ from pipeline.models import build, images_to_tensor, load_weights
 from pipeline.training import run, start
 from pipeline.training.start import Published, fetch, fill, published, read_weights
 from specs import catalog
-from specs.network import FcModel, InputSpec, NetworkSpec
+from specs.network import CnvModel, DenseLayer, FcModel, InputSpec, NetworkSpec
 from tests.data.test_download import mirror
 from tests.training.conftest import MakeJob
 
 PUBLISHED = [f"{size}_{bits}" for size in ("tfc", "sfc", "lfc") for bits in ("1w1a", "1w2a")]
-PUBLISHED += ["tfc_2w2a", "sfc_2w2a"]
+PUBLISHED += ["tfc_2w2a", "sfc_2w2a", "cnv_1w1a", "cnv_1w2a", "cnv_2w2a"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -81,10 +81,18 @@ def test_the_published_file_is_found_by_the_network_s_shape(name: str) -> None:
 
 def test_a_network_without_published_weights_is_told_which_have() -> None:
     network = spec("lfc_2w2a")
-    with pytest.raises(SpecError, match=r"no weights of this network; it does of lfc_1w1a, .*PATH"):
+    with pytest.raises(
+        SpecError, match=r"no weights of this network; it does of cnv_1w1a, .*lfc_1w1a, .*PATH"
+    ):
         published(network.model, network.input)
     with pytest.raises(SpecError, match="no weights of this network"):
         published(spec("tfc_1w1a").model, InputSpec(shape=(14, 56, 1)))
+    convolutional = spec("cnv_1w1a")
+    assert isinstance(convolutional.model, CnvModel)
+    wider = convolutional.model.model_copy(update={"dense": (DenseLayer(width=513),)})
+    for model, shape in ((wider, (32, 32, 3)), (convolutional.model, (32, 32, 1))):
+        with pytest.raises(SpecError, match=r"it does of cnv_1w1a, .*cnv_2w2a, lfc_1w1a"):
+            published(model, InputSpec(shape=shape))
 
 
 def test_brevitas_weights_pass_through_the_stage_as_they_are(

@@ -1,11 +1,12 @@
-// First in, first out, in LUT RAM, with a registered output. Holds exactly DEPTH beats, the output
+// First in, first out, in LUT RAM or block RAM, with a registered output. Holds exactly DEPTH beats, the output
 // register included. A beat is at the output two cycles after it is accepted, so full rate needs
 // DEPTH >= 3; DEPTH 1 and 2 are legal and slower.
 // Simulation: `limit` (1..DEPTH, set at run time) makes it behave exactly as if DEPTH were `limit`;
 // `peak` is the greatest number of beats it has held.
 module fifo #(
     parameter WIDTH = 8,  // >= 1
-    parameter DEPTH = 32  // >= 1
+    parameter DEPTH = 32, // >= 1
+    parameter BLOCK = 0   // 0 LUT RAM, 1 block RAM
 ) (
     input                  clk,
     input                  rst_n,
@@ -18,8 +19,6 @@ module fifo #(
 );
   localparam ADDRESS_BITS = (DEPTH > 1) ? $clog2(DEPTH) : 1;
   localparam LEVEL_BITS = $clog2(DEPTH + 1);
-  (* ram_style = "distributed" *)
-  reg [WIDTH-1:0] memory[0:(1 << ADDRESS_BITS)-1];
   reg [ADDRESS_BITS-1:0] write_address, read_address;
   reg [LEVEL_BITS-1:0] level;  // beats held, in memory or at the output
 `ifdef VERILATOR
@@ -39,9 +38,24 @@ module fifo #(
   wire pop = m_tvalid & m_tready;
   wire stored = m_tvalid ? (level > 1) : (level != 0);
   wire fetch = stored & (m_tready | ~m_tvalid);
-  always @(posedge clk) begin
-    if (push) memory[write_address] <= s_tdata;
-    if (fetch) m_tdata <= memory[read_address];
+  generate
+    if (BLOCK) begin : block
+      (* ram_style = "block" *)
+      reg [WIDTH-1:0] memory[0:(1 << ADDRESS_BITS)-1];
+      always @(posedge clk) begin
+        if (push) memory[write_address] <= s_tdata;
+        if (fetch) m_tdata <= memory[read_address];
+      end
+    end else begin : luts
+      (* ram_style = "distributed" *)
+      reg [WIDTH-1:0] memory[0:(1 << ADDRESS_BITS)-1];
+      always @(posedge clk) begin
+        if (push) memory[write_address] <= s_tdata;
+        if (fetch) m_tdata <= memory[read_address];
+      end
+    end
+  endgenerate
+  always @(posedge clk)
     if (!rst_n) begin
       write_address <= 0;
       read_address <= 0;
@@ -54,5 +68,4 @@ module fifo #(
       else if (pop & ~push) level <= level - 1'b1;
       m_tvalid <= fetch | (m_tvalid & ~m_tready);
     end
-  end
 endmodule

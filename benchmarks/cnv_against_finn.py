@@ -1,0 +1,162 @@
+"""CNV at the same frames a second: our folding, and the one FINN chooses with its own estimate.
+
+    ./doit build network=cnv_1w1a,cnv_1w2a,cnv_2w2a board=Pynq-Z1,Ultra96 fps=3000 data_root=~/cifar
+    .venv/bin/python benchmarks/cnv_against_finn.py            # a minute; writes docs/cnv.md
+    .venv/bin/python benchmarks/cnv_against_finn.py --quick    # one small random network, no builds
+
+Ours comes from the manifests of what is built: II and FIFOs as simulated, resources as synthesised
+(Yosys, one netlist with the FIFOs) or, where they are not, as estimated. FINN's: SetFolding for
+the same frames a second on the same dataflow graph, then its analytical estimates, without FIFOs;
+no vendor tool runs. Each figure carries its kind.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import table
+from pipeline import state
+from pipeline.graph import selection
+from pipeline.job import Figure, Metrics
+from pipeline.streamlining import finn
+from specs.network import CnvModel, ConvLayer, DenseLayer, InputSpec
+
+OUT = Path(__file__).resolve().parents[1] / "docs" / "cnv.md"
+NETWORKS, BOARDS = "cnv_1w1a,cnv_1w2a,cnv_2w2a", "Pynq-Z1,Ultra96"
+FPS, MHZ = 3000, 100
+COLUMNS = (
+    "network", "board", "folded by", "II", "fps at 100 MHz", "LUT", "BRAM36",
+    "longest path", "accuracy",
+)  # fmt: skip
+
+
+def finn_estimate(dataflow: Path, board: str, work: Path) -> tuple[int, int, float]:
+    """II, LUTs and BRAM36 that FINN estimates for its own folding at FPS."""
+    from finn.analysis.fpgadataflow.exp_cycles_per_layer import (  # noqa: PLC0415
+        exp_cycles_per_layer,
+    )
+    from finn.analysis.fpgadataflow.res_estimation import res_estimation  # noqa: PLC0415
+    from finn.builder import build_dataflow_steps as steps  # noqa: PLC0415
+    from finn.builder.build_dataflow_config import (  # noqa: PLC0415
+        DataflowBuildConfig,
+        ShellFlowType,
+    )
+    from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
+
+    config = DataflowBuildConfig(
+        output_dir=str(work / board),
+        synth_clk_period_ns=1000 / MHZ,
+        target_fps=FPS,
+        generate_outputs=[],
+        standalone_thresholds=True,
+        shell_flow_type=ShellFlowType.VIVADO_ZYNQ,
+        board=board,
+    )
+    model = ModelWrapper(str(dataflow))
+    for step in (
+        steps.step_minimize_bit_width_initial,
+        steps.step_specialize_layers,
+        steps.step_target_fps_parallelization,
+        steps.step_apply_folding_config,
+        steps.step_minimize_bit_width,
+    ):
+        model = step(model, config)
+    cycles: dict[str, int] = model.analysis(exp_cycles_per_layer)
+    used: dict[str, dict[str, Any]] = model.analysis(
+        lambda graph: res_estimation(graph, config._resolve_fpga_part())
+    )
+    lut = sum(float(layer["LUT"]) for layer in used.values())
+    bram18 = sum(float(layer["BRAM_18K"]) for layer in used.values())
+    return max(cycles.values()), round(lut), bram18 / 2
+
+
+def rows(work: Path) -> Iterator[tuple[object, ...]]:
+    chosen = selection({"network": NETWORKS, "board": BOARDS, "fps": str(FPS)})
+    for unit in chosen.units:
+        assert unit.board is not None
+        folders = {task.stage.name: task.folder for task in chosen.chain(unit)}
+        name, board = unit.network.name, unit.board.name
+        fold, simulate, synth = (state.metrics(folders[x]) for x in ("fold", "simulate", "synth"))
+        streamline = state.metrics(folders["streamline"])
+        if not fold:
+            yield (name, board, "ours", "not built", *[""] * 5)
+            continue
+        best: Metrics = {**fold, **simulate, **synth}
+        path = synth.get("longest_cell_path")
+        yield (
+            name,
+            board,
+            "ours",
+            told(best["ii"]),
+            f"{int(MHZ * 1e6 / float(best['ii'].value)):,} estimated",
+            told(best["lut"]),
+            told(best["bram36"]),
+            told(path) + " ns" if path else "",
+            f"{float(streamline['accuracy'].value):.2f} % measured",
+        )
+        cycles, lut, bram = finn_estimate(folders["streamline"] / "dataflow.onnx", board, work)
+        yield (
+            "",
+            "",
+            "FINN",
+            f"{cycles:,} estimated",
+            f"{int(MHZ * 1e6 / cycles):,} estimated",
+            f"{lut:,} estimated",
+            f"{bram:g} estimated",
+            "",
+            "",
+        )
+
+
+def told(figure: Figure) -> str:
+    return f"{figure.value:,} {figure.kind}"
+
+
+def quick(work: Path) -> list[tuple[object, ...]]:
+    """FINN's estimate of one small random network: that the calls still work."""
+    spec = CnvModel(
+        family="cnv",
+        convolutions=(ConvLayer(channels=4, pool=2), ConvLayer(channels=8)),
+        dense=(DenseLayer(width=8),),
+        weight_bits=1,
+        activation_bits=1,
+    )
+    contract = InputSpec(shape=(8, 8, 3))
+    table.write_qonnx(spec, contract, work / "model.onnx")
+    model = finn.to_dataflow(work / "model.onnx", contract, work)
+    model.save(str(work / "dataflow.onnx"))
+    cycles, lut, bram = finn_estimate(work / "dataflow.onnx", "Pynq-Z1", work)
+    return [("random", "Pynq-Z1", "FINN", f"{cycles:,} estimated", "", f"{lut:,} estimated",
+             f"{bram:g} estimated", "", "")]  # fmt: skip
+
+
+def main() -> None:
+    small = table.options(__doc__).quick
+    with tempfile.TemporaryDirectory() as folder:
+        finn.bootstrap(Path(folder))
+        found = quick(Path(folder)) if small else list(rows(Path(folder)))
+    table.show(f"CNV at {FPS:,} fps, {MHZ} MHz", COLUMNS, found)
+    if not small:
+        lines = [
+            "<!-- written by benchmarks/cnv_against_finn.py -->",
+            f"# CNV at {FPS:,} frames a second ({MHZ} MHz)",
+            "",
+            "Ours as built and checked bit for bit; FINN's are the estimates of its own tools for",
+            "the folding that it chooses for the same rate, FIFOs not counted. The longest path is",
+            "of cells alone (Yosys' sta, without routing).",
+            "",
+            f"| {' | '.join(COLUMNS)} |",
+            "|" + "---|" * len(COLUMNS),
+            *(f"| {' | '.join(map(str, row))} |" for row in found),
+        ]
+        OUT.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

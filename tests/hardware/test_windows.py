@@ -1,0 +1,111 @@
+"""Window layers against torch's convolution and max-pool; what is inconsistent is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from pipeline.errors import PipelineError
+from pipeline.hardware import graph as hardware
+from pipeline.hardware import reference
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.graph import Edge
+from tests.rtl import designs, maps
+
+SIZES = st.integers(4, 9)
+PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+def planes(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(values.astype(np.float64).transpose(0, 3, 1, 2).copy())
+
+
+@given(SIZES, SIZES, st.integers(1, 3), PAIRS, PAIRS, PAIRS, st.integers(0, 2**31))
+def test_pad_window_and_matrix_are_a_convolution(
+    height: int,
+    width: int,
+    channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    frame: tuple[int, int],
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    source = Edge("x", DataType("INT4"), (height, width, channels))
+    padded, after_pad = maps.pad(source, (frame[0], frame[0]), (frame[1], frame[1]))
+    window, windows = maps.swg(after_pad, kernel, stride)
+    filters = rng.integers(-3, 4, (5, channels, *kernel))
+    # weight columns: window rows, window columns, channels innermost
+    weights = filters.transpose(0, 2, 3, 1).reshape(5, -1)
+    flat = Edge(windows.id, windows.dtype, (windows.channels,))
+    matrix, sums = designs.mvau(flat, "sums", weights, "INT4", None)
+    sums = Edge("sums", sums.dtype, (*windows.shape[:2], 5))
+    graph = designs.graph_of([source, after_pad, windows, sums], [padded, window, matrix])
+    images = designs.random_images(graph, 2, seed % 1000)
+    found = reference.run(graph, images)["sums"]
+    expected = functional.conv2d(
+        planes(images), torch.from_numpy(filters).double(), stride=stride, padding=frame
+    )
+    np.testing.assert_array_equal(found, expected.permute(0, 2, 3, 1).numpy())
+
+
+@given(SIZES, SIZES, st.integers(1, 3), PAIRS, st.sampled_from(maps.TYPES), st.integers(0, 999))
+def test_max_pool(
+    height: int, width: int, channels: int, kernel: tuple[int, int], dtype: str, seed: int
+) -> None:
+    source = Edge("x", DataType(dtype), (height, width, channels))
+    pool, pooled = maps.max_pool(source, kernel)
+    graph = designs.graph_of([source, pooled], [pool])
+    images = designs.random_images(graph, 2, seed)
+    expected = functional.max_pool2d(planes(images), kernel).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(reference.run(graph, images)[pooled.id], expected)
+
+
+def test_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
+    graph = maps.network(3)
+    hardware.save(graph, tmp_path)
+    loaded = hardware.load(tmp_path)
+    assert loaded.edges == graph.edges
+    images = designs.random_images(graph, 3, 1)
+    expected, got = (reference.run(g, images) for g in (graph, loaded))
+    assert all(np.array_equal(expected[edge], got[edge]) for edge in expected)
+
+
+def test_only_what_is_kept_comes_back() -> None:
+    graph = maps.network(3)
+    images = designs.random_images(graph, 3, 1)
+    everything = reference.run(graph, images)
+    kept = reference.run(graph, images, {"logits", "label"})
+    assert set(kept) == {"logits", "label"}
+    assert all(np.array_equal(kept[edge], everything[edge]) for edge in kept)
+
+
+@pytest.mark.parametrize(
+    ("layer_id", "change", "told"),
+    [
+        ("input_pad", {"rows": (2, 2)}, "output shape is"),
+        ("input_padded_swg", {"kernel": (9, 3)}, "output shape is"),
+        ("input_padded_swg", {"stride": (0, 1)}, "stride"),
+        ("act0_pool", {"kernel": (1, 1)}, "output shape is"),
+    ],
+)
+def test_what_does_not_fit_is_refused(layer_id: str, change: dict[str, object], told: str) -> None:
+    graph = maps.network(3)
+    layers = tuple(
+        replace(layer, **change) if layer.id == layer_id else layer  # type: ignore[arg-type]
+        for layer in graph.layers
+    )
+    with pytest.raises(PipelineError, match=rf"{layer_id}: .*{told}"):
+        replace(graph, layers=layers).check()
+
+
+def test_bipolar_is_not_padded() -> None:
+    source = Edge("x", DataType("BIPOLAR"), (3, 3, 1))
+    layer, target = maps.pad(source, (1, 1), (1, 1))
+    with pytest.raises(PipelineError, match="BIPOLAR has no zero"):
+        designs.graph_of([source, target], [layer])

@@ -1,0 +1,91 @@
+"""Convolutional networks against those of brevitas_examples, and of other shapes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas_examples.bnn_pynq.models import model_with_cfg  # type: ignore[import-untyped]
+from torch import nn
+
+from pipeline.models import build
+from pipeline.models.cnv import Cnv
+from specs import catalog
+from specs.network import CnvModel, InputSpec, NetworkSpec
+
+
+def small(**fields: object) -> Cnv:
+    """Two convolutions and a dense layer on images of 9x8x2; keywords are fields of the spec."""
+    convolutions = [{"channels": 4, "pool": 2}, {"channels": 6, "kernel": 2}]
+    bits = {"weight_bits": 1, "activation_bits": 2, "input_bits": 4}
+    document = {"family": "cnv", "convolutions": convolutions, "dense": [{"width": 10}], **bits}
+    spec = CnvModel.model_validate({**document, "classes": 3, **fields})
+    net = build(spec, InputSpec(shape=(9, 8, 2)))
+    assert isinstance(net, Cnv)
+    return net
+
+
+@pytest.mark.parametrize("name", ["cnv_1w1a", "cnv_1w2a", "cnv_2w2a"])
+def test_published_weights_load_and_give_the_same_scores(name: str) -> None:
+    torch.manual_seed(0)
+    published, _ = model_with_cfg(name.upper(), pretrained=False)
+    for _ in range(2):  # batch statistics that are not the initial ones
+        published(torch.rand(10, 3, 32, 32))
+    network = catalog.find(NetworkSpec, "network", name, Path())[1]
+    ours = build(network.model, network.input)
+    shapes = {key: value.shape for key, value in ours.state_dict().items()}
+    assert shapes == {key: value.shape for key, value in published.state_dict().items()}
+    ours.load_state_dict(published.state_dict())
+    x = torch.rand(10, 3, 32, 32)
+    with torch.no_grad():
+        scores = ours.eval()(x)
+        assert torch.equal(scores, published.eval()(x))
+    assert scores.std() > 0
+
+
+def test_strides_padding_pools_and_other_than_square_images() -> None:
+    layers = [{"channels": 4, "kernel": 3, "stride": 2, "padding": 1}, {"channels": 5, "pool": 2}]
+    net = small(convolutions=layers, dense=[])
+    # 9x8 -> 5x4 by the stride -> 3x2 by the kernel -> 1x1 by the pool
+    linears = [layer for layer in net.linear_features if isinstance(layer, QuantLinear)]
+    assert [tuple(layer.weight.shape) for layer in linears] == [(3, 5)]
+    assert net.eval()(torch.rand(7, 2, 9, 8)).shape == (7, 3)
+
+
+def test_each_layer_has_its_own_bits_or_the_model_s() -> None:
+    net = small(
+        convolutions=[
+            {"channels": 4, "weight_bits": 4, "activation_bits": 1},
+            {"channels": 4},
+        ],
+        dense=[{"width": 10, "weight_bits": 3, "activation_bits": 5}],
+        classifier_weight_bits=8,
+    )
+    layers: list[nn.Module] = [*net.conv_features, *net.linear_features]
+    weights = [
+        layer.quant_weight().bit_width.item()
+        for layer in layers
+        if isinstance(layer, QuantConv2d | QuantLinear)
+    ]
+    activations = [
+        layer.act_quant.bit_width().item() for layer in layers if isinstance(layer, QuantIdentity)
+    ]
+    assert weights == [4, 1, 3, 8]
+    assert activations == [4, 1, 2, 5]
+
+
+def test_the_input_is_a_number_of_one_bit_before_the_point() -> None:
+    net = small(input_bits=4)
+    x = torch.linspace(-1.2, 1.2, 200)
+    found = net.conv_features[0].eval()(x)
+    assert torch.equal(found, (x * 8).round().clamp(-8, 7) / 8)
+
+
+def test_weights_start_uniform_within_the_range() -> None:
+    net = small(convolutions=[{"channels": 200}, {"channels": 4}])
+    layers: list[nn.Module] = [*net.conv_features, *net.linear_features]
+    for layer in layers:
+        if isinstance(layer, QuantConv2d | QuantLinear):
+            assert layer.weight.abs().max() <= 1
+            if layer.weight.numel() > 3000:
+                assert abs(layer.weight.var().item() - 1 / 3) < 0.02

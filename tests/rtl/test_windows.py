@@ -1,0 +1,82 @@
+"""Sliding windows, max-pools and padding: equal to the reference, in exactly the cycles told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.folding.choice import Fold, cycles
+from pipeline.hardware import reference
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.graph import Edge
+from pipeline.rtl.lint import lint
+from pipeline.simulation.verilator import build_model
+from tests.rtl import designs, maps
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [("swg", 0), ("swg", 1), ("swg", 2), ("swg", 3), ("max_pool", 4), ("max_pool", 5), ("pad", 6)],
+)
+def test_a_layer_alone(kind: str, seed: int, tmp_path: Path, cache: Path) -> None:
+    graph = maps.single(kind, seed)
+    (layer,) = graph.layers
+    folding = designs.random_folding(graph, seed)
+    model = designs.build(graph, folding, tmp_path, cache)
+    lint(model.design, tmp_path / "logs")
+    images = designs.random_images(graph, 12, seed)
+    for stalls in designs.STALLS:
+        result = designs.require_exact(model, graph, images, stalls)
+        if stalls is None:
+            assert result.interval() == cycles(layer, folding[layer.id], graph.source)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_of_convolutions(seed: int, tmp_path: Path, cache: Path) -> None:
+    graph = maps.network(seed)
+    rng = np.random.default_rng(100 + seed)
+    depths = {edge: int(rng.integers(0, 6)) for edge in graph.edges}
+    model = designs.build(graph, designs.random_folding(graph, seed), tmp_path, cache, depths)
+    images = designs.random_images(graph, 6, seed)
+    for stalls in designs.STALLS[:3]:
+        designs.require_exact(model, graph, images, stalls)
+
+
+@pytest.mark.parametrize("ram_style", ["lut", "block"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_window_takes_the_predicted_cycles(
+    ram_style: str, stride: int, tmp_path: Path, cache: Path
+) -> None:
+    """Where the ring is short of the next image's first window, and where it is not."""
+    source = Edge("x", DataType("UINT2"), (7, 9, 2))
+    layer, target = maps.swg(source, (3, 3), (stride, stride))
+    graph = designs.graph_of([source, target], [layer])
+    folding = {layer.id: Fold(1, 1, ram_style)}  # type: ignore[arg-type]
+    model = designs.build(graph, folding, tmp_path, cache)
+    result = model.run(designs.random_images(graph, 12, 1))
+    assert result.interval() == cycles(layer, folding[layer.id], source)
+
+
+def test_a_model_for_timing_has_the_same_cycles(tmp_path: Path, cache: Path) -> None:
+    graph = maps.network(1)
+    folding = designs.random_folding(graph, 1)
+    whole = designs.build(graph, folding, tmp_path, cache, dict.fromkeys(graph.edges, 2))
+    timing = build_model(
+        whole.design.folder, tmp_path / "timing", cache, optimise="-O0", timing_only=True
+    )
+    images = designs.random_images(graph, 8, 1)
+    for stalls in designs.STALLS:
+        a, b = whole.run(images, stalls=stalls), timing.run(images, stalls=stalls)
+        np.testing.assert_array_equal(a.completed, b.completed)
+        assert a.peaks == b.peaks
+
+
+def test_a_wrong_window_is_seen(tmp_path: Path, cache: Path) -> None:
+    """The checks above can fail."""
+    source = Edge("x", DataType("INT4"), (6, 6, 2))
+    layer, target = maps.swg(source, (2, 3), (2, 1))
+    graph = designs.graph_of([source, target], [layer])
+    model = designs.build(graph, {layer.id: Fold(2, 2)}, tmp_path, cache)
+    images = designs.random_images(graph, 4, 1)
+    shifted = np.roll(images, 1, axis=2)
+    assert not np.array_equal(model.run(images).output, reference.run(graph, shifted)[target.id])
