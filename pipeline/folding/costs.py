@@ -297,9 +297,12 @@ def divisors(number: int) -> list[int]:
 
 
 def space(graph: HardwareGraph) -> Space:
-    """The design space of a graph whose layers form a chain."""
+    """The design space of a graph: a chain of layers and of blocks between a fork and a join."""
     layers = graph.layers
     bits = [graph.edges[layer.input].dtype.bits for layer in layers]
+    other = [graph.edges[layer.inputs[-1]].dtype.bits for layer in layers]
+    writer = {edge: i for i, layer in enumerate(layers) for edge in layer.outputs}
+    before = tuple(tuple(writer[e] for e in layer.inputs if e in writer) for layer in layers)
     return Space(
         tuple(layer.id for layer in layers),
         tuple(
@@ -308,4 +311,6 @@ def space(graph: HardwareGraph) -> Space:
         ),
         lambda i, producer, consumer: junction_luts(bits[i], producer, consumer),
         graph.source.dtype.bits,
+        before,
+        lambda i, producer, consumer: junction_luts(other[i], producer, consumer),
     )
