@@ -184,3 +184,38 @@ def test_the_graph_is_listed_without_anything_heavy(clone: Clone) -> None:
     assert all(
         len(line.split()) > 3 or line.startswith("test") for line in listed.stdout.splitlines()
     )
+
+
+CONVOLUTIONS = """
+name = "small"
+dataset = "digits"
+[input]
+shape = [8, 8, 1]
+[model]
+family = "cnv"
+convolutions = [{ channels = 8, activation_bits = 2 }, { channels = 16, padding = 1, pool = 2 }]
+dense = [{ width = 16 }]
+weight_bits = 1
+activation_bits = 1
+[training]
+epochs = 6
+crop_padding = 1
+"""
+
+
+def test_a_network_of_convolutions_is_built_as_well(clone: Clone) -> None:
+    """A user's own, from a file: windows, padding and a max-pool to the netlist."""
+    (clone.folder / "small.toml").write_text(CONVOLUTIONS)
+    done = clone.doit("build", "network=small.toml", "fps=100000")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (unit,) = (path.name for path in (clone.folder / "build").glob("small-*@*") if path.is_dir())
+    assert clone.figure("simulate", "bit_exact", unit) == "100 of 100"
+    ii = clone.figure("simulate", "ii", unit)
+    assert ii == clone.figure("simulate", "ii_predicted", unit) <= 1000
+    with (clone.folder / "build" / unit / "simulate" / "mutants.csv").open() as file:
+        caught = {(row["layer"], row["kind"]) for row in csv.DictReader(file)}
+    assert {("conv0", "weight"), ("conv1", "threshold"), ("fc0", "lane")} <= caught
+    with (clone.folder / "build" / unit / "synth" / "utilisation.csv").open() as file:
+        layers = {row["layer"]: int(row["lut"]) for row in csv.DictReader(file)}
+    assert {"conv0_swg", "conv1_pad", "pool0", "conv1"} <= layers.keys()
+    assert layers["conv1_swg"] > 20

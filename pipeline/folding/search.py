@@ -9,8 +9,10 @@ the least II from a bisection over the cycle counts that layers can have at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from pipeline.folding.choice import Fold
 
@@ -71,81 +73,94 @@ def least(space: Space, ii: int, budget: Budget) -> list[Solution]:
 
     Empty if there is none. Ascending in LUT.
     """
-    labels: dict[int, list[_Label]] = {}
-    for i, options in enumerate(space.options):
-        labels = _extend(space, i, [o for o in options if o.cycles <= ii], labels, budget)
-    final = _pareto([label for front in labels.values() for label in front])
-    return [_solution(label) for label in final]
+    labels = _Labels(space, ii, budget)
+    return [labels.solution(bram18) for bram18 in labels.pareto()]
 
 
-@dataclass(frozen=True)
-class _Label:
-    lut: int
-    bram18: int
-    option: Option
-    before: _Label | None
+class _Labels:
+    """The dynamic program's labels: for each number of RAMB18 the least LUTs that reach it.
 
+    After every layer there is an array by output lanes, and before it one by input lanes; what led
+    to a label is found again from the numbers themselves, which are whole and so compare exactly.
+    """
 
-def _extend(
-    space: Space,
-    i: int,
-    options: Sequence[Option],
-    labels: dict[int, list[_Label]],
-    budget: Budget,
-) -> dict[int, list[_Label]]:
-    """Labels after layer i, by its output lanes."""
-    by_input: dict[int, list[Option]] = {}
-    for option in options:
-        by_input.setdefault(option.input_lanes, []).append(option)
-    found: dict[int, list[_Label]] = {}
-    for lanes, group in by_input.items():
+    def __init__(self, space: Space, ii: int, budget: Budget) -> None:
+        self.space = space
+        self.options = [
+            [option for option in options if option.cycles <= ii] for options in space.options
+        ]
+        most = sum(max((o.bram18 for o in options), default=0) for options in self.options)
+        self.size = int(min(budget.bram18, most)) + 1
+        self.before: list[dict[int, np.ndarray]] = []
+        self.after: list[dict[int, np.ndarray]] = []
+        for i, options in enumerate(self.options):
+            self.before.append(self._reached(i, {o.input_lanes for o in options}, budget))
+            self.after.append(self._extended(i, budget))
+        ends = list(self.after[-1].values())
+        self.total: np.ndarray = np.min(ends, axis=0) if ends else np.full(self.size, np.inf)
+
+    def _reached(self, i: int, lanes: set[int], budget: Budget) -> dict[int, np.ndarray]:
+        """Least LUTs to arrive at layer i, its junction paid, by input lanes."""
         if i == 0:
-            fits = lanes * space.element_bits <= budget.input_bits
-            reaching: list[tuple[int, int, _Label | None]] = [(0, 0, None)] if fits else []
-        else:
-            reaching = _reaching(space, i, lanes, labels)
-        for lut, bram18, before in reaching:
-            for option in group:
-                label = _Label(lut + option.lut, bram18 + option.bram18, option, before)
-                if label.lut <= budget.lut and label.bram18 <= budget.bram18:
-                    found.setdefault(option.output_lanes, []).append(label)
-    return {lanes: _pareto(front) for lanes, front in found.items()}
+            start = np.full(self.size, np.inf)
+            start[:1] = 0
+            bits = self.space.element_bits
+            return {n: start for n in lanes if n * bits <= budget.input_bits}
+        if not self.after[i - 1]:
+            return {}
+        producers = np.array(list(self.after[i - 1].values()))
+        found = {}
+        for n in lanes:
+            paid = [self.space.junction(i, before, n) for before in self.after[i - 1]]
+            found[n] = (producers + np.array(paid)[:, None]).min(axis=0)
+        return found
 
+    def _extended(self, i: int, budget: Budget) -> dict[int, np.ndarray]:
+        found: dict[int, np.ndarray] = {}
+        for option in self.options[i]:
+            reached = self.before[i].get(option.input_lanes)
+            if reached is None or option.bram18 >= self.size:
+                continue
+            label = found.setdefault(option.output_lanes, np.full(self.size, np.inf))
+            part = label[option.bram18 :]
+            np.minimum(part, reached[: self.size - option.bram18] + option.lut, out=part)
+        for label in found.values():
+            label[label > budget.lut] = np.inf
+        return {lanes: label for lanes, label in found.items() if np.isfinite(label).any()}
 
-def _reaching(
-    space: Space, i: int, lanes: int, labels: dict[int, list[_Label]]
-) -> list[tuple[int, int, _Label | None]]:
-    """The Pareto set of ways to arrive at layer i with `lanes` input lanes, junction paid."""
-    ways = [
-        (label.lut + space.junction(i, before, lanes), label.bram18, label)
-        for before, front in labels.items()
-        for label in front
-    ]
-    ways.sort(key=lambda way: way[:2])
-    kept: list[tuple[int, int, _Label | None]] = []
-    for way in ways:
-        if not kept or way[1] < kept[-1][1]:
-            kept.append(way)
-    return kept
+    def pareto(self) -> list[int]:
+        """RAMB18 counts of which no lower one has as few LUTs, ascending in LUT."""
+        below = np.minimum.accumulate(np.concatenate([[np.inf], self.total[:-1]]))
+        found: list[int] = np.flatnonzero(self.total < below).tolist()
+        return found[::-1]
 
-
-def _pareto(labels: list[_Label]) -> list[_Label]:
-    kept: list[_Label] = []
-    for label in sorted(labels, key=lambda label: (label.lut, label.bram18)):
-        if not kept or label.bram18 < kept[-1].bram18:
-            kept.append(label)
-    return kept
-
-
-def _solution(label: _Label) -> Solution:
-    choice: list[Option] = []
-    step: _Label | None = label
-    while step is not None:
-        choice.append(step.option)
-        step = step.before
-    choice.reverse()
-    ii = max(option.cycles for option in choice)
-    return Solution(tuple(choice), ii, label.lut, label.bram18)
+    def solution(self, bram18: int) -> Solution:
+        """The choice behind the label of `bram18` at the end."""
+        lut = self.total[bram18]
+        choice: list[Option] = []
+        lanes, left, value = None, bram18, lut
+        for i in reversed(range(len(self.options))):
+            option = next(
+                o
+                for o in self.options[i]
+                if o.bram18 <= left
+                and (lanes is None or o.output_lanes == lanes)
+                and o.input_lanes in self.before[i]
+                and self.before[i][o.input_lanes][left - o.bram18] + o.lut == value
+            )
+            choice.append(option)
+            left, value = left - option.bram18, value - option.lut
+            if i:
+                lanes, paid = next(
+                    (before, paid)
+                    for before, label in self.after[i - 1].items()
+                    if label[left] + (paid := self.space.junction(i, before, option.input_lanes))
+                    == value
+                )
+                value -= paid
+        choice.reverse()
+        ii = max(option.cycles for option in choice)
+        return Solution(tuple(choice), ii, int(lut), bram18)
 
 
 def cheapest(space: Space, ii: int, budget: Budget, board: Budget) -> Solution | None:
@@ -164,7 +179,7 @@ def fastest(space: Space, budget: Budget) -> int | None:
     low, high = 0, len(iis)  # everything before low does not fit, iis[high] fits
     while low < high:
         middle = (low + high) // 2
-        if least(space, iis[middle], budget):
+        if _Labels(space, iis[middle], budget).pareto():
             high = middle
         else:
             low = middle + 1
@@ -231,9 +246,12 @@ def _need_given_rest(space: Space, ii: int, lifted: Budget, need: Need) -> float
 def front(space: Space, budget: Budget) -> list[Solution]:
     """The Pareto front of (II, LUT, BRAM18) in the budget, ascending in II, then in LUT."""
     found: list[Solution] = []
+    best = np.full(0, np.inf)  # least LUTs of those found, all of a lower II, by RAMB18 at most
     for ii in space.iis():
-        for solution in least(space, ii, budget):
-            # of those found before, all with an II as low, none may be as good in both
-            if not any(s.lut <= solution.lut and s.bram18 <= solution.bram18 for s in found):
-                found.append(solution)
+        labels = _Labels(space, ii, budget)
+        best = np.concatenate([best, np.full(max(0, labels.size - len(best)), np.inf)])
+        best = np.minimum.accumulate(best)
+        new = [b for b in labels.pareto() if labels.total[b] < best[b]]
+        found += [labels.solution(bram18) for bram18 in new]
+        best[new] = labels.total[new]
     return found

@@ -28,7 +28,7 @@ from specs.base import validate
 from specs.network import CnvModel, FcModel, InputSpec
 from tests.rtl import designs
 
-EXAMPLES = 12
+EXAMPLES = 8
 CONVOLUTIONAL_EXAMPLES = 8
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """What is drawn is small, and an attempt takes seconds: shrinking it would take many minutes."""
