@@ -77,14 +77,19 @@ class Residual:
         return self.add(Mvau, name, edge, accumulator=accumulator, **values)
 
     def block(
-        self, name: str, channels: int, stride: int, activations: tuple[str | None, str | None]
+        self,
+        name: str,
+        channels: int,
+        stride: int,
+        activations: tuple[str | None, str | None],
+        inner: str = "UINT3",
     ) -> None:
         """Two convolutions beside a shortcut: nothing if the shape stays, else a convolution."""
         source = self.edge
         ends = [Edge(f"{name}_fork_{k}", source.dtype, source.shape) for k in ("m", "n")]
         self.edges[ends[1].id] = ends[1]
         self.add(Fork, f"{name}_fork", ends[0], copy=ends[1].id)
-        self.conv(f"{name}_conv0", channels, 3, stride, "UINT3")
+        self.conv(f"{name}_conv0", channels, 3, stride, inner)
         first = self.conv(f"{name}_conv1", channels, 3, 1, activations[0])
         self.at = ends[1].id
         if stride > 1 or source.channels != channels:
