@@ -216,9 +216,9 @@ def lut(shape: Shape) -> int:
     """Estimated LUTs of a layer."""
     pe = shape.fold.pe
     if shape.kind == "fork":
-        return 3  # handshakes
+        return 5  # handshakes
     if shape.kind == "add":
-        return 3 + pe * (shape.input_bits + 1)  # a LUT a bit of the sum
+        return 4 + pe * shape.input_bits  # the top bit comes from the carry
     if shape.kind == "sum_pool":
         return 16 + pe * shape.acc_bits + lut_ram_luts(pe * shape.acc_bits, shape.ring)
     pairs = zip(_coefficients()[shape.kind], terms(shape), strict=True)

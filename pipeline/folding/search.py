@@ -192,8 +192,9 @@ class _Chain:
 
     def total(self) -> np.ndarray:
         """Least LUTs at the end, whatever the lanes."""
-        found: np.ndarray = np.full(self.labels.size, np.inf)
-        return np.min([found, *self.after[-1].values()], axis=0)
+        none = np.full(self.labels.size, np.inf)
+        found: np.ndarray = np.min([none, *self.after[-1].values()], axis=0)
+        return found
 
     def _reached(self, i: int, lanes: set[int], producers: Arrays) -> Arrays:
         """Least LUTs to arrive at layer i, its junction paid, by input lanes."""

@@ -167,6 +167,7 @@ class _Builder:
         low, high = (sum(getattr(end.dtype, side) for end in ends) for side in ("min", "max"))
         self.at = ends[0].id
         dtype = DataType.smallest(low, high)
+        assert join is not None, "found above"
         self._add(Add, f"{name}_sum", dtype, ends[0].shape, [join], other=ends[1].id)
         return str(join.output[0])
 

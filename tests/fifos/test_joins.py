@@ -31,6 +31,6 @@ def test_depths_of_branches_keep_the_ii_and_never_get_stuck(tmp_path: Path, cach
     for stalls in designs.STALLS[1:]:
         designs.require_exact(model, graph, batch[:8], stalls)
     short = designs.build(graph, folding, tmp_path / "short", cache, {**depths, "block0_fork_n": 8})
-    for stalls in designs.STALLS:
+    for pattern in designs.STALLS:
         with pytest.raises(StuckError, match="no stream moved"):
-            short.run(batch[:8], stalls=stalls)
+            short.run(batch[:8], stalls=pattern)

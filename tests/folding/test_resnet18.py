@@ -1,16 +1,13 @@
 """resnet18_4w4a at full width: what no supported board can hold, and what a larger one does."""
 
-import importlib
 import time
 
-import numpy as np
 import pytest
 
 from pipeline.errors import DoesNotFit
 from pipeline.folding import choice, costs, search
 from pipeline.folding.search import Budget, Space
-from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Mvau, SumPool, Threshold
+from pipeline.hardware.graph import HardwareGraph
 from tests.hardware.residual import Residual
 
 SECONDS = 60
@@ -56,3 +53,17 @@ def test_it_does_not_fit_and_the_figures_are_told(
     with pytest.raises(DoesNotFit, match=r"not even the slowest .* [\d,]+ .* needed, [\d,]+ there"):
         search(space, budget, board, 100.0, None)
     assert time.process_time() - begun < SECONDS
+
+
+def test_a_larger_board_takes_it(graph: HardwareGraph, space: Space) -> None:
+    budget, board = budgets(400_000, 2_000, 128)
+    solution, certificate = search(space, budget, board, 100.0, 20.0)
+    folding = {x: option.fold for x, option in zip(space.layers, solution.choice, strict=True)}
+    choice.check(graph, folding)
+    cycles = [
+        choice.cycles(layer, folding[layer.id], graph.edges[layer.input]) for layer in graph.layers
+    ]
+    assert max(cycles) == solution.ii <= 5_000_000
+    assert solution.lut <= budget.lut
+    assert solution.bram18 <= budget.bram18
+    assert "both ways between a fork and a join" in certificate["proof"]

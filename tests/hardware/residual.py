@@ -124,8 +124,9 @@ class Residual:
         )
         label = DataType.smallest(0, classes - 1)
         self.add(LabelSelect, "label_select", Edge("label_select_out", label, (1,)))
-        shape = self.edges["image"].shape
-        graph = HardwareGraph("residual", InputSpec(shape=shape), self.edges, tuple(self.layers))
+        height, width, channels = self.edges["image"].shape
+        contract = InputSpec(shape=(height, width, channels))
+        graph = HardwareGraph("residual", contract, self.edges, tuple(self.layers))
         graph.check()
         return graph
 
