@@ -175,8 +175,10 @@ class _Chain:
         self.labels, self.layers, self.lanes = labels, layers, lanes
         self.before: list[Arrays] = []
         self.after: list[Arrays] = []
+        self.ends: dict[tuple[int, int], tuple[Arrays, Arrays]] = {}
+        """By position of a join and lanes of its fork: the labels at the ends of both ways."""
         self.ways: dict[tuple[int, int], tuple[_Chain, _Chain]] = {}
-        """By position and lanes of the fork: the two ways to the join there."""
+        """Those ways themselves, made again when a choice is asked for: they take far more room."""
         for k, i in enumerate(layers):
             wanted = {option.input_lanes for option in labels.options[i]}
             if not k:
@@ -206,21 +208,26 @@ class _Chain:
         assert space.second is not None, "a space with joins has junctions of second inputs"
         found: Arrays = {}
         for width, label in self.after[k - 1].items():
-            begun = np.full(self.labels.size, np.inf)
-            begun[0] = 0
-            ways = [_Chain(self.labels, way, {width: begun}, width) for way in block.ways]
-            if not all(way.after[-1] for way in ways):
+            arrived = [way.after[-1] for way in self._made(block, width)]
+            if not all(arrived):
                 continue
-            self.ways[k, width] = (ways[0], ways[1])
+            self.ends[k, width] = (arrived[0], arrived[1])
             ends = [
-                _paid(junction, i, lanes, way.after[-1])
-                for junction, way in zip((space.junction, space.second), ways, strict=True)
+                _paid(junction, i, lanes, end)
+                for junction, end in zip((space.junction, space.second), arrived, strict=True)
             ]
             for n in lanes:
                 both = _added(ends[0][n], ends[1][n], self.labels.budget.lut)
                 met = _added(label, both, self.labels.budget.lut)
                 found[n] = np.minimum(found[n], met) if n in found else met
         return found
+
+    def _made(self, block: Block, width: int) -> tuple[_Chain, _Chain]:
+        """Both ways behind a fork of `width` lanes."""
+        begun = np.full(self.labels.size, np.inf)
+        begun[0] = 0
+        first, second = (_Chain(self.labels, way, {width: begun}, width) for way in block.ways)
+        return first, second
 
     def _extended(self, i: int, before: Arrays) -> Arrays:
         found: Arrays = {}
@@ -273,12 +280,11 @@ class _Chain:
         junctions = (space.junction, space.second)
         limit = self.labels.budget.lut
         for width, label in self.after[k - 1].items():
-            if (k, width) not in self.ways:
+            if (k, width) not in self.ends:
                 continue
-            ways = self.ways[k, width]
             ends = [
-                _paid(junction, i, {n}, way.after[-1])[n]
-                for junction, way in zip(junctions, ways, strict=True)
+                _paid(junction, i, {n}, end)[n]
+                for junction, end in zip(junctions, self.ends[k, width], strict=True)
             ]
             both = _added(ends[0], ends[1], limit)
             parts = np.flatnonzero(label[: left + 1] + both[left::-1] == value)
@@ -287,6 +293,9 @@ class _Chain:
             at = int(parts[0])
             rest, sum_of_both = left - at, both[left - at]
             first = int(np.flatnonzero(ends[0][: rest + 1] + ends[1][rest::-1] == sum_of_both)[0])
+            if (k, width) not in self.ways:
+                self.ways[k, width] = self._made(self.labels.blocks[i], width)
+            ways = self.ways[k, width]
             for junction, way, end, count in zip(
                 junctions, ways, ends, (first, rest - first), strict=True
             ):
