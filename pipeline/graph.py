@@ -16,6 +16,7 @@ STAGES = (
         "pipeline.data",
         reads=("dataset", "data_files"),
         shows=("train_images", "test_images"),
+        version=2,
     ),
     Stage(
         "train",
@@ -44,6 +45,7 @@ STAGES = (
         reads=("network.name", "network.input"),
         memory_mib=2048,
         shows=("equal", "accuracy"),
+        version=2,
     ),
     Stage(
         "fold",
@@ -60,6 +62,7 @@ STAGES = (
             "target.clock_mhz",
         ),
         shows=("ii", "fps", "lut", "bram36"),
+        version=2,
     ),
     Stage(
         "fifos",
@@ -68,6 +71,7 @@ STAGES = (
         needs=("streamline", "fold"),
         memory_mib=2048,
         shows=("ii", "fifo_bits"),
+        version=2,
     ),
     Stage(
         "rtl",
@@ -75,6 +79,7 @@ STAGES = (
         "pipeline.rtl",
         needs=("streamline", "fold", "fifos"),
         shows=("modules", "memory_bits"),
+        version=2,
     ),
     Stage(
         "simulate",
@@ -84,6 +89,7 @@ STAGES = (
         reads=("target.clock_mhz",),
         memory_mib=2048,
         shows=("bit_exact", "ii", "latency", "mutants"),
+        version=2,
     ),
     Stage(
         "synth",

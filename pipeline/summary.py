@@ -105,14 +105,14 @@ def _resources(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
 
 def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
     simulated = metrics["simulate"]
-    traced = simulated["traced"].value
     yield _row("bit-exact", simulated["bit_exact"], "labels, end to end")
     yield _row(
         "bit-exact, every stream",
         simulated["streams"],
-        f"without stalls and with {simulated['stall_patterns'].value} patterns of them",
+        f"without stalls; {simulated['stalled'].value} with {simulated['stall_patterns'].value} "
+        "patterns of them",
     )
-    yield _row("mutants caught", simulated["mutants"], f"on {traced} images")
+    yield _row("mutants caught", simulated["mutants"], "each in its own layer")
 
 
 def _short(path: Path) -> str:
