@@ -2,11 +2,17 @@
 
 One model with deep FIFOs is compiled; the search lowers their limits at run time, so that a trial
 costs a run and no compilation.
+
+Where ways join, the FIFO of the shorter one must hold what the longer one keeps under way, or the
+fork waits for the join and the join for the fork. Whether that happens depends on no stall: each
+layer decides by what is in its streams, never by when it came, so that a network of given depths
+gets stuck under every timing or under none. A trial that ends has shown that its depths cannot.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,11 +22,11 @@ from pipeline.errors import VerificationError
 from pipeline.folding import choice
 from pipeline.folding.choice import Folding
 from pipeline.hardware import graph as hardware
-from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.graph import Add, Fork, HardwareGraph
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import generate
 from pipeline.rtl.streams import links
-from pipeline.simulation.verilator import Model, build_model
+from pipeline.simulation.verilator import Model, StuckError, build_model
 
 IMAGES = 24
 LEAST_IMAGES = 12
@@ -28,7 +34,9 @@ LEAST_IMAGES = 12
 CYCLES = 400_000
 """Of a trial: as many images as that makes, within the bounds above."""
 DEEPEST = 2048
-"""Beats that a FIFO may have at most."""
+"""Beats that a FIFO may have at most, but between a fork and a join."""
+BRANCH_IMAGES = 4
+"""Images that the ends of a branch can hold: more than are under way on the other."""
 Depths = dict[str, int]
 
 
@@ -61,12 +69,13 @@ def size(
 ) -> tuple[Depths, int | float]:
     """Depths by edge id, and the II they give."""
     joined = links(graph, folding)
-    inner = [layer.output for layer in graph.layers[:-1]]
+    inner = [edge for layer in graph.layers for edge in layer.outputs if edge != graph.sink.id]
+    image = {edge: -(-joined[edge].edge.elements // joined[edge].fifo_lanes) for edge in inner}
     # an image and the one behind it: a dense layer takes the first before it asks for the second
-    deep = {
-        edge: min(2 * -(-joined[edge].edge.elements // joined[edge].fifo_lanes) + 2, DEEPEST)
-        for edge in inner
-    }
+    deep = {edge: min(2 * image[edge] + 2, DEEPEST) for edge in inner}
+    for layer in graph.layers:
+        ends = {Fork: layer.outputs, Add: layer.inputs}.get(type(layer), ())
+        deep |= {edge: BRANCH_IMAGES * image[edge] for edge in ends if edge in image}
     trial = _Trial(graph, folding, images, work, cache)
     progress("compiling with deep FIFOs")
     model = trial.model(deep)
@@ -76,12 +85,12 @@ def size(
     ii = result.interval()
     if ii > predicted:
         raise VerificationError(
-            f"fifos: II is {ii} cycles with FIFOs of two images or {DEEPEST} beats each, "
-            f"{predicted} were predicted"
+            f"fifos: II is {ii} cycles with FIFOs of two images or {DEEPEST} beats each "
+            f"({BRANCH_IMAGES} images between a fork and a join), {predicted} were predicted"
         )
 
     def keeps(limits: Mapping[str, int]) -> bool:
-        return model.run(images, fifo_limits=limits).interval() <= ii
+        return _interval(model, images, limits) <= ii
 
     # one more than it ever held: a full FIFO takes nothing, even in a cycle in which it gives
     start = {edge: min(deep[edge], peak + 1) for edge, peak in result.peaks.items()}
@@ -130,6 +139,16 @@ def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:
     return depths
 
 
+def _interval(
+    model: Model, images: np.ndarray, limits: Mapping[str, int] | None = None
+) -> int | float:
+    """The II; infinite if the network gets stuck."""
+    try:
+        return model.run(images, fifo_limits=limits).interval()
+    except StuckError:
+        return math.inf
+
+
 class _Trial:
     """Models of the same network with different depths."""
 
@@ -142,7 +161,7 @@ class _Trial:
 
     def interval(self, depths: Depths) -> int | float:
         """The II with exactly these depths; 0 is no FIFO, which no run-time limit can stand for."""
-        return self.model(depths).run(self.images).interval()
+        return _interval(self.model(depths), self.images)
 
     def model(self, depths: Depths) -> Model:
         self.built += 1

@@ -121,7 +121,32 @@ class CnvModel(Spec):
         return height, width, channels
 
 
-Model = Annotated[FcModel | CnvModel, Field(discriminator="family")]
+class ResNetModel(Spec):
+    """Residual network as in Brevitas' examples: a convolution, stages of blocks, a classifier.
+
+    Stage i has `blocks[i]` blocks of width * 2**i channels; all but the first begin with stride 2.
+    The input is an integer image as it is, without a quantiser of its own.
+    """
+
+    family: Literal["resnet"]
+    width: int = Field(default=64, ge=1, le=1024)
+    blocks: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=6)
+    ] = (2, 2, 2, 2)
+    classes: int = Field(default=10, ge=2, le=1024)
+    weight_bits: int = Field(ge=2, le=8)
+    activation_bits: int = Field(ge=2, le=8)
+    first_weight_bits: int = Field(default=8, ge=2, le=8)
+    classifier_weight_bits: int = Field(default=8, ge=2, le=8)
+
+    def feature_map(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Height, width and channels in front of the average pool, for images of `shape`."""
+        halvings = len(self.blocks) - 1
+        height, width = (-(-size // (1 << halvings)) for size in shape[:2])
+        return height, width, self.width << halvings
+
+
+Model = Annotated[FcModel | CnvModel | ResNetModel, Field(discriminator="family")]
 
 
 class TrainingSpec(Spec):
@@ -173,4 +198,14 @@ class NetworkSpec(Spec):
     def _images_suit_the_model(self) -> Self:
         if isinstance(self.model, CnvModel):
             self.model.feature_map(self.input.shape)
+        if isinstance(self.model, ResNetModel):
+            height, width, _ = self.model.feature_map(self.input.shape)
+            if height != width:
+                raise ValueError(
+                    f"input.shape: the average pool takes a square, not {height}x{width}"
+                )
+            if self.input.mean:
+                raise ValueError(
+                    "input.mean: a resnet pads its images with zeros, which must be black: use 0"
+                )
         return self

@@ -112,6 +112,7 @@ def _certificate(
 ) -> dict[str, Any]:
     """A reader can check it: the next faster II there is, and what it lacks."""
     faster = [ii for ii in space.iis() if ii < best]
+    way = "graph, which adds both ways between a fork and a join" if space.joins else "chain"
     bound: dict[str, Any] = {"least_ii": best}
     if faster:
         bound["next_faster_ii"] = faster[-1]
@@ -144,7 +145,7 @@ def _certificate(
         "bound": bound,
         "proof": (
             "For a bound on the II the Pareto set of (LUT, BRAM18) over all foldings searched "
-            "comes from a dynamic program along the chain. That none of it is in the budget at "
+            f"comes from a dynamic program along the {way}. That none of it is in the budget at "
             "next_faster_ii, and that a lower bound only takes foldings away, make least_ii "
             "optimal for the cost model; that the solution is the cheapest of the set at its own "
             "bound makes its cost optimal."

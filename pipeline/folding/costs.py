@@ -35,6 +35,7 @@ from pipeline.folding.memories import (
 )
 from pipeline.folding.search import Option, Space
 from pipeline.folding.windows import swg_depth
+from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import (
     Edge,
     HardwareGraph,
@@ -42,6 +43,7 @@ from pipeline.hardware.graph import (
     MaxPool,
     Mvau,
     SlidingWindow,
+    SumPool,
     Threshold,
 )
 
@@ -54,8 +56,9 @@ LEAST_BLOCK_DEPTH = 64
 class Shape:
     """What the cost of a layer depends on.
 
-    acc_bits: of the values that thresholds meet, or labels are selected from. shared: all channels
-    have the same thresholds, which are kept once. ring: words of a window's memory.
+    acc_bits: of the values that thresholds meet, labels are selected from, or of sums. shared: all
+    channels have the same thresholds, which are kept once. ring: words of a window's or a pool's
+    memory.
     """
 
     kind: str
@@ -116,7 +119,7 @@ def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
             False,
             fold,
         )
-    steps, shared, ring = 0, False, 0
+    steps, shared, ring, acc_bits = 0, False, 0, bits
     if isinstance(layer, Threshold):
         steps, shared = layer.thresholds.shape[1], shares_thresholds(layer.thresholds)
     if isinstance(layer, SlidingWindow):
@@ -129,7 +132,12 @@ def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
         )
     if isinstance(layer, MaxPool):
         ring = source.shape[1] // layer.kernel[1] * (channels // fold.pe)
-    return Shape(layer.kind, bits, 0, False, channels, channels, steps, bits, shared, fold, ring)
+    if isinstance(layer, SumPool):
+        ring = channels // fold.pe
+        acc_bits = DataType.smallest(*replace(layer, shift=0).range(source)).bits
+    return Shape(
+        layer.kind, bits, 0, False, channels, channels, steps, acc_bits, shared, fold, ring
+    )
 
 
 def bram18(shape: Shape) -> int:
@@ -206,6 +214,13 @@ def _level_terms(shape: Shape) -> list[float]:
 
 def lut(shape: Shape) -> int:
     """Estimated LUTs of a layer."""
+    pe = shape.fold.pe
+    if shape.kind == "fork":
+        return 5  # handshakes
+    if shape.kind == "add":
+        return 4 + pe * shape.input_bits  # the top bit comes from the carry
+    if shape.kind == "sum_pool":
+        return 16 + pe * shape.acc_bits + lut_ram_luts(pe * shape.acc_bits, shape.ring)
     pairs = zip(_coefficients()[shape.kind], terms(shape), strict=True)
     return round(sum(coefficient * term for coefficient, term in pairs))
 
@@ -282,9 +297,12 @@ def divisors(number: int) -> list[int]:
 
 
 def space(graph: HardwareGraph) -> Space:
-    """The design space of a graph whose layers form a chain."""
+    """The design space of a graph: a chain of layers and of blocks between a fork and a join."""
     layers = graph.layers
     bits = [graph.edges[layer.input].dtype.bits for layer in layers]
+    other = [graph.edges[layer.inputs[-1]].dtype.bits for layer in layers]
+    writer = {edge: i for i, layer in enumerate(layers) for edge in layer.outputs}
+    before = tuple(tuple(writer[e] for e in layer.inputs if e in writer) for layer in layers)
     return Space(
         tuple(layer.id for layer in layers),
         tuple(
@@ -293,4 +311,6 @@ def space(graph: HardwareGraph) -> Space:
         ),
         lambda i, producer, consumer: junction_luts(bits[i], producer, consumer),
         graph.source.dtype.bits,
+        before,
+        lambda i, producer, consumer: junction_luts(other[i], producer, consumer),
     )

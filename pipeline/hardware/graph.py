@@ -7,6 +7,7 @@ Shapes are those of one image, channels innermost (NHWC).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,10 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One node of the graph. `finn_names`: the FINN nodes before specialisation it stands for."""
+    """One node of the graph. `finn_names`: the FINN nodes before specialisation it stands for.
+
+    input, output: edge ids; of a layer with several, the first. `inputs`, `outputs`: all of them.
+    """
 
     kind: ClassVar[str]
     arrays: ClassVar[tuple[str, ...]] = ()
@@ -55,8 +59,19 @@ class Layer:
     output: str
     finn_names: tuple[str, ...] = ()
 
-    def check(self, source: Edge, target: Edge) -> Iterator[str]:
-        """Yields what is inconsistent with the edges it stands between."""
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.output,)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        """Yields what is inconsistent with the edges it stands between.
+
+        others: the edges of further inputs, then of further outputs.
+        """
         yield from ()
 
 
@@ -88,7 +103,7 @@ class Threshold(Layer):
     thresholds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int64))
     offset: int = 0
 
-    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if source.shape != target.shape:
             yield f"input shape {source.shape} differs from output shape {target.shape}"
         yield from _check_thresholds(self.thresholds, self.offset, source.channels, target)
@@ -100,20 +115,22 @@ class Mvau(Layer):
 
     weights: int64 [MH, MW], logical values of `weight_dtype` (BIPOLAR: -1/+1, never bit codes).
     popcount True (BIPOLAR x BIPOLAR only, "XNOR"): acc = #{i : w[i] == x[i]} = (MW + w.x) / 2,
-    a UINT; else acc = w.x. `accumulator` holds every reachable acc and every threshold.
+    a UINT; else acc = w.x + bias. `accumulator` holds every reachable acc and every threshold.
+    bias: int64 [MH]; None: zero.
     thresholds: int64 [MH, T] on acc, y as in `Threshold`; None: the output is acc itself.
     The input is one vector of MW channels for each of the output; or MW is all of a feature map,
     read as it streams (row by row, channels innermost): a dense layer behind convolutions.
     """
 
     kind: ClassVar[str] = "mvau"
-    arrays: ClassVar[tuple[str, ...]] = ("weights", "thresholds")
+    arrays: ClassVar[tuple[str, ...]] = ("weights", "thresholds", "bias")
     weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     weight_dtype: DataType = BIPOLAR
     accumulator: DataType = BIPOLAR
     popcount: bool = False
     thresholds: np.ndarray | None = None
     offset: int = 0
+    bias: np.ndarray | None = None
 
     @property
     def mh(self) -> int:
@@ -127,9 +144,9 @@ class Mvau(Layer):
         """Least and greatest acc over all inputs of datatype `source`, from the actual weights."""
         if self.popcount:
             return 0, self.mw
-        return accumulator_range(self.weights, source)
+        return accumulator_range(self.weights, source, self.bias)
 
-    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if self.weights.ndim != 2 or self.weights.size == 0:
             yield f"weights have shape {self.weights.shape}, not (MH, MW)"
             return
@@ -144,6 +161,9 @@ class Mvau(Layer):
             yield f"weights are not all {self.weight_dtype.name}"
         if self.popcount and not (self.weight_dtype.bipolar and source.dtype.bipolar):
             yield "popcount needs BIPOLAR weights and a BIPOLAR input"
+        if self.bias is not None and (self.popcount or self.bias.shape != (self.mh,)):
+            yield f"bias has shape {self.bias.shape}, not ({self.mh},) without popcount"
+            return
         low, high = self.accumulator_range(source.dtype)
         if low < self.accumulator.min or high > self.accumulator.max:
             yield f"accumulators reach {low}..{high}, more than {self.accumulator.name} holds"
@@ -162,7 +182,7 @@ class LabelSelect(Layer):
 
     kind: ClassVar[str] = "label_select"
 
-    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if target.shape != (1,):
             yield f"output shape is {target.shape}, not (1,)"
         if target.dtype.signed or target.dtype.max < source.channels - 1:
@@ -185,7 +205,7 @@ class SlidingWindow(Layer):
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
 
-    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if len(source.shape) != 3 or min(*self.kernel, *self.stride) < 1:
             yield f"a window of {self.kernel}, stride {self.stride} over the shape {source.shape}"
             return
@@ -207,7 +227,7 @@ class Pad(Layer):
     rows: Pair = (0, 0)
     columns: Pair = (0, 0)
 
-    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if len(source.shape) != 3 or min(*self.rows, *self.columns) < 0:
             yield f"rows {self.rows} and columns {self.columns} around the shape {source.shape}"
             return
@@ -229,7 +249,7 @@ class MaxPool(Layer):
     kind: ClassVar[str] = "max_pool"
     kernel: Pair = (1, 1)
 
-    def check(self, source: Edge, target: Edge) -> Iterator[str]:
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if len(source.shape) != 3 or min(self.kernel) < 1:
             yield f"a window of {self.kernel} over the shape {source.shape}"
             return
@@ -241,8 +261,77 @@ class MaxPool(Layer):
             yield f"{source.dtype.name} becomes {target.dtype.name}"
 
 
+@dataclass(frozen=True, eq=False)
+class SumPool(Layer):
+    """Sum of a whole feature map by channel, shifted right: [H, W, C] -> [1, 1, C].
+
+    y = floor(sum / 2**shift): an average, or a multiple of it.
+    """
+
+    kind: ClassVar[str] = "sum_pool"
+    shift: int = 0
+
+    def range(self, source: Edge) -> tuple[int, int]:
+        """Least and greatest output."""
+        ends = source.dtype.min, source.dtype.max
+        low, high = (end * source.vectors >> self.shift for end in ends)
+        return low, high
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or target.shape != (1, 1, source.channels):
+            yield f"shape {source.shape} becomes {target.shape}, not (1, 1, channels)"
+            return
+        if source.dtype.bipolar or self.shift < 0:
+            yield f"{source.dtype.name} shifted by {self.shift}; BIPOLAR is not summed"
+        yield from _check_range(self.range(source), target)
+
+
+@dataclass(frozen=True, eq=False)
+class Fork(Layer):
+    """The input on two outputs."""
+
+    kind: ClassVar[str] = "fork"
+    copy: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.output, self.copy)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        for edge in (target, *others):
+            if (edge.dtype, edge.shape) != (source.dtype, source.shape):
+                yield f"{edge.id} is not what {source.id} is: {source.dtype.name} {source.shape}"
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Layer):
+    """Sum of two inputs of one shape, element by element; neither is BIPOLAR."""
+
+    kind: ClassVar[str] = "add"
+    other: str = ""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input, self.other)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        sources = (source, *others)
+        if any(edge.shape != target.shape for edge in sources):
+            yield f"shapes {[edge.shape for edge in sources]} become {target.shape}"
+        if any(edge.dtype.bipolar for edge in sources):
+            yield "a BIPOLAR input, which is not added"
+        ends = (sum(edge.dtype.min for edge in sources), sum(edge.dtype.max for edge in sources))
+        yield from _check_range(ends, target)
+
+
+def _check_range(ends: tuple[int, int], target: Edge) -> Iterator[str]:
+    if target.dtype.bipolar or ends[0] < target.dtype.min or ends[1] > target.dtype.max:
+        yield f"sums reach {ends[0]}..{ends[1]}, more than {target.dtype.name} holds"
+
+
 KINDS: dict[str, type[Layer]] = {
-    cls.kind: cls for cls in (Threshold, Mvau, LabelSelect, SlidingWindow, Pad, MaxPool)
+    cls.kind: cls
+    for cls in (Threshold, Mvau, LabelSelect, SlidingWindow, Pad, MaxPool, SumPool, Fork, Add)
 }
 
 
@@ -255,7 +344,10 @@ class Post:
 
 @dataclass(frozen=True, eq=False)
 class HardwareGraph:
-    """Layers in stream order with the edges between them. Call `check` after building one."""
+    """Layers in stream order with the edges between them. Call `check` after building one.
+
+    A layer comes behind those whose outputs it reads; every edge has one writer and one reader.
+    """
 
     name: str
     input: InputSpec
@@ -279,28 +371,40 @@ class HardwareGraph:
     def check(self) -> None:
         """Raises PipelineError naming every inconsistency of structure, types and values."""
         found: list[str] = []
-        written = {layer.output for layer in self.layers} | {self.layers[0].input}
+        written = Counter([self.layers[0].input])
+        read: Counter[str] = Counter()
         for layer in self.layers:
-            missing = {layer.input, layer.output} - set(self.edges)
+            missing = {*layer.inputs, *layer.outputs} - set(self.edges)
+            unwritten = [name for name in layer.inputs if not written[name]]
             if missing:
                 found.append(f"{layer.id}: no such edge: {', '.join(sorted(missing))}")
-            elif layer.input not in written:
-                found.append(f"{layer.id}: nothing writes its input {layer.input}")
+            elif unwritten:
+                found.append(f"{layer.id}: nothing writes its input {unwritten[0]}")
             else:
-                edges = self.edges[layer.input], self.edges[layer.output]
+                ends = (layer.input, layer.output, *layer.inputs[1:], *layer.outputs[1:])
+                edges = [self.edges[name] for name in ends]
                 found += [f"{layer.id}: {text}" for text in layer.check(*edges)]
+            read.update(layer.inputs)
+            written.update(layer.outputs)
+        for what, counts in (("written", written), ("read", read)):
+            found += [f"{name} is {what} {n} times" for name, n in counts.items() if n > 1]
+        lost = [name for name in written if name not in read and name != self.layers[-1].output]
+        found += [f"nothing reads {name}" for name in lost]
         if len({layer.id for layer in self.layers}) != len(self.layers):
             found.append("two layers share an id")
         if found:
             raise PipelineError(f"hardware graph {self.name}: " + "; ".join(found))
 
 
-def accumulator_range(weights: np.ndarray, source: DataType) -> tuple[int, int]:
-    """Least and greatest w.x over rows of `weights` [MH, MW] and all inputs of type `source`."""
+def accumulator_range(
+    weights: np.ndarray, source: DataType, bias: np.ndarray | None = None
+) -> tuple[int, int]:
+    """Least and greatest w.x + bias over rows of `weights` [MH, MW] and inputs of type `source`."""
     at_min, at_max = weights * source.min, weights * source.max
+    shift: np.ndarray | int = 0 if bias is None else bias
     return (
-        int(np.minimum(at_min, at_max).sum(axis=1).min()),
-        int(np.maximum(at_min, at_max).sum(axis=1).max()),
+        int((np.minimum(at_min, at_max).sum(axis=1) + shift).min()),
+        int((np.maximum(at_min, at_max).sum(axis=1) + shift).max()),
     )
 
 

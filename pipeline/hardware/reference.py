@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import (
+    Add,
     Edge,
+    Fork,
     HardwareGraph,
     LabelSelect,
     Layer,
@@ -17,6 +18,7 @@ from pipeline.hardware.graph import (
     Mvau,
     Pad,
     SlidingWindow,
+    SumPool,
     Threshold,
 )
 
@@ -40,14 +42,18 @@ def run(
     """
     source = graph.source
     streams = {source.id: images.reshape(-1, *source.shape).astype(source.dtype.storage)}
-    unread = Counter(layer.input for layer in graph.layers)
     for layer in graph.layers:
         source, target = graph.edges[layer.input], graph.edges[layer.output]
-        found = _apply(layer, source, target, streams[source.id])
-        streams[target.id] = found.astype(target.dtype.storage, copy=False)
-        unread[source.id] -= 1
-        if keep is not None and source.id not in keep and not unread[source.id]:
-            del streams[source.id]
+        values = [streams[name] for name in layer.inputs]
+        if isinstance(layer, Add):
+            found = values[0].astype(target.dtype.storage) + values[1]
+        else:
+            found = _apply(layer, source, target, values[0])
+        for name in layer.outputs:
+            streams[name] = found.astype(target.dtype.storage, copy=False)
+        for name in layer.inputs:  # which no other layer reads
+            if keep is not None and name not in keep:
+                del streams[name]
     return streams
 
 
@@ -76,6 +82,11 @@ def _apply(layer: Layer, source: Edge, target: Edge, x: np.ndarray) -> np.ndarra
         return strided.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), *target.shape)
     if isinstance(layer, Pad):
         return np.pad(x, ((0, 0), layer.rows, layer.columns, (0, 0)))
+    if isinstance(layer, Fork):
+        return x
+    if isinstance(layer, SumPool):
+        total: np.ndarray = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64) >> layer.shift
+        return total
     if isinstance(layer, MaxPool):
         (high, wide), (rows, columns, channels) = layer.kernel, target.shape
         whole = x[:, : rows * high, : columns * wide]
@@ -87,7 +98,9 @@ def _apply(layer: Layer, source: Edge, target: Edge, x: np.ndarray) -> np.ndarra
 def accumulate(layer: Mvau, source: DataType, x: np.ndarray) -> np.ndarray:
     """Accumulators of `layer` for inputs x [..., MW]: int64 [..., MH]."""
     dot = exact_matmul(x, layer.weights.T, max(abs(source.min), abs(source.max)))
-    return (dot + layer.mw) >> 1 if layer.popcount else dot
+    if layer.popcount:
+        return (dot + layer.mw) >> 1
+    return dot if layer.bias is None else dot + layer.bias
 
 
 def exact_matmul(x: np.ndarray, weights: np.ndarray, greatest: int) -> np.ndarray:
@@ -124,8 +137,10 @@ def _ranks(x: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """How many of `thresholds` [C, T], ascending, are at or below x [..., C]: a binary search."""
     if np.all(thresholds == thresholds[0]):
         return np.searchsorted(thresholds[0], x, side="right")
-    # each channel's values side by side: its search stays in the nearest cache
-    channels = np.ascontiguousarray(x.reshape(-1, x.shape[-1]).T)
+    # each channel's values side by side: its search stays in the nearest cache; a rank may
+    # exceed int8
+    kind = np.promote_types(x.dtype, np.int16)
+    channels = np.array(x.reshape(-1, x.shape[-1]).T, kind, order="C")
     for values, steps in zip(channels, thresholds, strict=True):
         values[:] = np.searchsorted(steps, values, side="right")
     return np.ascontiguousarray(channels.T).reshape(x.shape)

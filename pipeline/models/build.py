@@ -8,10 +8,11 @@ from torch import nn
 
 from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
-from specs.network import CnvModel, FcModel, InputSpec
+from pipeline.models.resnet import ResNet
+from specs.network import CnvModel, FcModel, InputSpec, ResNetModel
 
 
-def build(model: FcModel | CnvModel, contract: InputSpec) -> nn.Module:
+def build(model: FcModel | CnvModel | ResNetModel, contract: InputSpec) -> nn.Module:
     """An untrained module; its weights are drawn from torch's global generator.
 
     It takes float32 [N, C, H, W], what the images mean to the network, and gives the scores of the
@@ -19,6 +20,8 @@ def build(model: FcModel | CnvModel, contract: InputSpec) -> nn.Module:
     """
     if isinstance(model, CnvModel):
         return Cnv(model, contract.shape)
+    if isinstance(model, ResNetModel):
+        return ResNet(model, contract.shape)
     return Fc(
         inputs=prod(contract.shape),
         hidden=model.hidden,

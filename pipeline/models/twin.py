@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
+from pipeline.models.resnet import ResNet
 from pipeline.models.tensor_norm import TensorNorm
 from specs.network import ConvLayer, DenseLayer
 
@@ -54,6 +55,8 @@ def twin(model: nn.Module) -> Twin:
         return FcTwin(model)
     if isinstance(model, Cnv):
         return CnvTwin(model)
+    if isinstance(model, ResNet):
+        return ResNetTwin(model)
     raise TypeError(f"{type(model).__name__} has no training twin")
 
 
@@ -128,6 +131,39 @@ class CnvTwin:
         with torch.no_grad():
             torch._foreach_clamp_min_(self._weights, -1.0)
             torch._foreach_clamp_max_(self._weights, 1.0)
+
+
+class ResNetTwin:
+    """A ResNet as it is: in its convolutions, not between them, the module spends its time."""
+
+    def __init__(self, model: ResNet) -> None:
+        self._model = model
+
+    @property
+    def model(self) -> ResNet:
+        return self._model
+
+    @property
+    def classes(self) -> int:
+        return self._model.spec.classes
+
+    @property
+    def black(self) -> float:
+        return 0.0
+
+    def encode(self, images: Tensor) -> Tensor:
+        return images
+
+    def scores(self, encoded: Tensor) -> Tensor:
+        scores: Tensor = self._model(encoded)
+        return scores
+
+    def backward(self, scores: Tensor, gradient: Tensor) -> None:
+        self._model.zero_grad(set_to_none=True)
+        scores.backward(gradient)
+
+    def after_step(self) -> None:
+        """Nothing: the range of its weights is theirs."""
 
 
 class FcTwin:

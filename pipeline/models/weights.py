@@ -15,7 +15,9 @@ def save_weights(weights: dict[str, Tensor], folder: Path, file: str = _FILE) ->
 
     file: another name than the one that `load_weights` reads.
     """
-    save_file({name: value.contiguous() for name, value in weights.items()}, folder / file)
+    # a parameter that two layers share has two names, which the file knows as two values
+    own = {name: value.contiguous().clone() for name, value in weights.items()}
+    save_file(own, folder / file)
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.errors import PipelineError
 from pipeline.folding.memories import in_block_ram
@@ -14,9 +14,9 @@ from pipeline.rtl.streams import Link
 
 # words that a layer or an edge could well be called and Verilog keeps for itself
 _RESERVED = {
-    "and", "buf", "case", "cell", "clk", "config", "default", "design", "inout", "input", "large",
-    "m_axis", "medium", "module", "not", "or", "output", "real", "reg", "rst_n", "s_axis", "signed",
-    "small", "table", "task", "time", "use", "wire", "xor",
+    "and", "buf", "case", "cell", "clk", "config", "default", "design", "fork", "inout", "input",
+    "join", "large", "m_axis", "medium", "module", "not", "or", "output", "real", "reg", "rst_n",
+    "s_axis", "signed", "small", "table", "task", "time", "use", "wire", "xor",
 }  # fmt: skip
 
 
@@ -63,54 +63,75 @@ def text(
     names: Names,
 ) -> str:
     """Verilog of the top module. `/*verilator public_flat_rd*/` marks what simulation watches."""
-    source, sink = joined[graph.source.id], joined[graph.sink.id]
-    stem = names.edges[source.edge.id]
+    # one of each, but for a layer by itself
+    read = {name for layer in graph.layers for name in layer.inputs}
+    written = {name for layer in graph.layers for name in layer.outputs}
+    sources = [link for name, link in joined.items() if name not in written]
+    sinks = [link for name, link in joined.items() if name not in read]
     lines = [
         f"// Dataflow accelerator for {re.sub(r'[^ -~]', '?', graph.name)}, generated.",
         "// Streams: valid/ready, element 0 in the least significant bits.",
         f"module {TOP} (",
         "    input  clk,",
         "    input  rst_n,  // active low, synchronous",
-        *_ports(source, sink),
+        *_ports(sources, sinks),
         ");",
-        *_wires(stem, source.producer_lanes * source.edge.dtype.bits),
-        f"  assign {stem}_tdata = s_axis_tdata;",
-        f"  assign {stem}_tvalid = s_axis_tvalid;",
-        f"  assign s_axis_tready = {stem}_tready;",
     ]
     ends: dict[str, str] = {}  # by edge: the stem of the wires that its consumer meets
-    ends[source.edge.id], between = _between(source, depths.get(source.edge.id, 0), names)
-    lines += between
+    for port, link in zip(_port_names("s_axis", sources), sources, strict=True):
+        stem = names.edges[link.edge.id]
+        lines += _wires(stem, link.producer_lanes * link.edge.dtype.bits)
+        lines += [
+            f"  assign {stem}_tdata = {port}_tdata;",
+            f"  assign {stem}_tvalid = {port}_tvalid;",
+            f"  assign {port}_tready = {stem}_tready;",
+        ]
+        ends[link.edge.id], between = _between(link, depths.get(link.edge.id, 0), names)
+        lines += between
     for layer in graph.layers:
-        link = joined[layer.output]
-        stem = names.edges[layer.output]
         made = instances[layer.id]
         lines += ["", f"  // ---- {layer.id}: {layer.kind}"]
-        lines += _wires(stem, link.producer_lanes * link.edge.dtype.bits)
+        for name in layer.outputs:
+            link = joined[name]
+            lines += _wires(names.edges[name], link.producer_lanes * link.edge.dtype.bits)
         parameters: dict[str, int | str] = dict(made.parameters)
         for parameter in made.memories:
             parameters[parameter] = f'"{names.memory(layer.id, parameter)}"'
         for parameter in made.banks:
             parameters[parameter] = f'"{names.stem(layer.id, parameter)}"'
-        lines += _instance(made.module, parameters, names.layers[layer.id], ends[layer.input], stem)
-        ends[layer.output], between = _between(link, depths.get(layer.output, 0), names)
-        lines += between
-    stem = ends[sink.edge.id]
-    lines += [
-        "",
-        f"  assign m_axis_tdata = {stem}_tdata;",
-        f"  assign m_axis_tvalid = {stem}_tvalid;",
-        f"  assign {stem}_tready = m_axis_tready;",
-        "endmodule",
+        # a second input is called t, a second output n
+        ports = [
+            *zip("st", (ends[name] for name in layer.inputs), strict=False),
+            *zip("mn", (names.edges[name] for name in layer.outputs), strict=False),
+        ]
+        lines += _instance(made.module, parameters, names.layers[layer.id], ports)
+        for name in layer.outputs:
+            ends[name], between = _between(joined[name], depths.get(name, 0), names)
+            lines += between
+    lines.append("")
+    for port, link in zip(_port_names("m_axis", sinks), sinks, strict=True):
+        stem = ends[link.edge.id]
+        lines += [
+            f"  assign {port}_tdata = {stem}_tdata;",
+            f"  assign {port}_tvalid = {stem}_tvalid;",
+            f"  assign {stem}_tready = {port}_tready;",
+        ]
+    return "\n".join([*lines, "endmodule"]) + "\n"
+
+
+def _port_names(first: str, of: Sequence[Link]) -> list[str]:
+    return [first, *(f"{first}_{k}" for k in range(1, len(of)))]
+
+
+def _ports(sources: Sequence[Link], sinks: Sequence[Link]) -> Iterator[str]:
+    ports = [
+        *zip(_port_names("s_axis", sources), ["input"] * len(sources), sources, strict=True),
+        *zip(_port_names("m_axis", sinks), ["output"] * len(sinks), sinks, strict=True),
     ]
-    return "\n".join(lines) + "\n"
-
-
-def _ports(source: Link, sink: Link) -> Iterator[str]:
-    for name, into, link in (("s_axis", "input", source), ("m_axis", "output", sink)):
+    for name, into, link in ports:
         back = "output" if into == "input" else "input"
         bits = link.producer_lanes * link.edge.dtype.bits
-        comma = "," if into == "input" else ""
+        comma = "" if link is sinks[-1] else ","
         yield f"    // {link.edge.id}: {link.producer_lanes} x {link.edge.dtype.name} a beat"
         yield f"    {into} [{bits - 1}:0] {name}_tdata,"
         yield f"    {into} {name}_tvalid,"
@@ -147,21 +168,22 @@ def _between(link: Link, depth: int, names: Names) -> tuple[str, list[str]]:
         )
     for module, name, parameters, width in stages:
         lines += _wires(f"{name}_out", width, watched=False)
-        lines += _instance(module, parameters, name, stem, f"{name}_out")
+        lines += _instance(module, parameters, name, [("s", stem), ("m", f"{name}_out")])
         stem = f"{name}_out"
     return stem, lines
 
 
 def _instance(
-    module: str, parameters: Mapping[str, int | str], name: str, source: str, target: str
+    module: str, parameters: Mapping[str, int | str], name: str, ports: Sequence[tuple[str, str]]
 ) -> Iterator[str]:
+    """ports: the module's name of a stream, and the stem of the wires that it meets."""
     yield f"  {module} #("
     yield ",\n".join(f"      .{key}({value})" for key, value in parameters.items())
     yield f"  ) {name} ("
     yield "      .clk(clk),"
     yield "      .rst_n(rst_n),"
-    for port, stem in (("s", source), ("m", target)):
+    for port, stem in ports:
         for part in ("tdata", "tvalid", "tready"):
-            comma = "" if (port, part) == ("m", "tready") else ","
+            comma = "" if (port, part) == (ports[-1][0], "tready") else ","
             yield f"      .{port}_{part}({stem}_{part}){comma}"
     yield "  );"

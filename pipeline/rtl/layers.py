@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,9 @@ from pipeline.folding.memories import shares_thresholds
 from pipeline.folding.windows import swg_depth
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import (
+    Add,
     Edge,
+    Fork,
     HardwareGraph,
     LabelSelect,
     Layer,
@@ -24,6 +25,7 @@ from pipeline.hardware.graph import (
     Mvau,
     Pad,
     SlidingWindow,
+    SumPool,
     Threshold,
 )
 from pipeline.rtl.levels import Levels
@@ -49,7 +51,8 @@ class Instance:
 
 def instance(graph: HardwareGraph, layer: Layer, fold: Fold) -> Instance:
     """What stands for `layer` in the design, folded as `fold`."""
-    return EMITTERS[layer.kind](layer, fold, graph.edges[layer.input], graph.edges[layer.output])
+    ends = (layer.input, layer.output, *layer.inputs[1:])
+    return EMITTERS[layer.kind](layer, fold, *(graph.edges[name] for name in ends))
 
 
 def kind_of(dtype: DataType) -> int:
@@ -218,16 +221,56 @@ def _pad(layer: Pad, fold: Fold, source: Edge, target: Edge) -> Instance:
     )
 
 
+def _sum_pool(layer: SumPool, fold: Fold, source: Edge, target: Edge) -> Instance:
+    ends = (source.vectors * source.dtype.min, source.vectors * source.dtype.max)
+    return Instance(
+        "sum_pool",
+        {
+            "PE": fold.pe,
+            "INPUT_BITS": source.dtype.bits,
+            "INPUT_KIND": kind_of(source.dtype),
+            "FOLDS": source.channels // fold.pe,
+            "PIXELS": source.vectors,
+            # the sums of an unsigned input are unsigned
+            "SUM_BITS": DataType.smallest(*ends).bits,
+            "SHIFT": layer.shift,
+            "OUTPUT_BITS": target.dtype.bits,
+        },
+    )
+
+
+def _fork(layer: Fork, fold: Fold, source: Edge, target: Edge) -> Instance:
+    return Instance("fork_stream", {"WIDTH": fold.pe * source.dtype.bits})
+
+
+def _add(layer: Add, fold: Fold, source: Edge, target: Edge, other: Edge) -> Instance:
+    return Instance(
+        "add_streams",
+        {
+            "PE": fold.pe,
+            "S_BITS": source.dtype.bits,
+            "S_SIGNED": int(source.dtype.signed),
+            "T_BITS": other.dtype.bits,
+            "T_SIGNED": int(other.dtype.signed),
+            "OUTPUT_BITS": target.dtype.bits,
+        },
+    )
+
+
 def _offset(offset: int, dtype: DataType) -> int:
     """Code of the least output. BIPOLAR: 0 is -1, whatever the offset."""
     return 0 if dtype.bipolar else offset % (1 << dtype.bits)
 
 
-EMITTERS: dict[str, Callable[[Any, Fold, Edge, Edge], Instance]] = {
+EMITTERS: dict[str, Callable[..., Instance]] = {
     Threshold.kind: _threshold,
     Mvau.kind: _mvau,
     LabelSelect.kind: _label_select,
     SlidingWindow.kind: _swg,
     MaxPool.kind: _max_pool,
     Pad.kind: _pad,
+    SumPool.kind: _sum_pool,
+    Fork.kind: _fork,
+    Add.kind: _add,
 }
+"""From layer, fold and the edges of its input, its output and a second input, if it has one."""

@@ -51,6 +51,11 @@ def weight_memory(layer: Mvau, pe: int, simd: int) -> Memory:
 
 def row_correction(layer: Mvau, source: DataType) -> np.ndarray:
     """acc - (sum of dot_product.v << sum_shift), by row: int64 [MH]. Independent of the input."""
+    correction = _plane_correction(layer, source)
+    return correction if layer.bias is None else correction + layer.bias
+
+
+def _plane_correction(layer: Mvau, source: DataType) -> np.ndarray:
     weights = layer.weights
     if layer.weight_dtype.bipolar:
         if source.bipolar:

@@ -43,14 +43,18 @@ class Link:
 
 def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
     """By edge id, in stream order. The top's ports have the lanes of the layer they meet."""
-    consumers, producers, bursty = {}, {}, set()
+    consumers: dict[str, int] = {}
+    producers: dict[str, int] = {}
+    bursty = set()
     for layer in graph.layers:
-        consumers[layer.input] = input_lanes(layer, folding[layer.id])
+        consumers |= dict.fromkeys(layer.inputs, input_lanes(layer, folding[layer.id]))
         if isinstance(layer, Pad | SlidingWindow):
             bursty.add(layer.input)
-        producers[layer.output] = output_lanes(layer, folding[layer.id])
+        producers |= dict.fromkeys(layer.outputs, output_lanes(layer, folding[layer.id]))
     found = {}
-    for name in dict.fromkeys([graph.source.id, *(layer.output for layer in graph.layers)]):
+    for name in dict.fromkeys(
+        name for layer in graph.layers for name in (*layer.inputs, *layer.outputs)
+    ):
         edge = graph.edges[name]
         producer = producers.get(name, consumers.get(name, 1))
         consumer = consumers.get(name, producer)

@@ -18,6 +18,10 @@ from pipeline.tools import run_tool
 NO_LIMIT = 1 << 62
 
 
+class StuckError(VerificationError):
+    """A run did not end: no stream moved any more, or it took too many cycles."""
+
+
 @dataclass(frozen=True)
 class Stalls:
     """Random stalls; the same seed gives the same ones.
@@ -89,8 +93,8 @@ class Model:
         files are read from instead of the design's folder. trace: images whose every stream is
         kept. patience: cycles without a handshake on any stream that count as a deadlock.
 
-        Raises VerificationError on a deadlock or after `most_cycles`, naming the stuck streams;
-        with `trace`, also where a beat does not hold until it is taken.
+        Raises StuckError on a deadlock or after `most_cycles`, naming the stuck streams; with
+        `trace`, VerificationError where a beat does not hold until it is taken.
         """
         source = self.design.stream(self.design.input)
         images = np.asarray(images).reshape(-1, *source.shape)
@@ -130,7 +134,7 @@ class Model:
         lines = [line.split() for line in (folder / "result.txt").read_text().splitlines()]
         values = {line[0]: int(line[1]) for line in lines if line[0] not in ("stream", "peak")}
         if not values["finished"]:
-            raise VerificationError(_stuck(values, lines))
+            raise StuckError(_stuck(values, lines))
         broken = [f"{line[1]} in cycle {line[5]}" for line in lines if line[5:] and line[5] != "-1"]
         if broken:
             raise VerificationError(

@@ -16,7 +16,9 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import BIPOLAR, DataType
 from pipeline.hardware.graph import (
+    Add,
     Edge,
+    Fork,
     HardwareGraph,
     LabelSelect,
     Layer,
@@ -24,6 +26,7 @@ from pipeline.hardware.graph import (
     Mvau,
     Pad,
     SlidingWindow,
+    SumPool,
     Threshold,
     accumulator_range,
 )
@@ -48,7 +51,10 @@ class Extraction:
 
 
 def extract(model: Any, name: str, contract: InputSpec) -> Extraction:
-    """`model`: FINN's dataflow graph before specialisation, a chain of hardware nodes.
+    """Our graph of FINN's.
+
+    model: FINN's dataflow graph before specialisation, a chain of hardware nodes and of blocks of
+    two ways each, which begin at a fork and meet at a sum.
 
     Raises PipelineError naming every node it has no layer for.
     """
@@ -59,9 +65,7 @@ def extract(model: Any, name: str, contract: InputSpec) -> Extraction:
         raise PipelineError(
             f"no hardware layer for: {', '.join(unknown)}; supported: {', '.join(sorted(_KNOWN))}"
         )
-    _require_chain(model, nodes)
-    while nodes:
-        nodes = builder.take(nodes)
+    builder.walk()
     graph = HardwareGraph(name, contract, builder.edges, tuple(builder.layers))
     graph.check()
     return Extraction(graph, builder.tensors, builder.reordered)
@@ -69,6 +73,8 @@ def extract(model: Any, name: str, contract: InputSpec) -> Extraction:
 
 _KNOWN = {
     "ConvolutionInputGenerator",
+    "DuplicateStreams",
+    "ElementwiseAdd",
     "FMPadding",
     "LabelSelect",
     "MVAU",
@@ -79,31 +85,91 @@ _KNOWN = {
 }
 
 
-def _require_chain(model: Any, nodes: list[Any]) -> None:
-    current = model.graph.input[0].name
-    for node in nodes:
-        if node.input[0] != current or len(node.output) != 1:
-            raise PipelineError(f"{node.name} ({node.op_type}): the graph is not a chain here")
-        current = node.output[0]
-
-
 class _Builder:
-    """Takes nodes off the front of the chain, one or two a layer."""
+    """Takes nodes off the front of a chain, one or two a layer."""
 
     def __init__(self, model: Any, contract: InputSpec) -> None:
         self.model = model
         self.edges = {SOURCE: Edge(SOURCE, DataType(contract.dtype), contract.shape)}
+        self.at = SOURCE
+        """The edge that the next layer reads."""
         self.layers: list[Layer] = []
         self.tensors: dict[str, str] = {}
         self.reordered: dict[str, np.ndarray] = {}
         self.contract = contract
         self.columns: np.ndarray | None = None
         """Channel of FINN's stream at each position of ours, where the two orders differ."""
-        self.dense = self.convolutions = self.pools = 0
+        self.dense = self.convolutions = self.pools = self.blocks = 0
+        self.prefix = ""
+        """Of the layers on a way between a fork and a sum."""
+        self.quantiser = "input_quant"
+        """Name of the next threshold that stands by itself."""
 
     @property
     def last(self) -> Edge:
-        return next(reversed(self.edges.values()))
+        return self.edges[self.at]
+
+    def walk(self) -> None:
+        """Takes all nodes from the input on."""
+        nodes, end = self._way(self.model.graph.input[0].name)
+        self._take_all(nodes)
+        while end is not None:
+            if end.op_type == "ElementwiseAdd":
+                raise PipelineError(f"{end.name}: a sum of streams that no fork began")
+            nodes, end = self._way(self._block(end))
+            self._take_all(nodes)
+
+    def _way(self, tensor: str) -> tuple[list[Any], Any | None]:
+        """The nodes behind `tensor`, one after the other, up to a fork or a sum, and that."""
+        nodes: list[Any] = []
+        while True:
+            readers = self.model.find_consumers(tensor) or []
+            if not readers:
+                return nodes, None
+            node = readers[0]
+            if len(readers) > 1:
+                raise PipelineError(f"{node.name} ({node.op_type}): reads {tensor} beside others")
+            if node.op_type == "DuplicateStreams" or _sums_streams(self.model, node):
+                return nodes, node
+            nodes.append(node)
+            tensor = node.output[0]
+
+    def _take_all(self, nodes: list[Any]) -> None:
+        while nodes:
+            nodes = self.take(nodes)
+
+    def _block(self, fork: Any) -> str:
+        """A fork, its two ways and the sum at which they meet; returns the sum's tensor.
+
+        The longer way comes first. In it convolutions count from 0, as in the other.
+        """
+        ways = [(tensor, *self._way(tensor)) for tensor in fork.output]
+        ways.sort(key=lambda way: -len(way[1]))
+        join = ways[0][2]
+        if len(ways) != 2 or join is None or join.op_type != "ElementwiseAdd":
+            raise PipelineError(f"{fork.name}: a fork whose ways are not two that meet at a sum")
+        if ways[1][2] is not join:
+            raise PipelineError(f"{fork.name}: its ways do not meet at {join.name}")
+        name = f"block{self.blocks}"
+        source, names = self.last, (f"{name}_long", f"{name}_short")
+        self.layers.append(Fork(f"{name}_fork", source.id, names[0], (fork.name,), names[1]))
+        convolutions, ends = self.convolutions, []
+        for edge, prefix, (tensor, nodes, _) in zip(names, ("", "shortcut_"), ways, strict=True):
+            self.edges[edge] = Edge(edge, source.dtype, source.shape)
+            self.tensors[edge] = tensor
+            self.at, self.convolutions = edge, 0
+            self.prefix = f"{name}_{prefix}"
+            self.quantiser = f"{self.prefix}quant"
+            self._take_all(nodes)
+            ends.append(self.last)
+        self.convolutions, self.prefix, self.quantiser = convolutions, "", f"{name}_sum_quant"
+        self.blocks += 1
+        low, high = (sum(getattr(end.dtype, side) for end in ends) for side in ("min", "max"))
+        self.at = ends[0].id
+        dtype = DataType.smallest(low, high)
+        assert join is not None, "found above"
+        self._add(Add, f"{name}_sum", dtype, ends[0].shape, [join], other=ends[1].id)
+        return str(join.output[0])
 
     def take(self, nodes: list[Any]) -> list[Any]:
         node, rest = nodes[0], nodes[1:]
@@ -111,7 +177,7 @@ class _Builder:
             self._flatten()
             return rest
         if node.op_type == "Thresholding":
-            self._threshold(node, "input_quant")
+            self._threshold(node, self.quantiser)
             return rest
         if node.op_type == "FMPadding":
             self._pad(node)
@@ -132,9 +198,14 @@ class _Builder:
             dtype = DataType.smallest(0, labels - 1)
             self._add(LabelSelect, "label_select", dtype, (1,), [node])
             return rest
-        following = rest[0] if rest and rest[0].op_type == "Thresholding" else None
-        self._mvau(node, following)
-        return rest if following is None else rest[1:]
+        if node.op_type == "ElementwiseAdd":
+            raise PipelineError(f"{node.name} (ElementwiseAdd): adds constants to no MVAU's output")
+        kinds = ("ElementwiseAdd", "Thresholding")
+        with_it = [later for later in rest[:1] if later.op_type in kinds]
+        if with_it and with_it[0].op_type == "ElementwiseAdd":
+            with_it += [later for later in rest[1:2] if later.op_type == "Thresholding"]
+        self._mvau(node, with_it)
+        return rest[len(with_it) :]
 
     def _flatten(self) -> None:
         """A flattened feature map: FINN's order is that of torch (CHW), the stream's is HWC."""
@@ -162,7 +233,7 @@ class _Builder:
         height, width, channels = self.last.shape
         self._add(
             Pad,
-            f"conv{self.convolutions}_pad",
+            f"{self.prefix}conv{self.convolutions}_pad",
             self.last.dtype,
             (height + top + bottom, width + left + right, channels),
             [node],
@@ -183,7 +254,7 @@ class _Builder:
         )
         self._add(
             SlidingWindow,
-            f"conv{self.convolutions}_swg",
+            f"{self.prefix}conv{self.convolutions}_swg",
             self.last.dtype,
             shape,
             [node],
@@ -193,6 +264,9 @@ class _Builder:
 
     def _max_pool(self, window: Any, pool: Any | None) -> None:
         kernel, stride = _integers(window, "ConvKernelDim"), _integers(window, "Stride")
+        if pool is not None and _attribute(pool, "Function") == "QuantAvgPool":
+            self._sum_pool(window, pool)
+            return
         if pool is None or pool.op_type != "Pool" or _attribute(pool, "Function") != "MaxPool":
             found = "nothing" if pool is None else f"{pool.name} ({pool.op_type})"
             raise PipelineError(f"{window.name}: a depthwise window goes into {found}, no max-pool")
@@ -207,7 +281,23 @@ class _Builder:
         self.pools += 1
         self._add(MaxPool, layer_id, self.last.dtype, shape, [window, pool], kernel=tuple(kernel))
 
-    def _mvau(self, node: Any, following: Any | None) -> None:
+    def _sum_pool(self, window: Any, pool: Any) -> None:
+        """FINN's QuantAvgPool: a sum, shifted so that its greatest value has the output's bits."""
+        source = self.last
+        if tuple(_integers(window, "ConvKernelDim")) != source.shape[:2]:
+            raise PipelineError(f"{pool.name}: an average pool of less than the whole feature map")
+        greatest = ((1 << source.dtype.bits) - 1) * source.vectors
+        bits = _datatype(_attribute(pool, "OutputDataType")).bits
+        shift = max(0, greatest.bit_length() - bits)
+        layer_id = f"{self.prefix}pool{self.pools}"
+        self.pools += 1
+        low, high = SumPool(layer_id, source.id, "", (), shift).range(source)
+        dtype = DataType.smallest(low, high)
+        shape = (1, 1, source.channels)
+        self._add(SumPool, layer_id, dtype, shape, [window, pool], shift=shift)
+
+    def _mvau(self, node: Any, behind: list[Any]) -> None:
+        """behind: what becomes part of the layer: constants added, thresholds."""
         source = self.last
         popcount = bool(_attribute(node, "binaryXnorMode"))
         stored = self.model.get_initializer(node.input[1]).astype(np.int64)
@@ -221,28 +311,37 @@ class _Builder:
             weights, self.columns = weights[:, self.columns], None
         weight_dtype = BIPOLAR if popcount else _datatype(_attribute(node, "weightDataType"))
         rows, columns = weights.shape
-        low, high = (0, columns) if popcount else accumulator_range(weights, source.dtype)
+        bias = self._bias(behind, rows)
+        following = behind[-1] if behind and behind[-1].op_type == "Thresholding" else None
+        low, high = (0, columns) if popcount else accumulator_range(weights, source.dtype, bias)
         values: dict[str, Any] = {
             "weights": weights,
             "weight_dtype": weight_dtype,
             "popcount": popcount,
+            "bias": bias,
         }
-        nodes = [node]
         if following is None:
             dtype = values["accumulator"] = DataType.smallest(low, high)
         else:
             dtype, values["offset"], values["thresholds"] = self._levels(following, rows, low, high)
             greatest = max(high, int(values["thresholds"].max()))
             values["accumulator"] = DataType.smallest(low, greatest)
-            nodes.append(following)
         shape = tuple(self.model.get_tensor_shape(node.output[0])[1:])
         if len(shape) == 3:
-            layer_id = f"conv{self.convolutions}"
+            layer_id = f"{self.prefix}conv{self.convolutions}"
             self.convolutions += 1
         else:
-            layer_id = f"fc{self.dense}"
+            layer_id = f"{self.prefix}fc{self.dense}"
             self.dense += 1
-        self._add(Mvau, layer_id, dtype, shape, nodes, **values)
+        self._add(Mvau, layer_id, dtype, shape, [node, *behind], **values)
+
+    def _bias(self, behind: list[Any], rows: int) -> np.ndarray | None:
+        """Constants added to an MVAU's output: int64 [rows]."""
+        if not behind or behind[0].op_type != "ElementwiseAdd":
+            return None
+        found = [self.model.get_initializer(name) for name in behind[0].input]
+        constant = next(value for value in found if value is not None)
+        return np.array(np.broadcast_to(constant.reshape(-1), (rows,)), np.int64)
 
     def _levels(
         self, node: Any, rows: int, low: int, high: int
@@ -283,6 +382,13 @@ class _Builder:
         )
         self.edges[edge.id] = edge
         self.tensors[edge.id] = nodes[-1].output[0]
+        self.at = edge.id
+
+
+def _sums_streams(model: Any, node: Any) -> bool:
+    """Whether `node` adds two streams, and not constants to one."""
+    constants = [model.get_initializer(name) for name in node.input]
+    return node.op_type == "ElementwiseAdd" and all(value is None for value in constants)
 
 
 def _attribute(node: Any, name: str) -> Any:

@@ -16,6 +16,9 @@ from onnx import TensorProto, helper
 from pipeline.errors import PipelineError
 from specs.network import InputSpec
 
+BIAS_ROUNDING = 1e-4
+"""Relative: a float32 bias divided by a product of float32 scales is an integer up to that."""
+
 
 def bootstrap(work: Path) -> None:
     """Makes FINN's builder importable: its settings in `work`, and no XSI simulator behind it.
@@ -68,14 +71,80 @@ def to_dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:
         board="Pynq-Z1",
     )
     try:
-        return _streamline(steps, config, cleanup_model(ModelWrapper(str(qonnx))), contract)
+        model = cleanup_model(ModelWrapper(str(qonnx)))
+        way = _streamline_joins if _joins(model) else _streamline
+        return _channels_last(_require_hardware(way(steps, config, model, contract)))
     except FINNUserError as error:
         raise PipelineError(
             f"FINN cannot turn this network into hardware layers: {error}"
         ) from None
 
 
+def _joins(model: Any) -> bool:
+    """Whether two streams are added somewhere."""
+    return any(
+        all(model.get_initializer(name) is None for name in node.input)
+        for node in model.get_nodes_by_op_type("Add")
+    )
+
+
 def _streamline(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
+    """A chain of layers, by FINN's standard steps."""
+    from pipeline.streamlining.bipolar import SpellBipolarAsTernary  # noqa: PLC0415
+
+    model = _prepared(steps, config, model, contract)
+    model = steps.step_streamline(model, config).transform(SpellBipolarAsTernary())
+    return steps.step_convert_to_hw(model, config)
+
+
+def _streamline_joins(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
+    """A network whose ways part and meet again at a sum, by FINN's steps for residual networks."""
+    from finn.builder.custom_step_library import resnet  # noqa: PLC0415
+    from finn.transformation.streamline.absorb import (  # noqa: PLC0415
+        AbsorbScalarMulAddIntoTopK,
+    )
+    from finn.transformation.streamline.reorder import MoveMulPastAdd  # noqa: PLC0415
+    from qonnx.transformation.general import (  # noqa: PLC0415
+        GiveReadableTensorNames,
+        GiveUniqueNodeNames,
+        SortGraph,
+    )
+
+    model = _prepared(steps, config, model, contract)
+    model = resnet.step_resnet_streamline(resnet.step_resnet_tidy(model, config), config)
+    # the scale of the last layer is taken out of its sum with the bias, and dropped
+    model = model.transform(MoveMulPastAdd()).transform(AbsorbScalarMulAddIntoTopK())
+    _round_last_bias(model)
+    model = steps.step_convert_to_hw(model, config)
+    # names of padded and forked tensors are drawn at random
+    for transformation in (SortGraph, GiveUniqueNodeNames, GiveReadableTensorNames):
+        model = model.transform(transformation())
+    return model
+
+
+def _round_last_bias(model: Any) -> None:
+    """What is added before the arg-max, as the integers that it was before floats were divided.
+
+    Raises PipelineError if it is too far from them.
+    """
+    from qonnx.core.datatype import DataType  # noqa: PLC0415
+    from qonnx.transformation.infer_datatypes import InferDataTypes  # noqa: PLC0415
+
+    for top in model.get_nodes_by_op_type("TopK"):
+        add = model.find_producer(top.input[0])
+        if add is None or add.op_type != "Add":
+            continue
+        bias = model.get_initializer(add.input[1])
+        whole = np.rint(bias)
+        if np.any(np.abs(bias - whole) > BIAS_ROUNDING * np.maximum(1, np.abs(whole))):
+            raise PipelineError(f"{add.name}: the last layer's bias is no multiple of its scale")
+        model.set_initializer(add.input[1], whole.astype(np.float32))
+        model.set_tensor_datatype(add.input[1], DataType["INT32"])
+        model.transform(InferDataTypes(), make_deepcopy=False)
+
+
+def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
+    """With its preprocessing, on the contract's integers, with an arg-max at the end."""
     from finn.transformation.qonnx.convert_qonnx_to_finn import (  # noqa: PLC0415
         ConvertQONNXtoFINN,
     )
@@ -84,18 +153,17 @@ def _streamline(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any
     from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
 
-    from pipeline.streamlining.bipolar import SpellBipolarAsTernary  # noqa: PLC0415
-
     model = steps.step_tidy_up(model.transform(ConvertQONNXtoFINN()), config)
     model = model.transform(MergeONNXModels(cleanup_model(preprocessing(contract))))
     model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
-    model = steps.step_tidy_up(model.transform(InsertTopK(k=1)), config)
-    model = steps.step_streamline(model, config).transform(SpellBipolarAsTernary())
-    model = _channels_last(steps.step_convert_to_hw(model, config))
+    return steps.step_tidy_up(model.transform(InsertTopK(k=1)), config)
+
+
+def _require_hardware(model: Any) -> Any:
     left = [
         f"{node.name} ({node.op_type}, output {model.get_tensor_shape(node.output[0])})"
         for node in model.graph.node
-        if not node.domain.startswith("finn.custom_op.fpgadataflow")
+        if not node.domain.startswith("finn.custom_op.fpgadataflow") and not _begins(model, node)
     ]
     if left:
         raise PipelineError(
@@ -110,7 +178,7 @@ def _channels_last(model: Any) -> Any:
     The accelerator's input is NHWC: software hands it over so.
     """
     first = model.graph.node[0]
-    if first.op_type == "Transpose" and first.input[0] == model.graph.input[0].name:
+    if _begins(model, first):
         dtype = model.get_tensor_datatype(first.input[0])
         value = model.get_tensor_valueinfo(first.output[0])
         model.graph.node.remove(first)
@@ -119,6 +187,11 @@ def _channels_last(model: Any) -> Any:
         model.graph.value_info.remove(value)
         model.set_tensor_datatype(value.name, dtype)
     return model
+
+
+def _begins(model: Any, node: Any) -> bool:
+    """Whether `node` is that transpose."""
+    return bool(node.op_type == "Transpose" and node.input[0] == model.graph.input[0].name)
 
 
 def preprocessing(contract: InputSpec) -> Any:

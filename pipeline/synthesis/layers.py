@@ -16,7 +16,7 @@ from pipeline.synthesis.utilisation import Utilisation
 
 def alone(graph: HardwareGraph, layer: Layer) -> HardwareGraph:
     """The graph that consists of `layer` only."""
-    edges = {edge: graph.edges[edge] for edge in (layer.input, layer.output)}
+    edges = {edge: graph.edges[edge] for edge in (*layer.inputs, *layer.outputs)}
     return HardwareGraph(f"{graph.name}.{layer.id}", graph.input, edges, (layer,))
 
 

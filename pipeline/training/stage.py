@@ -13,7 +13,7 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
 from pipeline.training.loop import Labelled, train
 from pipeline.training.start import start_weights
-from specs.network import CnvModel, FcModel, InputSpec, Model, TrainingSpec
+from specs.network import CnvModel, FcModel, InputSpec, Model, ResNetModel, TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"
 _LAST = "last.safetensors"
@@ -28,7 +28,7 @@ def run(job: Job) -> Metrics:
     SpecError: the data or the weights to start from do not suit the network; PipelineError: those
     weights cannot be had, or the loss is not finite.
     """
-    spec: CnvModel | FcModel = job.spec("network.model", Model)  # type: ignore[arg-type]
+    spec: CnvModel | FcModel | ResNetModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     contract = job.spec("network.input", InputSpec)
     training = job.spec("network.training", TrainingSpec)
     data = DataSet.read(job.inputs["data"] / FILE)

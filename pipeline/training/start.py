@@ -21,7 +21,15 @@ from torch import Tensor, nn
 
 from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
-from specs.network import PUBLISHED, CnvModel, ConvLayer, DenseLayer, FcModel, InputSpec
+from specs.network import (
+    PUBLISHED,
+    CnvModel,
+    ConvLayer,
+    DenseLayer,
+    FcModel,
+    InputSpec,
+    ResNetModel,
+)
 
 _NOT_LOADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError)
 """What torch.load raises on a file that holds anything but tensors, or is none of its own."""
@@ -45,7 +53,7 @@ class Published:
 def start_weights(
     checkpoint: str | None,
     model: nn.Module,
-    spec: FcModel | CnvModel,
+    spec: FcModel | CnvModel | ResNetModel,
     contract: InputSpec,
     settings: Mapping[str, Any],
 ) -> str:
@@ -65,7 +73,7 @@ def start_weights(
     return f"{path.name}, sha256 {hashlib.sha256(content).hexdigest()}"
 
 
-def published(spec: FcModel | CnvModel, contract: InputSpec) -> Published:
+def published(spec: FcModel | CnvModel | ResNetModel, contract: InputSpec) -> Published:
     """Brevitas' file for a network of this shape, whatever its name; from brevitas_examples."""
     known = []
     folder = importlib.resources.files("brevitas_examples.bnn_pynq") / "cfg"
@@ -89,7 +97,7 @@ Shape = tuple[tuple[int, int, int], dict[str, Any]]
 """Of an image, and of the network: its spec without what changes no parameter."""
 
 
-def _shape(spec: FcModel | CnvModel) -> dict[str, Any]:
+def _shape(spec: FcModel | CnvModel | ResNetModel) -> dict[str, Any]:
     return spec.model_dump(exclude={"dropout"})
 
 
@@ -115,11 +123,17 @@ def _bits(config: configparser.ConfigParser) -> dict[str, Any]:
         "classes": int(config["MODEL"]["NUM_CLASSES"]),
         "weight_bits": int(config["QUANT"]["WEIGHT_BIT_WIDTH"]),
         "activation_bits": int(config["QUANT"]["ACT_BIT_WIDTH"]),
-        "input_bits": int(config["QUANT"]["IN_BIT_WIDTH"]),
+        "input_bits": config["QUANT"].getint("IN_BIT_WIDTH"),
     }
 
 
-_MODELS = {"FC": _fc, "CNV": _cnv}
+def _resnet18(config: configparser.ConfigParser) -> Shape:
+    # the width, the blocks and 8 bits at both ends are constants of brevitas_examples
+    bits = {name: bits for name, bits in _bits(config).items() if name != "input_bits"}
+    return (32, 32, 3), _shape(ResNetModel(family="resnet", **bits))
+
+
+_MODELS = {"FC": _fc, "CNV": _cnv, "RESNET18": _resnet18}
 """Brevitas' architectures that a spec can stand for."""
 
 

@@ -37,10 +37,10 @@ def first_difference(
     Every layer's output must be in both. A stream of fewer images, or none, is a difference too:
     it is reported as a KeyError or ValueError, since it is a fault of the caller.
     """
-    for layer in graph.layers:
-        a, b = expected[layer.output], got[layer.output]
+    for layer, edge in [(writer, edge) for writer in graph.layers for edge in writer.outputs]:
+        a, b = expected[edge], got[edge]
         if a.shape != b.shape or a.shape[0] == 0:
-            raise ValueError(f"stream {layer.output}: shapes {a.shape} and {b.shape}")
+            raise ValueError(f"stream {edge}: shapes {a.shape} and {b.shape}")
         where = np.argwhere(a != b)
         if len(where):
             image, *element = (int(index) for index in where[0])

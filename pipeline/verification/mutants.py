@@ -119,22 +119,36 @@ def _threshold(
 ) -> Change | None:
     """The threshold that changes an output when raised by the least: just above a value met.
 
-    thresholds: [C, T], of which the last is raised (so they stay ascending) to `greatest` at
-    most; values: [N, C]. shared: in all channels, of which the design keeps one row.
+    The last one of a channel, or the last but one if no value reaches that, and so on. thresholds:
+    [C, T], which stay ascending, up to `greatest`; values: [N, C]. shared: in all channels, of
+    which the design keeps one row.
     """
-    limits = thresholds[:, -1]
-    shows = (values >= limits) & (values < greatest)
+    for step in reversed(range(thresholds.shape[1])):
+        last = step == thresholds.shape[1] - 1
+        most = np.full(len(thresholds), greatest) if last else thresholds[:, step + 1]
+        found = _raised(thresholds, step, values, most, shared)
+        if found is not None:
+            return found
+    return None
+
+
+def _raised(
+    thresholds: np.ndarray, step: int, values: np.ndarray, most: np.ndarray, shared: bool
+) -> Change | None:
+    """The same for one threshold of every channel, raised to `most` [C] at most."""
+    limits = thresholds[:, step]
+    shows = (values >= limits) & (values < most)
     distance = np.where(shows, values - limits, np.iinfo(np.int64).max).min(axis=0)
     for channel in np.argsort(distance, kind="stable"):
         if distance[channel] == np.iinfo(np.int64).max:
             return None
         moved = thresholds.copy()
-        moved[slice(None) if shared else channel, -1] += distance[channel] + 1
+        moved[slice(None) if shared else channel, step] += distance[channel] + 1
         if shares_thresholds(moved) and not shares_thresholds(thresholds):
             continue  # rows that became equal would be another design, with one row of memory
         where = "all channels" if shared else str(channel)
-        what = f"threshold [{where}, {thresholds.shape[1] - 1}]: "
-        return f"{what}{limits[channel]} -> {moved[channel, -1]}", "thresholds", moved
+        what = f"threshold [{where}, {step}]: "
+        return f"{what}{limits[channel]} -> {moved[channel, step]}", "thresholds", moved
     return None
 
 

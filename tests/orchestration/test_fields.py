@@ -13,7 +13,7 @@ from pipeline.graph import STAGES, Selection, selection
 from pipeline.unit import Unit
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
-from specs.network import CnvModel, FcModel, NetworkSpec
+from specs.network import CnvModel, FcModel, NetworkSpec, ResNetModel
 from tests.orchestration.bench import Bench
 
 MODEL, INPUT = {"train", "export"}, {"train", "export", "streamline"}
@@ -48,7 +48,10 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.model.dense.width": (8, MODEL),
     "network.model.dense.weight_bits": (2, MODEL),
     "network.model.dense.activation_bits": (2, MODEL),
-    "network.model.classifier_weight_bits": (8, MODEL),
+    "network.model.classifier_weight_bits": (7, MODEL),
+    "network.model.width": (8, MODEL),
+    "network.model.blocks": ((1, 1), MODEL),
+    "network.model.first_weight_bits": (4, MODEL),
     "network.training.checkpoint": ("published", {"train"}),
     "network.training.epochs": (3, {"train"}),
     "network.training.batch_size": (50, {"train"}),
@@ -96,11 +99,12 @@ def _is_spec(kind: Any) -> bool:
 
 
 def unit_with(path: str) -> tuple[Selection, Unit]:
-    """The quick start, or a convolutional network where only its model has the field."""
+    """The quick start, or the first network of another family whose model has the field."""
     chosen = selection({})
-    only_there = CnvModel.model_fields.keys() - FcModel.model_fields
-    if path.startswith("network.model.") and path.split(".")[2] in only_there:
-        chosen = selection({"network": "cnv_1w1a"})
+    families = {"cnv_1w1a": CnvModel, "resnet18_4w4a": ResNetModel}
+    if path.startswith("network.model.") and path.split(".")[2] not in FcModel.model_fields:
+        has = (name for name, model in families.items() if path.split(".")[2] in model.model_fields)
+        chosen = selection({"network": next(has)})
     (unit,) = chosen.units
     return chosen, unit
 

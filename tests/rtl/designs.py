@@ -19,8 +19,10 @@ from pipeline.hardware.graph import (
     Threshold,
     accumulator_range,
 )
-from pipeline.rtl.generator import generate
+from pipeline.rtl.generator import generate, write_memories
 from pipeline.simulation.verilator import Model, Result, Stalls, build_model
+from pipeline.verification.compare import first_difference
+from pipeline.verification.mutants import Mutant
 from specs.network import InputSpec
 
 _INTEGERS = (*(f"UINT{n}" for n in range(1, 9)), *(f"INT{n}" for n in range(2, 9)))
@@ -182,8 +184,34 @@ def require_exact(
     expected = reference.run(graph, images)
     result = model.run(images, stalls=stalls, trace=len(images))
     for layer in graph.layers:
-        np.testing.assert_array_equal(
-            result.streams[layer.output], expected[layer.output], err_msg=f"{layer.id}, {stalls}"
-        )
+        for edge in layer.outputs:
+            np.testing.assert_array_equal(
+                result.streams[edge], expected[edge], err_msg=f"{layer.id}, {stalls}"
+            )
     np.testing.assert_array_equal(result.output, expected[graph.sink.id])
     return result
+
+
+def require_same(graph: HardwareGraph, other: HardwareGraph, images: np.ndarray) -> None:
+    """Both give the same values on every edge."""
+    expected, got = reference.run(graph, images), reference.run(other, images)
+    assert expected.keys() == got.keys()
+    for edge, values in expected.items():
+        np.testing.assert_array_equal(got[edge], values, err_msg=edge)
+
+
+def require_caught(
+    model: Model,
+    graph: HardwareGraph,
+    folding: Folding,
+    mutant: Mutant,
+    images: np.ndarray,
+    memories: Path,
+) -> None:
+    """The design with the mutant's memories computes the mutant, which differs where it is."""
+    write_memories(mutant.graph, folding, memories)
+    got = model.run(images, memory_folder=memories, trace=len(images)).streams
+    difference = first_difference(graph, reference.run(graph, images), got)
+    assert difference is not None, mutant.what
+    assert difference.layer == mutant.layer
+    assert first_difference(graph, reference.run(mutant.graph, images), got) is None

@@ -103,9 +103,9 @@ def without_family(document: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             network(family="cvn"),
-            "model.family = 'cvn': unknown; did you mean 'cnv'? allowed: cnv, fc",
+            "model.family = 'cvn': unknown; did you mean 'cnv'? allowed: cnv, fc, resnet",
         ),
-        (without_family(network()), "model.family: missing; allowed: cnv, fc"),
+        (without_family(network()), "model.family: missing; allowed: cnv, fc, resnet"),
         (
             {**network(), "input": {"shape": [8, 0, 3]}},
             "input.shape: height, width and channels must be at least 1",

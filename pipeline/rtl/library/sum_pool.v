@@ -1,0 +1,73 @@
+// Sum of each channel over an image of PIXELS pixels, of FOLDS beats each, shifted right by SHIFT.
+// The sums so far wait in LUT RAM; those of an image leave while its last pixel arrives.
+module sum_pool #(
+    parameter PE          = 1,   // channels of a beat, >= 1
+    parameter INPUT_BITS  = 4,   // 1..16
+    parameter INPUT_KIND  = 0,   // 0 unsigned, 1 signed
+    parameter FOLDS       = 1,   // beats of a pixel, >= 1
+    parameter PIXELS      = 16,  // >= 1
+    parameter SUM_BITS    = 8,   // holds every sum, >= INPUT_BITS
+    parameter SHIFT       = 0,   // >= 0
+    parameter OUTPUT_BITS = 8    // holds every shifted sum
+) (
+    input                           clk,
+    input                           rst_n,
+    input      [ PE*INPUT_BITS-1:0] s_tdata,
+    input                           s_tvalid,
+    output                          s_tready,
+    output reg [PE*OUTPUT_BITS-1:0] m_tdata,
+    output reg                      m_tvalid,
+    input                           m_tready
+);
+  localparam BITS = (FOLDS > 1) ? $clog2(FOLDS) : 1;
+  localparam PIXEL_BITS = (PIXELS > 1) ? $clog2(PIXELS) : 1;
+  localparam [BITS-1:0] LAST_FOLD = FOLDS - 1;
+  localparam [PIXEL_BITS-1:0] LAST_PIXEL = PIXELS - 1;
+  reg [BITS-1:0] fold;
+  reg [PIXEL_BITS-1:0] pixel;
+  reg first, last;  // pixel of the image: kept beside the counter, so no compare is waited for
+  wire last_fold = (fold == LAST_FOLD);
+  wire [PIXEL_BITS-1:0] next_pixel = last ? {PIXEL_BITS{1'b0}} : pixel + 1'b1;
+  assign s_tready = ~last | ~m_tvalid | m_tready;
+  wire take = s_tvalid & s_tready;
+
+  (* ram_style = "distributed" *)
+  reg [PE*SUM_BITS-1:0] memory[0:(1 << BITS)-1];
+  wire [PE*SUM_BITS-1:0] stored = memory[fold];
+  wire [PE*SUM_BITS-1:0] sums;
+  wire [PE*OUTPUT_BITS-1:0] shifted;
+  genvar p;
+  generate
+    for (p = 0; p < PE; p = p + 1) begin : lane
+      wire [INPUT_BITS-1:0] x = s_tdata[p*INPUT_BITS+:INPUT_BITS];
+      wire sign = (INPUT_KIND == 1) ? x[INPUT_BITS-1] : 1'b0;
+      wire [SUM_BITS+INPUT_BITS-1:0] wide = {{SUM_BITS{sign}}, x};
+      wire [SUM_BITS-1:0] sum =
+          wide[SUM_BITS-1:0] + (first ? {SUM_BITS{1'b0}} : stored[p*SUM_BITS+:SUM_BITS]);
+      assign sums[p*SUM_BITS+:SUM_BITS] = sum;
+      wire fill = (INPUT_KIND == 1) ? sum[SUM_BITS-1] : 1'b0;
+      wire [SHIFT+SUM_BITS+OUTPUT_BITS-1:0] long = {{(SHIFT + OUTPUT_BITS) {fill}}, sum};
+      assign shifted[p*OUTPUT_BITS+:OUTPUT_BITS] = long[SHIFT+:OUTPUT_BITS];
+    end
+  endgenerate
+
+  always @(posedge clk) begin
+    if (take) memory[fold] <= sums;
+    if (take & last) m_tdata <= shifted;
+    if (!rst_n) begin
+      fold <= 0;
+      pixel <= 0;
+      first <= 1'b1;
+      last <= (PIXELS == 1);
+      m_tvalid <= 1'b0;
+    end else begin
+      m_tvalid <= (take & last) | (m_tvalid & ~m_tready);
+      if (take) fold <= last_fold ? {BITS{1'b0}} : fold + 1'b1;
+      if (take & last_fold) begin
+        pixel <= next_pixel;
+        first <= last;
+        last <= (next_pixel == LAST_PIXEL);
+      end
+    end
+  end
+endmodule
