@@ -101,7 +101,7 @@ def _is_spec(kind: Any) -> bool:
 def unit_with(path: str) -> tuple[Selection, Unit]:
     """The quick start, or the first network of another family whose model has the field."""
     chosen = selection({})
-    families = {"cnv_1w1a": CnvModel, "resnet18_4w4a": ResNetModel}
+    families: dict[str, type[Spec]] = {"cnv_1w1a": CnvModel, "resnet18_4w4a": ResNetModel}
     if path.startswith("network.model.") and path.split(".")[2] not in FcModel.model_fields:
         has = (name for name, model in families.items() if path.split(".")[2] in model.model_fields)
         chosen = selection({"network": next(has)})
