@@ -25,7 +25,7 @@ STAGES = (
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),
         resumes=True,
-        memory_mib=2048,
+        memory_mib=2560,
         shows=("test_accuracy", "validation_accuracy", "epochs"),
     ),
     Stage(
@@ -34,7 +34,7 @@ STAGES = (
         "pipeline.export",
         needs=("data", "train"),
         reads=("network.model", "network.input"),
-        memory_mib=1024,
+        memory_mib=3072,
         shows=("equal", "accuracy"),
     ),
     Stage(
