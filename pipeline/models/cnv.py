@@ -9,9 +9,10 @@ from math import prod
 
 import torch
 from brevitas.core.restrict_val import RestrictValueType
-from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas.nn import QuantConv2d, QuantIdentity
 from torch import Tensor, nn
 
+from pipeline.models.layers import activation, linear
 from pipeline.models.quantisers import ActivationQuantiser, WeightQuantiser
 from pipeline.models.tensor_norm import TensorNorm
 from specs.network import CnvModel
@@ -44,20 +45,20 @@ class Cnv(nn.Module):
             nn.init.uniform_(layer.weight, -1, 1)
             channels = conv.channels
             self.conv_features += [layer, nn.BatchNorm2d(channels, eps=1e-4)]
-            self.conv_features.append(_activation(conv.activation_bits or spec.activation_bits))
+            self.conv_features.append(activation(conv.activation_bits or spec.activation_bits))
             if conv.pool > 1:
                 self.conv_features.append(nn.MaxPool2d(conv.pool))
         features = prod(spec.feature_map(shape))
         self.linear_features = nn.ModuleList()
         for dense in spec.dense:
             self.linear_features += [
-                _linear(features, dense.width, dense.weight_bits or spec.weight_bits),
+                linear(features, dense.width, dense.weight_bits or spec.weight_bits),
                 nn.BatchNorm1d(dense.width, eps=1e-4),
-                _activation(dense.activation_bits or spec.activation_bits),
+                activation(dense.activation_bits or spec.activation_bits),
             ]
             features = dense.width
         last_bits = spec.classifier_weight_bits or spec.weight_bits
-        self.linear_features += [_linear(features, spec.classes, last_bits), TensorNorm()]
+        self.linear_features += [linear(features, spec.classes, last_bits), TensorNorm()]
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [N, C, H, W]. Returns scores [N, classes]."""
@@ -79,16 +80,3 @@ def _input(bits: int) -> QuantIdentity:
         narrow_range=False,
         restrict_scaling_type=RestrictValueType.POWER_OF_TWO,
     )
-
-
-def _activation(bits: int) -> QuantIdentity:
-    return QuantIdentity(act_quant=ActivationQuantiser, bit_width=bits)
-
-
-def _linear(fan_in: int, fan_out: int, bits: int) -> QuantLinear:
-    layer = QuantLinear(
-        fan_in, fan_out, bias=False, weight_quant=WeightQuantiser, weight_bit_width=bits
-    )
-    # uniform over the whole range: a default initialisation starts 2-bit weights at all zeros
-    nn.init.uniform_(layer.weight, -1, 1)
-    return layer

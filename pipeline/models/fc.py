@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from brevitas.nn import QuantIdentity, QuantLinear
+from brevitas.nn import QuantLinear
 from torch import Tensor, nn
 
-from pipeline.models.quantisers import ActivationQuantiser, WeightQuantiser
+from pipeline.models.layers import activation, linear
 from pipeline.models.tensor_norm import TensorNorm
 
 
@@ -38,15 +38,15 @@ class Fc(nn.Module):
         self.activation_bits = activation_bits
         self.input_bits = input_bits
         self.dropout = dropout
-        layers: list[nn.Module] = [_activation(input_bits), nn.Dropout(dropout)]
+        layers: list[nn.Module] = [activation(input_bits), nn.Dropout(dropout)]
         for fan_in, fan_out in pairwise((inputs, *hidden)):
             layers += [
-                _linear(fan_in, fan_out, weight_bits),
+                linear(fan_in, fan_out, weight_bits),
                 nn.BatchNorm1d(fan_out),
-                _activation(activation_bits),
+                activation(activation_bits),
                 nn.Dropout(dropout),
             ]
-        layers += [_linear(hidden[-1], classes, weight_bits), TensorNorm()]
+        layers += [linear(hidden[-1], classes, weight_bits), TensorNorm()]
         self.features = nn.ModuleList(layers)
 
     def linears(self) -> list[QuantLinear]:
@@ -58,16 +58,3 @@ class Fc(nn.Module):
         for layer in self.features:
             x = layer(x)
         return x
-
-
-def _activation(bits: int) -> QuantIdentity:
-    return QuantIdentity(act_quant=ActivationQuantiser, bit_width=bits)
-
-
-def _linear(fan_in: int, fan_out: int, bits: int) -> QuantLinear:
-    layer = QuantLinear(
-        fan_in, fan_out, bias=False, weight_quant=WeightQuantiser, weight_bit_width=bits
-    )
-    # uniform over the whole range: a default initialisation starts 2-bit weights at all zeros
-    nn.init.uniform_(layer.weight, -1, 1)
-    return layer

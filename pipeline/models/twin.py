@@ -60,7 +60,40 @@ def twin(model: nn.Module) -> Twin:
     raise TypeError(f"{type(model).__name__} has no training twin")
 
 
-class CnvTwin:
+class _ClippedWeights:
+    """What the twins of Brevitas' constant scales share: quantised weights within +-1."""
+
+    _weights: list[Tensor]
+    _weight_bits: list[int]
+    _norms: list[nn.Module]
+    _leaves: list[Tensor]
+
+    def _quantised_weights(self) -> list[Tensor]:
+        # Straight-through estimator: the gradient of a quantised weight is that of the weight. As
+        # leaves of their own they spare the graph a node each; `backward` hands the gradient on.
+        with torch.no_grad():
+            self._leaves = [
+                quantise(weight, bits)
+                for weight, bits in zip(self._weights, self._weight_bits, strict=True)
+            ]
+        for leaf in self._leaves:
+            leaf.requires_grad_()
+        return self._leaves
+
+    def backward(self, scores: Tensor, gradient: Tensor) -> None:
+        for norm in self._norms:
+            norm.weight.grad = norm.bias.grad = None
+        scores.backward(gradient)
+        for weight, leaf in zip(self._weights, self._leaves, strict=True):
+            weight.grad = leaf.grad
+
+    def after_step(self) -> None:
+        with torch.no_grad():
+            torch._foreach_clamp_min_(self._weights, -1.0)
+            torch._foreach_clamp_max_(self._weights, 1.0)
+
+
+class CnvTwin(_ClippedWeights):
     """Twin of Cnv. Encoded images are the integers of its input quantiser, int8 [N, C, H, W]."""
 
     def __init__(self, model: Cnv) -> None:
@@ -69,13 +102,12 @@ class CnvTwin:
         self._layers = [layer for layer in layers if isinstance(layer, QuantConv2d | QuantLinear)]
         self._weights = [layer.weight for layer in self._layers]
         norms = (nn.BatchNorm1d, nn.BatchNorm2d, TensorNorm)
-        self._norms = [layer for layer in layers if isinstance(layer, norms)]
+        self._norms: list[nn.Module] = [layer for layer in layers if isinstance(layer, norms)]
         spec = model.spec
         inner: list[ConvLayer | DenseLayer] = [*spec.convolutions, *spec.dense]
         self._weight_bits = [layer.weight_bits or spec.weight_bits for layer in inner]
         self._weight_bits.append(spec.classifier_weight_bits or spec.weight_bits)
         self._activation_bits = [layer.activation_bits or spec.activation_bits for layer in inner]
-        self._quantised: list[Tensor] = []
 
     @property
     def model(self) -> Cnv:
@@ -97,40 +129,22 @@ class CnvTwin:
         return -(1 << (self._model.spec.input_bits - 1))
 
     def scores(self, encoded: Tensor) -> Tensor:
-        with torch.no_grad():
-            self._quantised = [
-                quantise(weight, bits)
-                for weight, bits in zip(self._weights, self._weight_bits, strict=True)
-            ]
-        for leaf in self._quantised:
-            leaf.requires_grad_()
+        weights = self._quantised_weights()
         spec = self._model.spec
         # channels last: convolutions of few channels are faster so
         x = encoded.to(torch.float32, memory_format=torch.channels_last)
         x.mul_(2.0 ** (1 - spec.input_bits))
         for i, conv in enumerate(spec.convolutions):
-            x = functional.conv2d(x, self._quantised[i], None, conv.stride, conv.padding)
+            x = functional.conv2d(x, weights[i], None, conv.stride, conv.padding)
             x = quantise_activation(self._norms[i](x), self._activation_bits[i])
             if conv.pool > 1:
                 x = functional.max_pool2d(x, conv.pool)
         x = x.flatten(1)
         for i in range(len(spec.convolutions), len(self._norms) - 1):
-            x = self._norms[i](functional.linear(x, self._quantised[i]))
+            x = self._norms[i](functional.linear(x, weights[i]))
             x = quantise_activation(x, self._activation_bits[i])
-        scores: Tensor = self._norms[-1](functional.linear(x, self._quantised[-1]))
+        scores: Tensor = self._norms[-1](functional.linear(x, weights[-1]))
         return scores
-
-    def backward(self, scores: Tensor, gradient: Tensor) -> None:
-        for norm in self._norms:
-            norm.weight.grad = norm.bias.grad = None
-        scores.backward(gradient)
-        for weight, leaf in zip(self._weights, self._quantised, strict=True):
-            weight.grad = leaf.grad
-
-    def after_step(self) -> None:
-        with torch.no_grad():
-            torch._foreach_clamp_min_(self._weights, -1.0)
-            torch._foreach_clamp_max_(self._weights, 1.0)
 
 
 class ResNetTwin:
@@ -166,16 +180,18 @@ class ResNetTwin:
         """Nothing: the range of its weights is theirs."""
 
 
-class FcTwin:
+class FcTwin(_ClippedWeights):
     """Twin of Fc; random numbers come from torch's global generator, as in the module."""
 
     def __init__(self, model: Fc) -> None:
         self._model = model
         self._weights = [layer.weight for layer in model.linears()]
-        self._norms = [layer for layer in model.features if isinstance(layer, nn.BatchNorm1d)]
-        self._last_norm = model.features[-1]
+        self._norms: list[nn.Module] = [
+            layer for layer in model.features if isinstance(layer, nn.BatchNorm1d)
+        ]
+        self._weight_bits = [model.weight_bits] * len(self._weights)
+        self._norms.append(model.features[-1])
         self._widths = [weight.shape[1] for weight in self._weights]
-        self._quantised: list[Tensor] = []
 
     @property
     def model(self) -> Fc:
@@ -199,36 +215,17 @@ class FcTwin:
             )
 
     def scores(self, encoded: Tensor) -> Tensor:
-        # Straight-through estimator: the gradient of a quantised weight is that of the weight. As
-        # leaves of their own they spare the graph a node each; `backward` hands the gradient on.
-        with torch.no_grad():
-            self._quantised = [
-                quantise(weight, self._model.weight_bits) for weight in self._weights
-            ]
-        for leaf in self._quantised:
-            leaf.requires_grad_()
+        weights = self._quantised_weights()
         encoded = encoded.flatten(1)
         masks = self._masks(len(encoded), encoded.device)
         x = encoded if masks is None else encoded * masks[0]
-        for i, norm in enumerate(self._norms):
-            x = norm(functional.linear(x, self._quantised[i]))
+        for i, norm in enumerate(self._norms[:-1]):
+            x = norm(functional.linear(x, weights[i]))
             x = quantise_activation(x, self._model.activation_bits)
             if masks is not None:
                 x = x * masks[i + 1]
-        scores: Tensor = self._last_norm(functional.linear(x, self._quantised[-1]))
+        scores: Tensor = self._norms[-1](functional.linear(x, weights[-1]))
         return scores
-
-    def backward(self, scores: Tensor, gradient: Tensor) -> None:
-        for norm in (*self._norms, self._last_norm):
-            norm.weight.grad = norm.bias.grad = None
-        scores.backward(gradient)
-        for weight, leaf in zip(self._weights, self._quantised, strict=True):
-            weight.grad = leaf.grad
-
-    def after_step(self) -> None:
-        with torch.no_grad():
-            torch._foreach_clamp_min_(self._weights, -1.0)
-            torch._foreach_clamp_max_(self._weights, 1.0)
 
     def _masks(self, images: int, device: torch.device) -> list[Tensor] | None:
         """Dropout masks [images, width], one for each linear: 0 or 1 / (1 - p); None: no dropout.

@@ -128,6 +128,18 @@ def prove(
         designs.require_exact(accelerator, graph, images[:10], stalls)
 
 
+def outcome(spec: FcModel | CnvModel, contract: InputSpec, seed: int, cache: Path) -> str:
+    """`built`, or `refused` if that is for a listed reason."""
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            prove(spec, contract, seed, Path(work), cache)
+    except PipelineError as error:
+        if not any(re.search(reason, str(error)) for reason in REFUSALS):
+            raise
+        return "refused"
+    return "built"
+
+
 def test_every_network_is_proved_or_refused_for_a_listed_reason(
     finn_work: Path, cache: Path
 ) -> None:
@@ -141,16 +153,8 @@ def test_every_network_is_proved_or_refused_for_a_listed_reason(
     )
     @given(NETWORKS, SHAPES, st.integers(0, 2**31 - 1))
     def attempt(network: dict[str, object], shape: tuple[int, int, int], seed: int) -> None:
-        try:
-            spec = validate(FcModel, network, "model")
-            with tempfile.TemporaryDirectory() as work:
-                prove(spec, InputSpec(shape=shape), seed, Path(work), cache)
-        except PipelineError as error:
-            if not any(re.search(reason, str(error)) for reason in REFUSALS):
-                raise
-            outcomes["refused"] += 1
-        else:
-            outcomes["built"] += 1
+        spec = validate(FcModel, network, "model")
+        outcomes[outcome(spec, InputSpec(shape=shape), seed, cache)] += 1
 
     attempt()
     assert outcomes.total() >= EXAMPLES // 2
@@ -175,15 +179,7 @@ def test_every_network_of_convolutions_is_proved_or_refused_for_a_listed_reason(
             spec.feature_map(shape)
         except (SpecError, ValueError):
             assume(False)  # not a network: a kernel beyond its map, zeros around one bit
-        try:
-            with tempfile.TemporaryDirectory() as work:
-                prove(spec, InputSpec(shape=shape), seed, Path(work), cache)
-        except PipelineError as error:
-            if not any(re.search(reason, str(error)) for reason in REFUSALS):
-                raise
-            outcomes["refused"] += 1
-        else:
-            outcomes["built"] += 1
+        outcomes[outcome(spec, InputSpec(shape=shape), seed, cache)] += 1
 
     attempt()
     assert outcomes.total() >= CONVOLUTIONAL_EXAMPLES // 2
