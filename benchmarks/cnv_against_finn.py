@@ -129,8 +129,8 @@ def quick(work: Path) -> list[tuple[object, ...]]:
     )
     contract = InputSpec(shape=(8, 8, 3))
     table.write_qonnx(spec, contract, work / "model.onnx")
-    model = finn.to_dataflow(work / "model.onnx", contract, work)
-    model.save(str(work / "dataflow.onnx"))
+    dataflow = finn.to_dataflow(work / "model.onnx", contract, work)
+    dataflow.model.save(str(work / "dataflow.onnx"))
     cycles, lut, bram = finn_estimate(work / "dataflow.onnx", "Pynq-Z1", work)
     return [("random", "Pynq-Z1", "FINN", f"{cycles:,} estimated", "", f"{lut:,} estimated",
              f"{bram:g} estimated", "", "")]  # fmt: skip

@@ -54,11 +54,11 @@ def measure(name: str, hidden: table.Hidden, bits: int, images: int) -> list[tup
         table.write_qonnx(table.fc(hidden, bits), CONTRACT, work / "model.onnx")
         finn.bootstrap(work)
         with speed.whole_arrays():
-            model = finn.to_dataflow(work / "model.onnx", CONTRACT, work)
+            dataflow = finn.to_dataflow(work / "model.onnx", CONTRACT, work)
         from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
 
         qonnx = ModelWrapper(str(work / "model.onnx"))
-    extraction = extract(model, network, CONTRACT)
+    extraction = extract(dataflow, network, CONTRACT)
     graph = extraction.graph
     scores, labels = (graph.edges[edge].id for edge in (graph.layers[-1].input, graph.sink.id))
 
@@ -72,7 +72,7 @@ def measure(name: str, hidden: table.Hidden, bits: int, images: int) -> list[tup
     rows: list[tuple[object, ...]] = [(network, "integer reference", images, rate, "", "")]
     for sanitise, count in FINN_IMAGES.items():
         os.environ["SANITIZE_QUANT_TENSORS"] = sanitise
-        seconds, contexts = timed(lambda count=count: finn.execute(model, planes[:count]))  # type: ignore[misc]
+        seconds, contexts = timed(lambda count=count: finn.execute(dataflow.model, planes[:count]))  # type: ignore[misc]
         found = np.stack([context[extraction.tensors[scores]].reshape(-1) for context in contexts])
         equal = np.array_equal(found, expected[scores][:count])
         rows.append(_row(f"FINN, SANITIZE_QUANT_TENSORS={sanitise}", count, seconds, rate, equal))

@@ -40,10 +40,10 @@ def streamline(way: str, qonnx: Path, folder: Path) -> None:
     importlib.import_module("finn.builder.build_dataflow_steps")  # seconds, not to be timed
     with nullcontext() if way == "finn" else speed.whole_arrays():
         start = time.process_time()
-        model = finn.to_dataflow(qonnx, CONTRACT, folder)
+        dataflow = finn.to_dataflow(qonnx, CONTRACT, folder)
         seconds = time.process_time() - start
-    model.save(str(folder / FILES[0]))
-    hardware.save(extract(model, "network", CONTRACT).graph, folder)
+    dataflow.model.save(str(folder / FILES[0]))
+    hardware.save(extract(dataflow, "network", CONTRACT).graph, folder)
     digests = [state.sha256(folder / name) for name in FILES]
     (folder / RESULT).write_text(json.dumps({"seconds": seconds, "digests": digests}))
 

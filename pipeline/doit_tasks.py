@@ -37,7 +37,7 @@ def given() -> dict[str, str]:
 
 def notice() -> str | None:
     """What a call that names no network means."""
-    if "network" in given():
+    if "network" in given() or "qonnx" in given():
         return None
     words = " ".join(f"{name}={value}" for name, value in {**QUICK_START, **given()}.items())
     return f"quick start: {words} (network= names another)"
@@ -46,6 +46,9 @@ def notice() -> str | None:
 def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
     """One task for each selected unit of `stage`."""
     for task in selected().tasks(stage):
+        if (reason := task.unit.absent(stage)) is not None:
+            yield _refusal(task.unit.name, f"{task.name}: {reason}")
+            continue
         yield {
             "name": task.unit.name,
             "actions": [(_execute, [task])],
@@ -59,6 +62,9 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
 def build_tasks() -> Iterator[dict[str, Any]]:
     """Every stage of each selected unit, then its table."""
     for unit in selected().units:
+        if (reason := unit.absent("synth")) is not None:
+            yield _refusal(unit.name, f"{unit.name}: {reason}")
+            continue
         chain = list(selected().chain(unit))
         yield {
             "name": unit.name,
@@ -68,6 +74,11 @@ def build_tasks() -> Iterator[dict[str, Any]]:
             "verbosity": 2,
             "meta": {},
         }
+
+
+def _refusal(name: str, reason: str) -> dict[str, Any]:
+    """A task that ends at once with the reason why there is nothing to build."""
+    return {"name": name, "actions": [(TaskFailed, [reason])], "uptodate": [False], "meta": {}}
 
 
 def check_tasks() -> Iterator[dict[str, Any]]:

@@ -42,10 +42,10 @@ STAGES = (
         "network",
         "pipeline.streamlining",
         needs=("data", "export"),
-        reads=("network.name", "network.input"),
+        reads=("network.name", "network.input", "network.output"),
         memory_mib=2048,
         shows=("equal", "accuracy"),
-        version=2,
+        version=3,
     ),
     Stage(
         "fold",
@@ -89,7 +89,7 @@ STAGES = (
         reads=("target.clock_mhz",),
         memory_mib=2048,
         shows=("bit_exact", "ii", "latency", "mutants"),
-        version=2,
+        version=3,
     ),
     Stage(
         "synth",
@@ -118,21 +118,24 @@ class Selection:
     settings: Settings
 
     def tasks(self, stage: str) -> list[Task]:
-        """The tasks of one stage, one for each unit it works on."""
+        """The tasks of one stage, one for each unit it works on, also of a unit that lacks it."""
         chosen = BY_NAME[stage]
         units = {unit.at(chosen.scope).name: unit.at(chosen.scope) for unit in self.units}
         return [self.task(chosen, unit) for unit in units.values()]
 
     def task(self, stage: Stage, unit: Unit) -> Task:
         inputs = tuple(
-            self.task(BY_NAME[need], unit.at(BY_NAME[need].scope)) for need in stage.needs
+            self.task(BY_NAME[need], unit.at(BY_NAME[need].scope))
+            for need in stage.needs
+            if unit.absent(need) is None
         )
         return Task(stage, unit, inputs, self.settings)
 
     def chain(self, unit: Unit) -> Iterator[Task]:
         """Every task of one board unit, in the order of the chain."""
         for stage in STAGES:
-            yield self.task(stage, unit.at(stage.scope))
+            if unit.absent(stage.name) is None:
+                yield self.task(stage, unit.at(stage.scope))
 
 
 def selection(given: Mapping[str, str]) -> Selection:

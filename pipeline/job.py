@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
+
+from pipeline.errors import PipelineError
 
 Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
 T = TypeVar("T")
@@ -63,6 +66,16 @@ class Job:
     def cache(self) -> Path:
         """What units share and anybody may delete: compiled run-time code, netlist counts."""
         return self.folder.parents[1] / ".cache"
+
+    def own_file(self, sha256: str) -> Path:
+        """The user's file of this content. PipelineError: it is gone, or holds something else."""
+        place = self.settings.get("files", {}).get(sha256)
+        path = Path(place) if place else None
+        if path is None or not path.is_file():
+            raise PipelineError(f"{path or 'a file of sha256 ' + sha256}: no such file any more")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            raise PipelineError(f"{path}: it was changed meanwhile; run it again")
+        return path
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

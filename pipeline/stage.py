@@ -119,8 +119,13 @@ class Task:
             "inputs": {
                 task.stage.name: str(task.folder.relative_to(self.build)) for task in self.inputs
             },
-            "settings": self.settings.model_dump(mode="json"),
+            "settings": {**self.settings.model_dump(mode="json"), "files": self._files()},
         }
+
+    def _files(self) -> dict[str, str]:
+        """Where the user's own files lie, which the specs know by their sha256."""
+        unit = self.unit if self.unit.scope != "board" else self.unit.at("network")
+        return dict(unit.files)
 
     def execute(self, show: Callable[[str, float | None], None]) -> bool:
         """Runs the stage in a process of its own; `show` gets its progress lines.

@@ -58,6 +58,8 @@ def show(chain: list[Task]) -> None:
         table.add_section()
     console.print(table)
     for what, stage, name in FILES:
+        if stage not in folders:
+            continue
         console.print(f"{what:<22} {_short(folders[stage] / name)}", soft_wrap=True)
     console.print(f"{'bitfile':<22} none: placement and routing are not part of this version")
 
@@ -67,9 +69,13 @@ def _row(what: str, figure: Figure, remark: str = "") -> Row:
 
 
 def _accuracy(metrics: dict[str, Metrics]) -> Iterator[Row]:
-    images = metrics["train"]["test_images"].value
-    everything = f"all {images:,} test images"
-    yield _row("accuracy, Brevitas", metrics["train"]["test_accuracy"], everything)
+    if "accuracy" not in metrics["streamline"]:
+        images = metrics["streamline"]["images"]
+        yield "accuracy", "unknown", "", f"no data set: checked on {images} (dataset= names one)"
+        return
+    everything = f"all {metrics['streamline']['images'].value:,} test images"
+    if "train" in metrics:
+        yield _row("accuracy, Brevitas", metrics["train"]["test_accuracy"], everything)
     yield _row("accuracy, QONNX", metrics["export"]["accuracy"], everything)
     yield _row("accuracy, integer reference", metrics["streamline"]["accuracy"], everything)
     simulated = metrics["simulate"]
@@ -105,14 +111,16 @@ def _resources(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
 
 def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
     simulated = metrics["simulate"]
-    yield _row("bit-exact", simulated["bit_exact"], "labels, end to end")
+    yield _row("bit-exact", simulated["bit_exact"], "outputs, end to end")
     yield _row(
         "bit-exact, every stream",
         simulated["streams"],
         f"without stalls; {simulated['stalled'].value} with {simulated['stall_patterns'].value} "
         "patterns of them",
     )
-    yield _row("mutants caught", simulated["mutants"], "each in its own layer")
+    unseen = simulated["mutants_unseen"].value
+    where = f"these show on no random input: {unseen}" if unseen else "each in its own layer"
+    yield _row("mutants caught", simulated["mutants"], where)
 
 
 def _short(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,12 +16,13 @@ from pipeline.variables import (
     checkpoint_file,
     override,
     settings,
+    user_file,
     user_folder,
 )
 from specs import catalog
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
-from specs.network import PUBLISHED, NetworkSpec
+from specs.network import PUBLISHED, RANDOM, FactoryModel, NetworkSpec, QonnxModel
 
 Scope = Literal["dataset", "network", "board"]
 LONGEST_NAME = 80
@@ -43,6 +44,16 @@ class Unit:
     """The name before it was cut to length."""
     data_files: str | None = None
     """Of a data set unit: what the user's files are known by, if they are the data set."""
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where the user's own files lie that the specs know by their sha256."""
+
+    def absent(self, stage: str) -> str | None:
+        """Why the unit has no such stage; None: it has."""
+        if isinstance(self.network.model, QonnxModel) and stage == "train":
+            return "a QONNX model is taken as it is: there is nothing to train"
+        if self.network.dataset == RANDOM and stage == "data":
+            return "dataset = random: inputs are drawn where they are needed"
+        return None
 
     def at(self, scope: Scope) -> Unit:
         """The unit itself, or the one of `scope` it stands on."""
@@ -67,14 +78,13 @@ def select(given: Mapping[str, str]) -> list[Unit]:
     Without `network` it is the quick start on the embedded digits. Raises SpecError.
     """
     check_names(given)
-    if "network" not in given:
+    if "qonnx" not in given and "network" not in given:
         given = {"network": QUICK_START["network"], "dataset": QUICK_START["dataset"], **given}
     images = cache(lambda: _image_folder(given))  # looked at once, and only if a network wants it
     return [
         _board_unit(network, board_label, board, given)
         for network in (
-            _network_unit(label, spec, given, images)
-            for label, spec in _find(NetworkSpec, "network", given)
+            _network_unit(label, spec, given, images) for label, spec in _networks(given)
         )
         for board_label, board in _find(BoardSpec, "board", given)
     ]
@@ -90,21 +100,55 @@ def _find(
         yield catalog.find(model, variable, word, user_folder())
 
 
+def _networks(given: Mapping[str, str]) -> Iterator[tuple[str, NetworkSpec]]:
+    """Label and spec of each network, the user's own model in the place of its own."""
+    if "qonnx" not in given:
+        yield from _find(NetworkSpec, "network", given)
+        return
+    # brings onnx, which no other call needs before its stages run
+    from pipeline.own_model import from_file, in_place_of  # noqa: PLC0415
+
+    path = user_file("qonnx", given["qonnx"], "the path of a QONNX file (.onnx)")
+    if "checkpoint" in given:
+        raise SpecError("qonnx= and checkpoint=: a QONNX model is taken as it is; give one of them")
+    if "network" not in given:
+        yield from_file(path, given)
+        return
+    bases = [*_find(NetworkSpec, "network", given)]
+    if len(bases) > 1:
+        raise SpecError("qonnx=: takes the place of one network; network= names several")
+    yield in_place_of(*bases[0], path, given)
+
+
 def _network_unit(
     label: str, spec: NetworkSpec, given: Mapping[str, str], images: Callable[[], tuple[str, str]]
 ) -> Unit:
     if "checkpoint" in given:
         label, spec = _starting_from(label, spec, given)
+    spec, files = _known_by_content(spec)
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
     data = Unit("dataset", network.dataset, network, long_name=network.dataset)
     if network.dataset == IMAGE_FOLDER:
-        name, files = images()
-        data = Unit("dataset", _short(name), network, long_name=name, data_files=files)
+        name, held = images()
+        data = Unit("dataset", _short(name), network, long_name=name, data_files=held)
         # part of the network's name, too, also where its own file says imagefolder
         changed = {"dataset": name, **{key: changed[key] for key in changed if key != "dataset"}}
     long = _name(label, changed)
-    return Unit("network", _short(long), network, parent=data, long_name=long)
+    return Unit("network", _short(long), network, parent=data, long_name=long, files=files)
+
+
+def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
+    """The spec with the sha256 of its model's file for its place, and the places by sha256."""
+    model = spec.model
+    if not isinstance(model, FactoryModel | QonnxModel):
+        return spec, {}
+    try:
+        digest = hashlib.sha256(Path(model.file).read_bytes()).hexdigest()
+    except OSError as error:
+        raise SpecError(f"{model.file}: cannot be read: {error.strerror}") from None
+    known = model.model_copy(update={"file": digest})
+    return spec.model_copy(update={"model": known}), {digest: model.file}
 
 
 def _image_folder(given: Mapping[str, str]) -> tuple[str, str]:
@@ -142,6 +186,8 @@ def _starting_from(
                 f"checkpoint={given['checkpoint']}: cannot be read: {error.strerror}"
             ) from None
         word = f"{catalog.plain(path.stem)}-{checkpoint[:8]}"
+    if spec.training is None:
+        raise SpecError("checkpoint=: a QONNX model is taken as it is, with its own weights")
     training = spec.training.model_copy(update={"checkpoint": checkpoint, "epochs": 0})
     return f"{label}.checkpoint-{word}", spec.model_copy(update={"training": training})
 

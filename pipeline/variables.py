@@ -23,6 +23,13 @@ VARIABLES = {
     "epochs": "network.training.epochs",
     "seed": "network.training.seed",
     "checkpoint": "",
+    "qonnx": "",
+    "output": "network.output",
+    "input_scale": "network.input.scale",
+    "input_mean": "network.input.mean",
+    "input_std": "network.input.std",
+    "input_dtype": "network.input.dtype",
+    "input_layout": "network.model.layout",
     "engine": "target.engine",
     "fps": "target.fps",
     "clock_mhz": "target.clock_mhz",
@@ -94,10 +101,15 @@ def checkpoint_file(given: Mapping[str, str]) -> Path | None:
     word = given.get("checkpoint", PUBLISHED)
     if word == PUBLISHED:
         return None
+    return user_file("checkpoint", word, f"allowed: {PUBLISHED}, or a file of weights")
+
+
+def user_file(variable: str, word: str, allowed: str) -> Path:
+    """The file that a variable names. SpecError: there is none."""
     path = (user_folder() / Path(word).expanduser()).resolve()
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "no such file"
-        raise SpecError(f"checkpoint={word}: {kind}; allowed: {PUBLISHED}, or a file of weights")
+        raise SpecError(f"{variable}={word}: {kind}; {allowed}")
     return path
 
 
@@ -115,6 +127,10 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
         place = document
         for part in path:
             place = place[part]
+            if place is None:
+                raise SpecError(f"{name}=: a QONNX model is taken as it is, and has no {part}")
+        if leaf not in place:
+            raise SpecError(f"{name}=: the network has no {field}")
         before = place[leaf]
         place[leaf] = given[name]
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import SpecError, nearest
 from specs.base import SpecT, read
@@ -30,7 +31,7 @@ def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[st
         if not path.is_file():
             raise SpecError(f"{variable}={word}: {'a folder' if path.is_dir() else 'no such file'}")
         digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-        return f"{plain(path.stem)}-{digest}", read(model, path)
+        return f"{plain(path.stem)}-{digest}", _placed(read(model, path), path.parent)
     path = _FOLDERS[model] / f"{word}.toml"
     if word not in names(model):
         raise SpecError(
@@ -38,6 +39,19 @@ def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[st
             f"or the path of a .toml file of your own"
         )
     return word, read(model, path)
+
+
+def _placed(spec: SpecT, folder: Path) -> SpecT:
+    """`spec` with the file of its model, if there is one, as an absolute path."""
+    network: Any = spec
+    if (file := getattr(getattr(network, "model", None), "file", None)) is None:
+        return spec
+    path = (folder / Path(file).expanduser()).resolve()
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "no such file"
+        raise SpecError(f"model.file = {file!r}: {kind}: {path}")
+    model = network.model.model_copy(update={"file": str(path)})
+    return spec.model_copy(update={"model": model})
 
 
 def plain(stem: str) -> str:

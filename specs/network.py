@@ -5,13 +5,28 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from specs.base import Spec
 
 MOST_INPUTS = 1 << 20
 PUBLISHED = "published"
+RANDOM = "random"
+"""The data set of no data: inputs drawn from the input's datatype, without labels."""
+Shape = Annotated[tuple[int, ...], Field(min_length=1, max_length=3)]
+"""Height, width, channels of an image; or the length of a feature vector."""
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+def _fraction(value: object) -> object:
+    """A quotient of two numbers in a string as its value; anything else as it is."""
+    if not isinstance(value, str) or value.count("/") != 1:
+        return value
+    try:
+        above, below = map(float, value.split("/"))
+        return above / below
+    except (ValueError, ZeroDivisionError):
+        return value  # pydantic tells that it is no number
 
 
 class InputSpec(Spec):
@@ -21,20 +36,24 @@ class InputSpec(Spec):
     and means (value * scale - mean) / std to the network.
     """
 
-    shape: tuple[int, int, int] = (28, 28, 1)
-    """Height, width, channels of one image."""
+    shape: Shape = (28, 28, 1)
+    """Height, width, channels of one image; or the length of a feature vector."""
     layout: Literal["NHWC"] = "NHWC"
-    dtype: Literal["UINT8"] = "UINT8"
+    """Of raw images and of the accelerator's stream."""
+    dtype: str = Field(default="UINT8", pattern=r"^U?INT[1-8]$")
     resize: Literal["bilinear", "nearest", "none"] = "bilinear"
     """How an image of another size is brought to `shape`; "none" refuses it."""
-    scale: float = Field(default=1 / 255, gt=0)
+    scale: Annotated[float, BeforeValidator(_fraction)] = Field(default=1 / 255, gt=0)
+    """May be written as a fraction: "1/255"."""
     mean: float = 0.0
     std: float = Field(default=1.0, gt=0)
 
     @model_validator(mode="after")
     def _positive(self) -> Self:
+        if len(self.shape) == 2:
+            raise ValueError("shape: height, width and channels of an image, or one length")
         if min(self.shape) < 1:
-            raise ValueError("shape: height, width and channels must be at least 1")
+            raise ValueError("shape: height, width and channels, or a length, of at least 1")
         if prod(self.shape) > MOST_INPUTS:
             raise ValueError(f"shape: more than {MOST_INPUTS:,} values in an image")
         return self
@@ -99,7 +118,7 @@ class CnvModel(Spec):
             bits = conv.activation_bits or self.activation_bits
         return self
 
-    def feature_map(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def feature_map(self, shape: Shape) -> tuple[int, int, int]:
         """Height, width and channels behind the convolutions, for images of `shape`.
 
         ValueError: a kernel or a pool is larger than what arrives at it.
@@ -139,14 +158,46 @@ class ResNetModel(Spec):
     first_weight_bits: int = Field(default=8, ge=2, le=8)
     classifier_weight_bits: int = Field(default=8, ge=2, le=8)
 
-    def feature_map(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def feature_map(self, shape: Shape) -> tuple[int, int, int]:
         """Height, width and channels in front of the average pool, for images of `shape`."""
         halvings = len(self.blocks) - 1
         height, width = (-(-size // (1 << halvings)) for size in shape[:2])
         return height, width, self.width << halvings
 
 
-Model = Annotated[FcModel | CnvModel | ResNetModel, Field(discriminator="family")]
+class FactoryModel(Spec):
+    """A torch module of the user's own, trained here: what a function in a Python file returns.
+
+    The module takes float32 [N, C, H, W] (or [N, F]), what the inputs mean, and gives scores
+    [N, classes]. Quantised layers are Brevitas'. A method `after_step()` of it, if there is one, is
+    called behind each step of training, e.g. to clip weights.
+    """
+
+    family: Literal["factory"]
+    file: str
+    """A Python file, relative to this one; in a job, its sha256."""
+    function: str = "build"
+    """Takes `arguments` by name and returns the module, its weights from torch's generator."""
+    arguments: dict[str, int | float | str | bool] = Field(default_factory=dict)
+    classes: int = Field(default=10, ge=2, le=1024)
+
+
+Layout = Literal["NCHW", "NHWC"]
+
+
+class QonnxModel(Spec):
+    """A network trained elsewhere, as QONNX: it enters behind export."""
+
+    family: Literal["qonnx"]
+    file: str
+    """A QONNX file, relative to this one; in a job, its sha256."""
+    layout: Layout | None = None
+    """Of the file's input; None: as its operators say."""
+
+
+AnyModel = FcModel | CnvModel | ResNetModel | FactoryModel | QonnxModel
+Model = Annotated[AnyModel, Field(discriminator="family")]
+Output = Literal["label", "logits"]
 
 
 class TrainingSpec(Spec):
@@ -189,13 +240,34 @@ class NetworkSpec(Spec):
 
     name: Identifier
     description: str = ""
-    dataset: Literal["cifar10", "digits", "imagefolder", "mnist"]
+    dataset: Literal["cifar10", "digits", "imagefolder", "mnist", "random"]
     input: InputSpec = InputSpec()
     model: Model
-    training: TrainingSpec
+    output: Output = "label"
+    """Of the accelerator: the class, or the accumulators behind the scores of all classes."""
+    training: TrainingSpec | None = None
+    """Of a QONNX model none: it is taken as it is."""
+
+    @model_validator(mode="after")
+    def _trained_or_not(self) -> Self:
+        if isinstance(self.model, QonnxModel):
+            if self.training is not None:
+                raise ValueError("training: a QONNX model is taken as it is, not trained")
+            return self
+        if self.training is None:
+            raise ValueError("training: missing; it has no default")
+        if self.dataset == RANDOM:
+            raise ValueError("dataset: random inputs have no labels to train with")
+        augmented = self.training.crop_padding or self.training.flip
+        if len(self.input.shape) == 1 and augmented:
+            raise ValueError("training.crop_padding, flip: a feature vector has no place to move")
+        return self
 
     @model_validator(mode="after")
     def _images_suit_the_model(self) -> Self:
+        convolves = isinstance(self.model, CnvModel | ResNetModel)
+        if convolves and len(self.input.shape) == 1:
+            raise ValueError("input.shape: convolutions take height, width and channels")
         if isinstance(self.model, CnvModel):
             self.model.feature_map(self.input.shape)
         if isinstance(self.model, ResNetModel):

@@ -23,13 +23,17 @@ _BLOCK = 1 << 22
 
 
 def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
-    """Images of any size as the contract wants them.
+    """Images of any size, or feature vectors, as the contract wants them.
 
-    raw: uint8 [N, h, w, C]. Returns uint8 [N, H, W, C]. Pixel centres are at half-integers and the
+    raw: uint8 [N, h, w, C], returned as uint8 [N, H, W, C]; or uint8 or int8 [N, F], returned as
+    they are. Pixel centres are at half-integers and the
     border is repeated. bilinear: weights in 1/2048, one rounding (half up) at the end, no smoothing
-    before shrinking. TypeError: not uint8 [N, h, w, C]; PipelineError: an image the contract
-    refuses.
+    before shrinking. TypeError: not of these; PipelineError: inputs the contract refuses.
     """
+    if len(contract.shape) == 1:
+        return _vectors(raw, contract)
+    if contract.dtype.startswith("INT"):
+        raise PipelineError(f"input.dtype = {contract.dtype}: images are unsigned")
     if raw.dtype != np.uint8 or raw.ndim != 4:
         raise TypeError(f"images must be uint8 [N, h, w, C], not {raw.dtype} {list(raw.shape)}")
     height, width, channels = contract.shape
@@ -52,6 +56,25 @@ def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
     for start in range(0, len(raw), step):
         out[start : start + step] = _bilinear(raw[start : start + step], height, width)
     return out
+
+
+def _vectors(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
+    if raw.dtype not in (np.uint8, np.int8):
+        raise TypeError(f"feature vectors must be uint8 or int8 [N, F], not {raw.dtype}")
+    raw = raw.reshape(len(raw), -1)
+    if raw.shape[1:] != contract.shape:
+        raise PipelineError(
+            f"input.shape = {contract.shape[0]}: the data has {raw.shape[1]} values an input"
+        )
+    bits = int(contract.dtype.lstrip("UINT"))
+    signed = contract.dtype.startswith("INT")
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    least, most = int(raw.min()), int(raw.max())
+    if least < low or most > high:
+        raise PipelineError(
+            f"input.dtype = {contract.dtype}: the data has values from {least} to {most}"
+        )
+    return np.ascontiguousarray(raw)
 
 
 def network_input(prepared: np.ndarray, contract: InputSpec) -> np.ndarray:

@@ -14,14 +14,12 @@ from torch import nn
 
 from pipeline.data import FILE, DataSet
 from pipeline.errors import PipelineError
+from pipeline.export.files import LABELS, LOGITS, MODEL
 from pipeline.export.verify import TOLERANCE, compare, execute
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.models import build, images_to_tensor, load_weights
-from specs.network import InputSpec, Model
+from specs.network import AnyModel, FactoryModel, InputSpec, Model
 
-MODEL = "model.onnx"
-LOGITS = "logits.npy"
-LABELS = "labels.npy"
 _BLOCK = 1000
 """Images computed at a time."""
 
@@ -35,7 +33,9 @@ def run(job: Job) -> Metrics:
     """
     contract = job.spec("network.input", InputSpec)
     torch.set_num_threads(1)  # float sums in the same order on every machine of a kind
-    model = build(job.spec("network.model", Model), contract)  # type: ignore[arg-type]
+    spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
+    own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
+    model = build(spec, contract, own)
     load_weights(model, job.inputs["train"])
     data = DataSet.read(job.inputs["data"] / FILE)
     images = images_to_tensor(data.test_images, contract)

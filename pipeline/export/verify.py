@@ -25,7 +25,7 @@ def execute(graph: ModelWrapper, images: np.ndarray, block: int) -> np.ndarray:
     batched = graph.transform(ChangeBatchSize(block)).transform(InferShapes())
     source, target = batched.graph.input[0].name, batched.graph.output[0].name
     found = []
-    with _unsanitised():
+    with unsanitised():
         for start in range(0, len(images), block):
             part = images[start : start + block]
             filled = np.concatenate([part, np.repeat(part[:1], block - len(part), axis=0)])
@@ -64,7 +64,7 @@ def _numbers(logits: np.ndarray) -> str:
 
 
 @contextmanager
-def _unsanitised() -> Iterator[None]:
+def unsanitised() -> Iterator[None]:
     """qonnx without its search for nearly-integer tensors: up to 10 times faster, exact as it is.
 
     It reads the variable at each node; what the user had set is put back.

@@ -178,13 +178,19 @@ class Mvau(Layer):
 
 @dataclass(frozen=True, eq=False)
 class LabelSelect(Layer):
-    """Index of the greatest channel; the lowest index wins a tie. Output: one element."""
+    """Class of the greatest channel; of equal ones the first wins. Output: one element.
+
+    labels: the class of each channel; None: its index.
+    """
 
     kind: ClassVar[str] = "label_select"
+    labels: tuple[int, ...] | None = None
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if target.shape != (1,):
             yield f"output shape is {target.shape}, not (1,)"
+        if self.labels is not None and sorted(self.labels) != list(range(source.channels)):
+            yield f"labels {self.labels} are not 0..{source.channels - 1} in some order"
         if target.dtype.signed or target.dtype.max < source.channels - 1:
             yield f"{target.dtype.name} does not hold labels 0..{source.channels - 1}"
 
@@ -337,9 +343,15 @@ KINDS: dict[str, type[Layer]] = {
 
 @dataclass(frozen=True)
 class Post:
-    """What software does with the accelerator's output; `label`: nothing, it is the class."""
+    """What software does with the accelerator's output.
+
+    label: nothing, it is the class. logits: output * scale + bias are the network's scores, their
+    order the classes; scale, bias: of each class.
+    """
 
     output: str = "label"
+    scale: tuple[float, ...] = ()
+    bias: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -394,6 +406,22 @@ class HardwareGraph:
             found.append("two layers share an id")
         if found:
             raise PipelineError(f"hardware graph {self.name}: " + "; ".join(found))
+
+
+def classes(graph: HardwareGraph, output: np.ndarray) -> np.ndarray:
+    """Class of each image, int64 [N], from the accelerator's outputs [N, *shape of the sink]."""
+    flat: np.ndarray = output.reshape(len(output), -1)
+    if graph.post.output == "label":
+        return flat[:, 0].astype(np.int64)
+    found: np.ndarray = np.argmax(scores(graph, flat), axis=1)
+    return found
+
+
+def scores(graph: HardwareGraph, output: np.ndarray) -> np.ndarray:
+    """The network's scores, float64 [N, classes], from the accelerator's logits."""
+    scale, bias = np.asarray(graph.post.scale), np.asarray(graph.post.bias)
+    found: np.ndarray = output.reshape(len(output), -1) * scale + bias
+    return found
 
 
 def accumulator_range(
@@ -452,12 +480,13 @@ def load(folder: Path) -> HardwareGraph:
         entry["id"]: Edge(entry["id"], DataType(entry["dtype"]), tuple(entry["shape"]))
         for entry in document["edges"]
     }
+    post = document["post"]
     graph = HardwareGraph(
         name=document["name"],
         input=InputSpec.model_validate(document["input"]),
         edges=edges,
         layers=tuple(_layer(entry, arrays) for entry in document["layers"]),
-        post=Post(**document["post"]),
+        post=Post(post["output"], tuple(post["scale"]), tuple(post["bias"])),
     )
     graph.check()
     return graph
@@ -469,8 +498,8 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Layer:
     for key in ("weight_dtype", "accumulator"):
         if key in entry:
             entry[key] = DataType(entry[key])
-    for key in ("kernel", "stride", "rows", "columns"):
-        if key in entry:
+    for key in ("kernel", "stride", "rows", "columns", "labels"):
+        if entry.get(key) is not None:
             entry[key] = tuple(entry[key])
     for key in cls.arrays:
         entry[key] = arrays.get(f"{entry['id']}.{key}")

@@ -74,8 +74,10 @@ def _apply(layer: Layer, source: Edge, target: Edge, x: np.ndarray) -> np.ndarra
             return acc
         return apply_thresholds(acc, layer.thresholds, layer.offset, target.dtype)
     if isinstance(layer, LabelSelect):
-        labels: np.ndarray = np.argmax(x, axis=-1).reshape(-1, *target.shape)
-        return labels
+        greatest: np.ndarray = np.argmax(x, axis=-1)
+        if layer.labels is not None:
+            greatest = np.asarray(layer.labels)[greatest]
+        return greatest.reshape(-1, *target.shape)
     if isinstance(layer, SlidingWindow):
         windows = np.lib.stride_tricks.sliding_window_view(x, layer.kernel, axis=(1, 2))
         strided = windows[:, :: layer.stride[0], :: layer.stride[1]]  # [N, OH, OW, C, KH, KW]

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from math import prod
+from pathlib import Path
 
 from torch import nn
 
+from pipeline.models import factory
 from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
 from pipeline.models.resnet import ResNet
-from specs.network import CnvModel, FcModel, InputSpec, ResNetModel
+from specs.network import AnyModel, CnvModel, FactoryModel, InputSpec, QonnxModel, ResNetModel
 
 
-def build(model: FcModel | CnvModel | ResNetModel, contract: InputSpec) -> nn.Module:
+def build(model: AnyModel, contract: InputSpec, own: Path | None = None) -> nn.Module:
     """An untrained module; its weights are drawn from torch's global generator.
 
-    It takes float32 [N, C, H, W], what the images mean to the network, and gives the scores of the
-    classes, float32 [N, classes].
+    It takes float32 [N, C, H, W] (or [N, F]), what the inputs mean to the network, and gives the
+    scores of the classes, float32 [N, classes]. own: the user's file of a FactoryModel.
     """
+    if isinstance(model, FactoryModel):
+        assert own is not None, "a factory is a file"
+        return factory.load(model, contract, own)
+    assert not isinstance(model, QonnxModel), "it is no module"
     if isinstance(model, CnvModel):
         return Cnv(model, contract.shape)
     if isinstance(model, ResNetModel):

@@ -25,7 +25,7 @@ class Cnv(nn.Module):
     and becomes 2x - 1, a fixed-point number of one bit before the point.
     """
 
-    def __init__(self, spec: CnvModel, shape: tuple[int, int, int]) -> None:
+    def __init__(self, spec: CnvModel, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.spec = spec
         self.conv_features = nn.ModuleList([_input(spec.input_bits)])

@@ -10,6 +10,11 @@ from specs.network import InputSpec
 
 
 def images_to_tensor(raw: np.ndarray, contract: InputSpec) -> torch.Tensor:
-    """raw: uint8 [N, h, w, C] of any size. Returns float32 [N, C, H, W], contiguous."""
+    """raw: uint8 [N, h, w, C] of any size. Returns float32 [N, C, H, W], contiguous.
+
+    Feature vectors [N, F] become float32 [N, F].
+    """
     values = network_input(prepare(raw, contract), contract)
+    if values.ndim == 2:
+        return torch.from_numpy(values)
     return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))

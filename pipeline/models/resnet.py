@@ -35,7 +35,7 @@ class _Activation(Uint8ActPerTensorFloat):  # type: ignore[misc]
 class ResNet(nn.Module):
     """spec: widths, blocks, bits. shape: height, width, channels of an image in [0, 1]."""
 
-    def __init__(self, spec: ResNetModel, shape: tuple[int, int, int]) -> None:
+    def __init__(self, spec: ResNetModel, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.spec = spec
         self.conv1 = _conv(shape[2], spec.width, 3, spec.first_weight_bits)

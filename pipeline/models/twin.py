@@ -49,15 +49,18 @@ class Twin(Protocol):
         """What the recipe does to the parameters after a step of the optimiser."""
 
 
-def twin(model: nn.Module) -> Twin:
-    """The twin of a module made by `build`. TypeError: a family that has none."""
+def twin(model: nn.Module, classes: int = 0, black: float = 0.0) -> Twin:
+    """The twin of a module made by `build`.
+
+    classes, black: of a module that is nobody's but the user's.
+    """
     if isinstance(model, Fc):
         return FcTwin(model)
     if isinstance(model, Cnv):
         return CnvTwin(model)
     if isinstance(model, ResNet):
-        return ResNetTwin(model)
-    raise TypeError(f"{type(model).__name__} has no training twin")
+        classes = model.spec.classes  # its black is 0
+    return ModuleTwin(model, classes, black)
 
 
 class _ClippedWeights:
@@ -147,23 +150,28 @@ class CnvTwin(_ClippedWeights):
         return scores
 
 
-class ResNetTwin:
-    """A ResNet as it is: in its convolutions, not between them, the module spends its time."""
+class ModuleTwin:
+    """A module as it is: a ResNet spends its time in its convolutions, not between them.
 
-    def __init__(self, model: ResNet) -> None:
+    black: what a black pixel means to it.
+    """
+
+    def __init__(self, model: nn.Module, classes: int, black: float) -> None:
         self._model = model
+        self._classes = classes
+        self._black = black
 
     @property
-    def model(self) -> ResNet:
+    def model(self) -> nn.Module:
         return self._model
 
     @property
     def classes(self) -> int:
-        return self._model.spec.classes
+        return self._classes
 
     @property
     def black(self) -> float:
-        return 0.0
+        return self._black
 
     def encode(self, images: Tensor) -> Tensor:
         return images
@@ -177,7 +185,9 @@ class ResNetTwin:
         scores.backward(gradient)
 
     def after_step(self) -> None:
-        """Nothing: the range of its weights is theirs."""
+        """What the module itself asks for: a ResNet nothing, the range of its weights is theirs."""
+        if (own := getattr(self._model, "after_step", None)) is not None:
+            own()
 
 
 class FcTwin(_ClippedWeights):

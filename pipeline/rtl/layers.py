@@ -44,7 +44,7 @@ class Instance:
     """
 
     module: str
-    parameters: dict[str, int]
+    parameters: dict[str, int | str]
     memories: dict[str, Memory] = field(default_factory=dict)
     banks: dict[str, dict[str, Memory]] = field(default_factory=dict)
 
@@ -155,16 +155,18 @@ def buffer_slots(steps: int) -> int:
 
 
 def _label_select(layer: LabelSelect, fold: Fold, source: Edge, target: Edge) -> Instance:
-    return Instance(
-        "label_select",
-        {
-            "CHANNELS": source.channels,
-            "PE": fold.pe,
-            "INPUT_BITS": source.dtype.bits,
-            "INPUT_KIND": kind_of(source.dtype) % 2,  # a BIPOLAR code orders as an unsigned bit
-            "LABEL_BITS": target.dtype.bits,
-        },
-    )
+    bits = target.dtype.bits
+    parameters: dict[str, int | str] = {
+        "CHANNELS": source.channels,
+        "PE": fold.pe,
+        "INPUT_BITS": source.dtype.bits,
+        "INPUT_KIND": kind_of(source.dtype) % 2,  # a BIPOLAR code orders as an unsigned bit
+        "LABEL_BITS": bits,
+    }
+    if layer.labels is not None:
+        table = sum(label << bits * channel for channel, label in enumerate(layer.labels))
+        parameters |= {"MAPPED": 1, "LABELS": f"{bits * source.channels}'h{table:x}"}
+    return Instance("label_select", parameters)
 
 
 def _swg(layer: SlidingWindow, fold: Fold, source: Edge, target: Edge) -> Instance:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data import FILE, DataSet
-from pipeline.data.prepare import prepare
+from pipeline.data.inputs import Inputs, evaluation_inputs
 from pipeline.errors import VerificationError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
@@ -16,7 +15,7 @@ from pipeline.hardware.graph import HardwareGraph, LabelSelect, Mvau, SlidingWin
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.streamlining.extract import Extraction, extract
 from pipeline.verification.compare import require_equal
-from specs.network import InputSpec
+from specs.network import InputSpec, Output
 
 FINN_IMAGES = 32
 """Images of which every layer is compared with FINN's execution (60-80 ms an image for CNV)."""
@@ -29,6 +28,8 @@ LEAST_CLASSES = 3
 FLOAT_EXACT = 1 << 12
 """Accumulators up to this come out of Brevitas' float32 to the nearest integer: rounding grows with
 the number of products, half of the 24-bit significand is left to it."""
+FLOAT_EPS = 1e-6
+"""Of the greatest logit: what the last bits of a float32 may hide."""
 ROUNDING = 0.01
 """Of the range of the last accumulators; a wrong layer is off by tens of per cent."""
 
@@ -36,83 +37,103 @@ ROUNDING = 0.01
 def run(job: Job) -> Metrics:
     """Writes dataflow.onnx, hardware.json, hardware.npz and golden.npz.
 
-    golden.npz: `images` (prepared, [N, H, W, C]), `truth` (data set's labels), `labels` (ours)
-    and for the first images `stream.<edge>`: the values of every stream.
+    golden.npz: `images` (prepared, [N, *shape]), `outputs` (ours, [N, *shape of the sink]), `truth`
+    (the data set's labels, where there are any) and for the first images `stream.<edge>`: the
+    values of every stream.
     """
     from pipeline.streamlining import finn, speed  # noqa: PLC0415 - seconds of imports
 
     contract = job.spec("network.input", InputSpec)
+    output: Output = job.spec("network.output", Output)  # type: ignore[arg-type]
     with job.scratch() as work:
         progress("importing FINN")
         finn.bootstrap(work)
         progress("streamlining", 0.3)
         with speed.whole_arrays():
-            model = finn.to_dataflow(job.inputs["export"] / "model.onnx", contract, work)
-    extraction = extract(model, job.spec("network.name", str), contract)
-    model.save(str(job.folder / "dataflow.onnx"))
+            dataflow = finn.to_dataflow(job.inputs["export"] / "model.onnx", contract, work, output)
+    extraction = extract(dataflow, job.spec("network.name", str), contract)
+    dataflow.model.save(str(job.folder / "dataflow.onnx"))
     hardware.save(extraction.graph, job.folder)
 
-    progress("comparing with Brevitas and FINN", 0.6)
-    data = DataSet.read(job.inputs["data"] / FILE)
-    images, truth = prepare(data.test_images, contract), data.test_labels
+    progress("comparing with the exported network and FINN", 0.6)
+    data = evaluation_inputs(job, contract)
     logits = np.load(job.inputs["export"] / "logits.npy")
-    labels = _compare_with_brevitas(extraction.graph, images, logits)
-    _compare_with_finn(extraction, model, images[:FINN_IMAGES])
-    classes = _write_golden(job.folder, extraction.graph, images, truth, labels)
-    return {
-        "equal": Figure(f"{len(images):,} of {len(images):,}", "images", "measured"),
-        "images": Figure(len(images), "images", "measured"),
-        "accuracy": Figure(float(100 * np.mean(labels == truth)), "%", "measured"),
-        "finn_images": Figure(min(FINN_IMAGES, len(images)), "images", "measured"),
+    outputs, classes = _compare_with_logits(extraction, data.images, logits)
+    _compare_with_finn(extraction, dataflow.model, data.images[:FINN_IMAGES])
+    seen = _write_golden(job.folder, extraction.graph, data, outputs, classes)
+    count = len(data.images)
+    figures = {
+        "equal": Figure(f"{count:,} of {count:,}", data.what, "measured"),
+        "images": Figure(count, data.what, "measured"),
+        "finn_images": Figure(min(FINN_IMAGES, count), data.what, "measured"),
         "layers": Figure(len(extraction.graph.layers), "", "measured"),
-        "golden_classes": Figure(classes, "classes", "measured"),
+        "golden_classes": Figure(seen, "classes", "measured"),
     }
+    if data.labels is not None:
+        share = float(100 * np.mean(classes == data.labels))
+        figures["accuracy"] = Figure(share, "%", "measured")
+    return figures
 
 
-def _compare_with_brevitas(
-    graph: HardwareGraph, images: np.ndarray, logits: np.ndarray
-) -> np.ndarray:
-    """Labels [N] of the integer reference; every accumulator and label is Brevitas' or an error.
+def _compare_with_logits(
+    extraction: Extraction, images: np.ndarray, logits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs [N, *shape] and classes [N] of the integer reference, or a VerificationError.
 
-    Where accumulators tie at the top, Brevitas' label must be one of theirs: the rounding of its
-    logits decides for it, the lowest index for us. Where accumulators are too wide for float32 to
-    tell neighbours apart, Brevitas itself may round across a threshold; then all accumulators must
-    be within `ROUNDING` of their range, and Brevitas' label no worse than that explains.
+    logits: of the exported network, float32 [N, classes]. With the scale and the bias that
+    streamlining took off the end, each must give its accumulator back as the nearest integer.
+    Where accumulators are too wide for float32 to tell neighbours apart, the network itself may
+    round across a threshold; then all must be within `ROUNDING` of their range.
 
-    Streamlining drops a scale and a shift common to all logits, which no arg-max sees. Fitted to
-    all of them, they must give each accumulator back from its logit as the nearest integer.
+    A class must be the network's own; where accumulators tie at the top, or come as near as that
+    rounding, one of theirs: the rounding of the logits decides for it, the lowest index for us.
     """
+    graph, tail = extraction.graph, extraction.tail
     last = graph.layers[-1]
-    assert isinstance(last, LabelSelect)
-    wanted = (last.input, last.output)
+    chosen_by = last if isinstance(last, LabelSelect) else None
+    scored = last.input if chosen_by else last.output
+    wanted = (scored, last.output)
     streams = [reference.run(graph, part, wanted) for part in reference.batches(graph, images)]
-    scores = np.concatenate([batch[last.input] for batch in streams]).astype(np.int64)
-    labels = np.concatenate([batch[last.output].reshape(-1) for batch in streams])
-    centred = scores - scores.mean()
-    scale = float((centred * logits).sum() / max(1.0, (centred**2).sum()))
-    if scale <= 0:
+    outputs = np.concatenate([batch[last.output] for batch in streams])
+    scores = np.concatenate([batch[scored] for batch in streams]).reshape(len(images), -1)
+    scores = scores.astype(np.int64)
+    if chosen_by is not None:  # channel by channel as the network's classes
+        order = np.argsort(tail.labels)
+        scores = scores[:, order] - _shift(graph)[order]
+    if np.ptp(scores) == 0:
         raise VerificationError(
-            "streamline: the accumulators before the arg-max do not rise with Brevitas' logits: "
-            "the network's outputs are constant, or another network's; train it longer (epochs=)"
+            "streamline: the accumulators of the last layer are the same for every input: the "
+            "network's outputs are constant; train it longer (epochs=)"
         )
-    recovered = (logits - logits.mean(dtype=np.float64)) / scale + scores.mean()
+    recovered = (logits - tail.bias) / tail.scale
     deviation = np.abs(recovered - scores)
     if _float_is_exact(graph):
         off, slack = np.rint(recovered) != scores, 0.0
     else:
         off, slack = deviation > ROUNDING * np.ptp(scores), 2 * float(deviation.max())
-    # equal accumulators may differ in a last bit of their logits: Brevitas' class is among them
-    chosen = np.take_along_axis(scores, np.argmax(logits, axis=1)[:, None], axis=1)[:, 0]
-    wrong = off.any(axis=1) | (chosen < scores.max(axis=1) - slack)
+    values = scores * tail.scale + tail.bias
+    classes = outputs.reshape(-1) if chosen_by else np.argmax(values, axis=1)
+    theirs = np.argmax(logits, axis=1)
+    # neighbours in float32 may differ in a last bit of their logits
+    slack = slack * float(np.abs(tail.scale).max()) + FLOAT_EPS * np.abs(logits).max()
+    short = np.take_along_axis(values, theirs[:, None], axis=1)[:, 0] < values.max(axis=1) - slack
+    greatest = np.take_along_axis(values, classes[:, None].astype(np.int64), axis=1)[:, 0]
+    wrong = off.any(axis=1) | short | (greatest < values.max(axis=1) - slack)
     if wrong.any():
         first = int(np.argmax(wrong))
         raise VerificationError(
-            f"streamline: {int(wrong.sum())} of {len(images)} images differ from Brevitas; first: "
-            f"image {first}: Brevitas {np.argmax(logits[first])} with logits "
+            f"streamline: {int(wrong.sum())} of {len(images)} inputs differ from the exported "
+            f"network; first: input {first}: class {theirs[first]} with logits "
             f"{logits[first].round(4)}, which mean accumulators {recovered[first].round(2)}; "
-            f"integer reference {labels[first]} with accumulators {scores[first]}"
+            f"integer reference: class {classes[first]} with accumulators {scores[first]}"
         )
-    return labels
+    return outputs, classes
+
+
+def _shift(graph: HardwareGraph) -> np.ndarray:
+    """What the last layer adds for the arg-max: int64 [classes]."""
+    last = next(layer for layer in reversed(graph.layers) if isinstance(layer, Mvau))
+    return np.zeros(last.mh, np.int64) if last.bias is None else last.bias
 
 
 def _float_is_exact(graph: HardwareGraph) -> bool:
@@ -133,25 +154,36 @@ def _compare_with_finn(extraction: Extraction, model: Any, images: np.ndarray) -
         if edge.dtype.bipolar:
             values = 2 * (values > 0) - 1  # FINN's BINARY, the operand of an XNOR layer
         streams[edge_id] = extraction.in_stream_order(edge_id, values).astype(np.int64)
+    last = graph.layers[-1]
+    if isinstance(last, LabelSelect) and last.labels is not None:
+        streams[last.output] = np.asarray(last.labels)[streams[last.output]]
     require_equal(graph, reference.run(graph, images), streams, "FINN's execution")
 
 
 def _write_golden(
-    folder: Path, graph: HardwareGraph, images: np.ndarray, truth: np.ndarray, labels: np.ndarray
+    folder: Path, graph: HardwareGraph, data: Inputs, outputs: np.ndarray, classes: np.ndarray
 ) -> int:
-    """Returns how many classes are among the labels of the traced images."""
+    """Returns how many classes the network gives the traced images."""
     windows = any(isinstance(layer, SlidingWindow) for layer in graph.layers)
-    count = min(CONVOLUTION_IMAGES if windows else END_TO_END_IMAGES, len(images))
-    streams = reference.run(graph, images[:STREAM_IMAGES])
-    classes = len(np.unique(labels[:STREAM_IMAGES]))
-    if classes < LEAST_CLASSES:
+    count = min(CONVOLUTION_IMAGES if windows else END_TO_END_IMAGES, len(data.images))
+    streams = reference.run(graph, data.images[:STREAM_IMAGES])
+    seen = len(np.unique(classes[:STREAM_IMAGES]))
+    least = min(LEAST_CLASSES, _outputs(graph))
+    if data.labels is not None and seen < least:
         raise VerificationError(
-            f"streamline: the network predicts only {classes} classes on the first "
+            f"streamline: the network predicts only {seen} classes on the first "
             f"{STREAM_IMAGES} test images, too few to prove an accelerator with "
-            f"(at least {LEAST_CLASSES}); train it longer (epochs=)"
+            f"(at least {least}); train it longer (epochs=)"
         )
-    arrays = {"images": images[:count], "truth": truth[:count], "labels": labels[:count]}
+    arrays = {"images": data.images[:count], "outputs": outputs[:count]}
+    if data.labels is not None:
+        arrays["truth"] = data.labels[:count]
     for edge, values in streams.items():
         arrays[f"stream.{edge}"] = values
     np.savez(folder / "golden.npz", **arrays)  # type: ignore[arg-type]
-    return classes
+    return seen
+
+
+def _outputs(graph: HardwareGraph) -> int:
+    last = graph.layers[-1]
+    return graph.edges[last.input if isinstance(last, LabelSelect) else last.output].channels

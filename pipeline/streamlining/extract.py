@@ -25,11 +25,13 @@ from pipeline.hardware.graph import (
     MaxPool,
     Mvau,
     Pad,
+    Post,
     SlidingWindow,
     SumPool,
     Threshold,
     accumulator_range,
 )
+from pipeline.streamlining.finn import Dataflow, Tail
 from specs.network import InputSpec
 
 SOURCE = "image"
@@ -43,6 +45,7 @@ class Extraction:
     tensors: dict[str, str]
     reordered: dict[str, np.ndarray]
     """FINN's channel at each position of ours, for the edges where the two orders differ."""
+    tail: Tail
 
     def in_stream_order(self, edge: str, values: np.ndarray) -> np.ndarray:
         """FINN's values [..., C] of an edge in the channel order of our stream."""
@@ -50,15 +53,16 @@ class Extraction:
         return values if order is None else values[..., order]
 
 
-def extract(model: Any, name: str, contract: InputSpec) -> Extraction:
+def extract(dataflow: Dataflow, name: str, contract: InputSpec) -> Extraction:
     """Our graph of FINN's.
 
-    model: FINN's dataflow graph before specialisation, a chain of hardware nodes and of blocks of
-    two ways each, which begin at a fork and meet at a sum.
+    dataflow: before specialisation, a chain of hardware nodes and of blocks of two ways each, which
+    begin at a fork and meet at a sum.
 
     Raises PipelineError naming every node it has no layer for.
     """
-    builder = _Builder(model, contract)
+    model, tail = dataflow.model, dataflow.tail
+    builder = _Builder(model, contract, tail.labels)
     nodes = list(model.graph.node)
     unknown = [f"{node.name} ({node.op_type})" for node in nodes if node.op_type not in _KNOWN]
     if unknown:
@@ -66,9 +70,12 @@ def extract(model: Any, name: str, contract: InputSpec) -> Extraction:
             f"no hardware layer for: {', '.join(unknown)}; supported: {', '.join(sorted(_KNOWN))}"
         )
     builder.walk()
-    graph = HardwareGraph(name, contract, builder.edges, tuple(builder.layers))
+    post = Post()
+    if not isinstance(builder.layers[-1], LabelSelect):
+        post = Post("logits", tuple(tail.scale.tolist()), tuple(tail.bias.tolist()))
+    graph = HardwareGraph(name, contract, builder.edges, tuple(builder.layers), post)
     graph.check()
-    return Extraction(graph, builder.tensors, builder.reordered)
+    return Extraction(graph, builder.tensors, builder.reordered, tail)
 
 
 _KNOWN = {
@@ -88,8 +95,9 @@ _KNOWN = {
 class _Builder:
     """Takes nodes off the front of a chain, one or two a layer."""
 
-    def __init__(self, model: Any, contract: InputSpec) -> None:
+    def __init__(self, model: Any, contract: InputSpec, labels: np.ndarray) -> None:
         self.model = model
+        self.labels = labels
         self.edges = {SOURCE: Edge(SOURCE, DataType(contract.dtype), contract.shape)}
         self.at = SOURCE
         """The edge that the next layer reads."""
@@ -196,7 +204,9 @@ class _Builder:
         if node.op_type == "LabelSelect":
             labels = int(_attribute(node, "Labels"))
             dtype = DataType.smallest(0, labels - 1)
-            self._add(LabelSelect, "label_select", dtype, (1,), [node])
+            moved = np.any(self.labels != np.arange(labels))
+            classes = tuple(self.labels.tolist()) if moved else None
+            self._add(LabelSelect, "label_select", dtype, (1,), [node], labels=classes)
             return rest
         if node.op_type == "ElementwiseAdd":
             raise PipelineError(f"{node.name} (ElementwiseAdd): adds constants to no MVAU's output")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -44,11 +45,37 @@ def bootstrap(work: Path) -> None:
     finn.xsi.SimEngine = type("SimEngine", (), {})
 
 
-def to_dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What software or an arg-max makes of the last accumulators.
+
+    scale, bias: float64 [classes]; a score of the network is accumulator * scale + bias. labels:
+    class of each accumulator in FINN's graph, int64 [classes].
+    """
+
+    scale: np.ndarray
+    bias: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Dataflow:
+    """FINN's graph as a qonnx ModelWrapper, and what comes behind it.
+
+    Its output is the accumulators of the last layer, or for `output = "label"` their arg-max.
+    """
+
+    model: Any
+    tail: Tail
+
+
+def to_dataflow(
+    qonnx: Path, contract: InputSpec, work: Path, output: Literal["label", "logits"] = "label"
+) -> Dataflow:
     """The network as FINN's dataflow graph, before specialisation and bit-width minimisation.
 
-    qonnx: input [1, C, H, W] float. The result takes the accelerator's integers (input datatype
-    of the contract) and gives the class. Needs `bootstrap` first.
+    qonnx: input [1, C, H, W] or [1, F] float. The result takes the accelerator's integers (input
+    datatype of the contract). Needs `bootstrap` first.
 
     Raises PipelineError naming every node that FINN could not turn into a hardware layer.
     """
@@ -59,7 +86,14 @@ def to_dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:
     )
     from finn.util.exception import FINNUserError  # noqa: PLC0415
     from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
+    from qonnx.transformation.general import (  # noqa: PLC0415
+        GiveReadableTensorNames,
+        GiveUniqueNodeNames,
+        SortGraph,
+    )
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
+
+    from pipeline.streamlining.bipolar import SpellBipolarAsTernary  # noqa: PLC0415
 
     # the board is needed by name only: nothing before specialisation depends on it
     config = DataflowBuildConfig(
@@ -72,8 +106,19 @@ def to_dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:
     )
     try:
         model = cleanup_model(ModelWrapper(str(qonnx)))
-        way = _streamline_joins if _joins(model) else _streamline
-        return _channels_last(_require_hardware(way(steps, config, model, contract)))
+        joins = _joins(model)
+        model = _prepared(steps, config, model, contract)
+        model = (_streamline_joins if joins else steps.step_streamline)(model, config)
+        scale, bias = take_tail(model)
+        labels = np.arange(len(scale))
+        if output == "label":
+            labels = append_arg_max(model, scale, bias)
+        model = model.transform(SpellBipolarAsTernary())
+        model = steps.step_convert_to_hw(model, config)
+        # names of tensors that FINN adds are drawn at random
+        for transformation in (SortGraph, GiveUniqueNodeNames, GiveReadableTensorNames):
+            model = model.transform(transformation())
+        return Dataflow(_channels_last(_require_hardware(model)), Tail(scale, bias, labels))
     except FINNUserError as error:
         raise PipelineError(
             f"FINN cannot turn this network into hardware layers: {error}"
@@ -88,75 +133,135 @@ def _joins(model: Any) -> bool:
     )
 
 
-def _streamline(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
-    """A chain of layers, by FINN's standard steps."""
-    from pipeline.streamlining.bipolar import SpellBipolarAsTernary  # noqa: PLC0415
-
-    model = _prepared(steps, config, model, contract)
-    model = steps.step_streamline(model, config).transform(SpellBipolarAsTernary())
-    return steps.step_convert_to_hw(model, config)
-
-
-def _streamline_joins(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
+def _streamline_joins(model: Any, config: Any) -> Any:
     """A network whose ways part and meet again at a sum, by FINN's steps for residual networks."""
     from finn.builder.custom_step_library import resnet  # noqa: PLC0415
-    from finn.transformation.streamline.absorb import (  # noqa: PLC0415
-        AbsorbScalarMulAddIntoTopK,
-    )
-    from finn.transformation.streamline.reorder import MoveMulPastAdd  # noqa: PLC0415
-    from qonnx.transformation.general import (  # noqa: PLC0415
-        GiveReadableTensorNames,
-        GiveUniqueNodeNames,
-        SortGraph,
-    )
 
-    model = _prepared(steps, config, model, contract)
-    model = resnet.step_resnet_streamline(resnet.step_resnet_tidy(model, config), config)
-    # the scale of the last layer is taken out of its sum with the bias, and dropped
-    model = model.transform(MoveMulPastAdd()).transform(AbsorbScalarMulAddIntoTopK())
-    _round_last_bias(model)
-    model = steps.step_convert_to_hw(model, config)
-    # names of padded and forked tensors are drawn at random
-    for transformation in (SortGraph, GiveUniqueNodeNames, GiveReadableTensorNames):
-        model = model.transform(transformation())
-    return model
+    return resnet.step_resnet_streamline(resnet.step_resnet_tidy(model, config), config)
 
 
-def _round_last_bias(model: Any) -> None:
-    """What is added before the arg-max, as the integers that it was before floats were divided.
+def take_tail(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Takes scales and shifts off the end of `model`: they are software's, or an arg-max's.
 
-    Raises PipelineError if it is too far from them.
+    Returns scale and bias, float64 [classes]: an output was x * scale + bias of what it is now.
     """
-    from qonnx.core.datatype import DataType  # noqa: PLC0415
-    from qonnx.transformation.infer_datatypes import InferDataTypes  # noqa: PLC0415
+    output = model.graph.output[0]
+    classes = model.get_tensor_shape(output.name)[-1]
+    scale, bias = np.ones(classes), np.zeros(classes)
+    name = output.name
+    while (node := model.find_producer(name)) is not None and node.op_type in _AFFINE:
+        constants = [model.get_initializer(tensor) for tensor in node.input]
+        given = [index for index, constant in enumerate(constants) if constant is not None]
+        if len(given) != 1 or (node.op_type in ("Sub", "Div") and given != [1]):
+            break
+        value = np.broadcast_to(np.float64(constants[given[0]]).reshape(-1), (classes,))
+        if node.op_type == "Mul":
+            scale = scale * value
+        elif node.op_type == "Div":
+            scale = scale / value
+        else:  # of the value that later nodes scale
+            bias = bias + scale * (value if node.op_type == "Add" else -value)
+        name = node.input[1 - given[0]]
+        model.graph.node.remove(node)
+    if name != output.name:
+        _end_at(model, name)
+    return scale, bias
 
-    for top in model.get_nodes_by_op_type("TopK"):
-        add = model.find_producer(top.input[0])
-        if add is None or add.op_type != "Add":
-            continue
-        bias = model.get_initializer(add.input[1])
-        whole = np.rint(bias)
-        if np.any(np.abs(bias - whole) > BIAS_ROUNDING * np.maximum(1, np.abs(whole))):
-            raise PipelineError(f"{add.name}: the last layer's bias is no multiple of its scale")
-        model.set_initializer(add.input[1], whole.astype(np.float32))
-        model.set_tensor_datatype(add.input[1], DataType["INT32"])
-        model.transform(InferDataTypes(), make_deepcopy=False)
+
+_AFFINE = ("Mul", "Div", "Add", "Sub")
+
+
+def _end_at(model: Any, tensor: str) -> None:
+    """Makes `tensor` the output of the graph."""
+    value = model.get_tensor_valueinfo(tensor)
+    dtype = model.get_tensor_datatype(tensor)
+    model.graph.output.pop()
+    model.graph.output.append(value)
+    if value in model.graph.value_info:
+        model.graph.value_info.remove(value)
+    model.set_tensor_datatype(tensor, dtype)
+
+
+def append_arg_max(model: Any, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Ends `model` with the index of the greatest x * scale + bias of its outputs x [1, classes].
+
+    Exact on integers x: with a common scale the order is that of x + b, b = bias / scale, and so
+    of x + floor(b), equal ones by the fractions of b. The classes are put in the falling order of
+    their fractions, since of equal ones the first wins. Returns the class of each output, int64
+    [classes]. PipelineError: there is no common positive scale, or one class alone.
+    """
+    from qonnx.transformation.infer_datatypes import InferDataTypes  # noqa: PLC0415
+    from qonnx.transformation.insert_topk import InsertTopK  # noqa: PLC0415
+
+    if len(scale) < 2:
+        raise PipelineError(
+            'output = "label": the network has a single output, of which no class is the greatest; '
+            'use output = "logits"'
+        )
+    if scale.min() <= 0 or np.ptp(scale) > BIAS_ROUNDING * scale.max():
+        raise PipelineError(
+            'output = "label": the last layer scales its classes by different or negative factors '
+            f"({scale.min():.4g} to {scale.max():.4g}), which no arg-max of integers sees; use "
+            'output = "logits", or one positive scale for the weights of the last layer'
+        )
+    shifts = (bias - bias.min()) / scale
+    whole = np.rint(shifts)
+    order = np.arange(len(scale))
+    if np.any(np.abs(shifts - whole) > BIAS_ROUNDING * np.maximum(1, np.abs(whole))):
+        whole = np.floor(shifts)
+        order = np.argsort(whole - shifts, kind="stable")
+        _reorder_outputs(model, order)
+    if whole.any():
+        _append_shift(model, whole[order].astype(np.float32))
+    scores = model.graph.output[0].name
+    model.transform(InsertTopK(k=1), make_deepcopy=False)
+    model.set_tensor_shape(scores, [1, len(scale)])  # which InsertTopK drops
+    model.transform(InferDataTypes(), make_deepcopy=False)
+    return order
+
+
+def _reorder_outputs(model: Any, order: np.ndarray) -> None:
+    product = model.find_producer(model.graph.output[0].name)
+    weights = None if product is None else model.get_initializer(product.input[1])
+    if product is None or product.op_type != "MatMul" or weights is None:
+        what = "nothing" if product is None else f"{product.name} ({product.op_type})"
+        raise PipelineError(
+            f'output = "label": a bias that is no multiple of the scale stands behind {what}, no '
+            'dense layer; use output = "logits"'
+        )
+    model.set_initializer(product.input[1], weights[:, order])
+
+
+def _append_shift(model: Any, shift: np.ndarray) -> None:
+    """Adds integers [classes] to the outputs."""
+    from qonnx.core.datatype import DataType  # noqa: PLC0415
+
+    before = model.graph.output[0]
+    after = helper.make_tensor_value_info(
+        "shifted", TensorProto.FLOAT, model.get_tensor_shape(before.name)
+    )
+    model.graph.value_info.append(before)
+    model.graph.output.pop()
+    model.graph.output.append(after)
+    model.graph.node.append(helper.make_node("Add", [before.name, "shift"], [after.name]))
+    model.set_initializer("shift", shift)
+    model.set_tensor_datatype("shift", DataType["INT32"])
 
 
 def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
-    """With its preprocessing, on the contract's integers, with an arg-max at the end."""
+    """With its preprocessing, on the contract's integers."""
     from finn.transformation.qonnx.convert_qonnx_to_finn import (  # noqa: PLC0415
         ConvertQONNXtoFINN,
     )
     from qonnx.core.datatype import DataType  # noqa: PLC0415
-    from qonnx.transformation.insert_topk import InsertTopK  # noqa: PLC0415
     from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
 
     model = steps.step_tidy_up(model.transform(ConvertQONNXtoFINN()), config)
-    model = model.transform(MergeONNXModels(cleanup_model(preprocessing(contract))))
+    if (before := preprocessing(contract)) is not None:
+        model = model.transform(MergeONNXModels(cleanup_model(before)))
     model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
-    return steps.step_tidy_up(model.transform(InsertTopK(k=1)), config)
+    return steps.step_tidy_up(model, config)
 
 
 def _require_hardware(model: Any) -> Any:
@@ -195,17 +300,22 @@ def _begins(model: Any, node: Any) -> bool:
 
 
 def preprocessing(contract: InputSpec) -> Any:
-    """ONNX model of (value * scale - mean) / std on [1, C, H, W]: what an integer input means."""
+    """ONNX model of (value * scale - mean) / std: what an integer input means to the network.
+
+    On [1, C, H, W], or [1, F] for a feature vector. None: just itself.
+    """
     from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
     from qonnx.util.basic import qonnx_make_model  # noqa: PLC0415
 
-    height, width, channels = contract.shape
-    shape = [1, channels, height, width]
-    steps = [("Mul", contract.scale)]
+    *size, channels = contract.shape
+    shape = [1, channels, *size]
+    steps = [("Mul", contract.scale)] if contract.scale != 1 else []
     if contract.mean:
         steps.append(("Sub", contract.mean))
     if contract.std != 1:
         steps.append(("Div", contract.std))
+    if not steps:
+        return None
     names = [f"x{i}" for i in range(len(steps) + 1)]
     graph = helper.make_graph(
         [

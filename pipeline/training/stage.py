@@ -13,7 +13,7 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
 from pipeline.training.loop import Labelled, train
 from pipeline.training.start import start_weights
-from specs.network import CnvModel, FcModel, InputSpec, Model, ResNetModel, TrainingSpec
+from specs.network import AnyModel, FactoryModel, InputSpec, Model, QonnxModel, TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"
 _LAST = "last.safetensors"
@@ -28,17 +28,19 @@ def run(job: Job) -> Metrics:
     SpecError: the data or the weights to start from do not suit the network; PipelineError: those
     weights cannot be had, or the loss is not finite.
     """
-    spec: CnvModel | FcModel | ResNetModel = job.spec("network.model", Model)  # type: ignore[arg-type]
+    spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     contract = job.spec("network.input", InputSpec)
+    assert not isinstance(spec, QonnxModel), "it has no such stage"
     training = job.spec("network.training", TrainingSpec)
     data = DataSet.read(job.inputs["data"] / FILE)
     if data.classes > spec.classes:
         raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
     torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)
-    model = build(spec, contract)
+    own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
+    model = build(spec, contract, own)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
-    learner = twin(model)
+    learner = twin(model, spec.classes, -contract.mean / contract.std)
     images = torch.cat(
         [
             learner.encode(images_to_tensor(data.train_images[start : start + _BLOCK], contract))

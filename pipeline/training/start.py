@@ -23,6 +23,7 @@ from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
 from specs.network import (
     PUBLISHED,
+    AnyModel,
     CnvModel,
     ConvLayer,
     DenseLayer,
@@ -53,7 +54,7 @@ class Published:
 def start_weights(
     checkpoint: str | None,
     model: nn.Module,
-    spec: FcModel | CnvModel | ResNetModel,
+    spec: AnyModel,
     contract: InputSpec,
     settings: Mapping[str, Any],
 ) -> str:
@@ -73,7 +74,7 @@ def start_weights(
     return f"{path.name}, sha256 {hashlib.sha256(content).hexdigest()}"
 
 
-def published(spec: FcModel | CnvModel | ResNetModel, contract: InputSpec) -> Published:
+def published(spec: AnyModel, contract: InputSpec) -> Published:
     """Brevitas' file for a network of this shape, whatever its name; from brevitas_examples."""
     known = []
     folder = importlib.resources.files("brevitas_examples.bnn_pynq") / "cfg"
@@ -97,7 +98,7 @@ Shape = tuple[tuple[int, int, int], dict[str, Any]]
 """Of an image, and of the network: its spec without what changes no parameter."""
 
 
-def _shape(spec: FcModel | CnvModel | ResNetModel) -> dict[str, Any]:
+def _shape(spec: AnyModel) -> dict[str, Any]:
     return spec.model_dump(exclude={"dropout"})
 
 

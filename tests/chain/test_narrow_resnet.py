@@ -17,7 +17,7 @@ from pipeline.folding.choice import Folding
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.models import build
-from pipeline.streamlining import _compare_with_brevitas, _compare_with_finn, finn, speed
+from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn, speed
 from pipeline.streamlining.extract import Extraction, extract
 from pipeline.verification.mutants import kinds, mutants
 from specs.network import InputSpec, ResNetModel
@@ -61,7 +61,7 @@ def streamlined(
     to_qonnx(model, torch.rand(1, 3, 8, 8), work / "model.onnx")
     with speed.whole_arrays():
         dataflow = finn.to_dataflow(work / "model.onnx", CONTRACT, work)
-    return extract(dataflow, "narrow", CONTRACT), dataflow
+    return extract(dataflow, "narrow", CONTRACT), dataflow.model
 
 
 def test_it_is_what_brevitas_and_finn_compute(
@@ -75,7 +75,7 @@ def test_it_is_what_brevitas_and_finn_compute(
     planes = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float()
     with torch.no_grad():
         logits = model(planes * CONTRACT.scale).numpy()
-    assert len(np.unique(_compare_with_brevitas(graph, images, logits))) > 1
+    assert len(np.unique(_compare_with_logits(extraction, images, logits)[1])) > 1
     _compare_with_finn(extraction, dataflow, images[:4])
     assert [layer.id for layer in graph.layers if layer.kind in ("mvau", "fork", "add")] == [
         "conv0",

@@ -22,7 +22,7 @@ from pipeline.folding.choice import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.models import build
 from pipeline.simulation.verilator import Stalls
-from pipeline.streamlining import _compare_with_brevitas, _compare_with_finn, finn
+from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import extract
 from specs.base import validate
 from specs.network import CnvModel, FcModel, InputSpec
@@ -118,8 +118,8 @@ def prove(
     with torch.no_grad():
         logits = model(planes * contract.scale).numpy()
     if np.ptp(logits) > 0:
-        _compare_with_brevitas(graph, images, logits)
-    _compare_with_finn(extraction, dataflow, images[:4])
+        _compare_with_logits(extraction, images, logits)
+    _compare_with_finn(extraction, dataflow.model, images[:4])
     draw = random.Random(seed)
     folding = random_folding(graph, draw)
     depths = {edge: draw.randrange(6) for edge in graph.edges}

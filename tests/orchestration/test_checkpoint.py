@@ -46,7 +46,7 @@ def test_it_is_not_trained_unless_epochs_say_so() -> None:
     assert settings({"checkpoint": "published"}).checkpoint is None
     assert one(checkpoint="published", epochs="0") == unit
     # as many epochs as the network's own recipe has are not its default any more
-    own = one().network.training.epochs
+    own = one().read("network.training")["epochs"]
     tuned = one(checkpoint="published", epochs=str(own))
     assert tuned.name == f"tfc_1w1a.checkpoint-published.epochs-{own}"
     assert tuned.read("network.training")["epochs"] == own

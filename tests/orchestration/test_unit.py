@@ -35,6 +35,7 @@ def test_overrides_are_part_of_the_name_and_defaults_are_not() -> None:
     assert unit.read("network.training")["epochs"] == 5
     assert unit.read("target.fps") == 3000
     default = one(network="tfc_1w1a")
+    assert default.network.training is not None
     same = one(network="tfc_1w1a", epochs=str(default.network.training.epochs))
     assert same.name == default.name
 

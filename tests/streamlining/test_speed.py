@@ -27,9 +27,9 @@ def test_the_files_are_finns_own(
 
     def write(folder: Path) -> list[bytes]:
         folder.mkdir()
-        model = finn.to_dataflow(tmp_path / "model.onnx", contract, folder)
-        model.save(str(folder / FILES[0]))
-        hardware.save(extract(model, "net", contract).graph, folder)
+        dataflow = finn.to_dataflow(tmp_path / "model.onnx", contract, folder)
+        dataflow.model.save(str(folder / FILES[0]))
+        hardware.save(extract(dataflow, "net", contract).graph, folder)
         return [(folder / name).read_bytes() for name in FILES]
 
     plain = write(tmp_path / "plain")

@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError, VerificationError
 from pipeline.export.stage import to_qonnx
 from pipeline.hardware import reference
 from pipeline.models import build
-from pipeline.streamlining import _compare_with_brevitas, _compare_with_finn, finn
+from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import Extraction, extract
 from specs.network import FcModel, InputSpec
 
@@ -45,7 +45,7 @@ def streamlined(
     height, width, channels = contract.shape
     to_qonnx(model, torch.rand(1, channels, height, width), work / "model.onnx")
     dataflow = finn.to_dataflow(work / "model.onnx", contract, work)
-    return extract(dataflow, "net", contract), dataflow
+    return extract(dataflow, "net", contract), dataflow.model
 
 
 CONTRACTS = {
@@ -68,7 +68,7 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
     x = torch.from_numpy(planes).float()
     with torch.no_grad():
         logits = model((x * contract.scale - contract.mean) / contract.std).numpy()
-    labels = _compare_with_brevitas(extraction.graph, images, logits)
+    _, labels = _compare_with_logits(extraction, images, logits)
     assert len(np.unique(labels)) >= 2
     _compare_with_finn(extraction, dataflow, images[:8])
     assert [layer.id for layer in extraction.graph.layers] == [
@@ -98,16 +98,16 @@ def test_an_accumulator_that_changes_no_label_is_seen(finn_work: Path, tmp_path:
     planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     with torch.no_grad():
         logits = model(torch.from_numpy(planes).float() * contract.scale).numpy()
-    _compare_with_brevitas(extraction.graph, images, logits)
+    _compare_with_logits(extraction, images, logits)
     order = np.sort(logits[5])
     one = order[1] - order[0] if order[1] > order[0] else 0.1
     wrong = logits.copy()
     wrong[5, np.argmin(logits[5])] -= max(one, np.ptp(logits[5]) / 4)
     assert np.array_equal(wrong.argmax(1), logits.argmax(1))
-    with pytest.raises(VerificationError, match=r"1 of 100 images differ.*image 5"):
-        _compare_with_brevitas(extraction.graph, images, wrong)
-    with pytest.raises(VerificationError, match="do not rise"):
-        _compare_with_brevitas(extraction.graph, images, -logits)
+    with pytest.raises(VerificationError, match=r"1 of 100 inputs differ.*input 5"):
+        _compare_with_logits(extraction, images, wrong)
+    with pytest.raises(VerificationError, match="inputs differ"):
+        _compare_with_logits(extraction, images, -logits)
 
 
 def test_wide_sums_are_compared_within_the_rounding_of_floats(
@@ -121,10 +121,10 @@ def test_wide_sums_are_compared_within_the_rounding_of_floats(
     planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     with torch.no_grad():
         logits = model(torch.from_numpy(planes).float() * contract.scale).numpy()
-    _compare_with_brevitas(extraction.graph, images, logits)
+    _compare_with_logits(extraction, images, logits)
     extraction.graph.layer("fc1").weights[3] *= -1  # type: ignore[attr-defined]
-    with pytest.raises(VerificationError, match="of 100 images differ"):
-        _compare_with_brevitas(extraction.graph, images, logits)
+    with pytest.raises(VerificationError, match="of 100 inputs differ"):
+        _compare_with_logits(extraction, images, logits)
 
 
 def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
@@ -134,10 +134,11 @@ def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
     kinds = ("Lookup", "UpsampleNearestNeighbour", "MVAU")
     nodes = [helper.make_node(kind, ["a"], ["b"], name=f"{kind}_0") for kind in kinds]
     model = ModelWrapper(helper.make_model(helper.make_graph(nodes, "g", [], [])))
+    tail = finn.Tail(np.ones(2), np.zeros(2), np.arange(2))
     with pytest.raises(
         PipelineError, match=r"Lookup_0 \(Lookup\), UpsampleNearestNeighbour_0 .*supported: .*Label"
     ):
-        extract(model, "net", InputSpec())
+        extract(finn.Dataflow(model, tail), "net", InputSpec())
 
 
 def test_the_same_qonnx_gives_the_same_dataflow_graph(finn_work: Path, tmp_path: Path) -> None:

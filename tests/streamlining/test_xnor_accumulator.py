@@ -9,6 +9,7 @@ import pytest
 from pipeline.hardware import reference
 from pipeline.hardware.graph import Mvau
 from pipeline.streamlining.extract import extract
+from pipeline.streamlining.finn import Dataflow, Tail
 from specs.network import InputSpec
 
 MW, THRESHOLD, AGREE = 784, 600, 560
@@ -112,7 +113,8 @@ def test_ours_does_not(finn_work: Path, weights: np.ndarray, x: np.ndarray) -> N
     contract = InputSpec(shape=(1, MW, 1))
     model = xnor_layer(weights)
     # the accelerator's own input is a byte stream; here the layer reads bits
-    builder = extract(with_input_threshold(model), "xnor", contract)
+    tail = Tail(np.ones(1), np.zeros(1), np.arange(1))
+    builder = extract(Dataflow(with_input_threshold(model), tail), "xnor", contract)
     layer = next(layer for layer in builder.graph.layers if isinstance(layer, Mvau))
     assert layer.accumulator.name == "UINT10"
     assert layer.accumulator.max >= MW

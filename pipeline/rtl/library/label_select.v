@@ -1,10 +1,13 @@
-// Index of the greatest of CHANNELS values, PE a beat; the lowest index wins a tie.
+// Class of the greatest of CHANNELS values, PE a beat; of equal ones the first wins. The class of a
+// channel is its index or, MAPPED, LABELS[channel].
 module label_select #(
     parameter CHANNELS   = 10,  // >= 1
     parameter PE         = 1,   // divides CHANNELS
     parameter INPUT_BITS = 7,   // >= 1
     parameter INPUT_KIND = 0,   // 0 unsigned, 1 signed
-    parameter LABEL_BITS = 4    // >= clog2(CHANNELS)
+    parameter LABEL_BITS = 4,   // >= clog2(CHANNELS)
+    parameter MAPPED     = 0,
+    parameter [CHANNELS*LABEL_BITS-1:0] LABELS = 0
 ) (
     input                       clk,
     input                       rst_n,
@@ -26,7 +29,13 @@ module label_select #(
   wire take = s_tvalid & s_tready;
   // the label register is the output: a new image may start only when it has been taken
   assign s_tready = ~m_tvalid | m_tready;
-  assign m_tdata  = label;
+  generate
+    if (MAPPED == 1) begin : mapped
+      assign m_tdata = LABELS[label*LABEL_BITS+:LABEL_BITS];
+    end else begin : index
+      assign m_tdata = label;
+    end
+  endgenerate
 
   wire [PE*INPUT_BITS-1:0] lane_best;
   wire [PE*LABEL_BITS-1:0] lane_label;

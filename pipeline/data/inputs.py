@@ -1,0 +1,47 @@
+"""What a network is checked on: the test images of its data set, or inputs drawn at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.data.arrays import FILE, DataSet
+from pipeline.data.prepare import prepare
+from pipeline.hardware.datatypes import DataType
+from pipeline.job import Job
+from specs.network import InputSpec
+
+RANDOM = 1000
+"""Inputs drawn where there is no data set."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """images: prepared integers [N, *shape]; labels: int64 [N], None: nobody knows them."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+    @property
+    def what(self) -> str:
+        """Unit of their number."""
+        return "random inputs" if self.labels is None else "images"
+
+
+def evaluation_inputs(job: Job, contract: InputSpec) -> Inputs:
+    """The test set of the job's data, as the contract wants it; without data, random inputs."""
+    if "data" not in job.inputs:
+        return Inputs(draw(contract, RANDOM), None)
+    data = DataSet.read(job.inputs["data"] / FILE)
+    return Inputs(prepare(data.test_images, contract), data.test_labels)
+
+
+def draw(contract: InputSpec, count: int) -> np.ndarray:
+    """Integers [count, *shape], each value of the input's datatype as likely; always the same."""
+    dtype = DataType(contract.dtype)
+    generator = np.random.default_rng(0)
+    kind = np.int8 if dtype.signed else np.uint8
+    return generator.integers(
+        dtype.min, dtype.max, (count, *contract.shape), dtype=kind, endpoint=True
+    )

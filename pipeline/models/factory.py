@@ -1,0 +1,65 @@
+"""Modules that a function in the user's own Python file makes."""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pipeline.errors import PipelineError
+from specs.network import FactoryModel, InputSpec
+
+
+def load(spec: FactoryModel, contract: InputSpec, path: Path) -> nn.Module:
+    """The module that `spec.function` in the file `path` returns.
+
+    PipelineError: the file or the function fails (with the user's own lines of the traceback), or
+    what it returns takes no images of the contract or gives no scores [N, classes].
+    """
+    where = f"{path}: {spec.function}"
+    try:
+        loaded = importlib.util.spec_from_file_location("user_network", path)
+        assert loaded is not None, "it ends with .py"
+        assert loaded.loader is not None
+        module = importlib.util.module_from_spec(loaded)
+        loaded.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises is told as theirs
+        raise PipelineError(f"{path}: cannot be run: {_told(error, path)}") from None
+    function = getattr(module, spec.function, None)
+    if not callable(function):
+        found = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
+        raise PipelineError(f"{where}: no such function; there are {', '.join(found) or 'none'}")
+    try:
+        network = function(**spec.arguments)
+    except Exception as error:  # noqa: BLE001
+        raise PipelineError(f"{where}: fails: {_told(error, path)}") from None
+    if not isinstance(network, nn.Module):
+        raise PipelineError(f"{where}: returns {type(network).__name__}, not a torch.nn.Module")
+    *size, channels = contract.shape
+    images = torch.zeros(2, channels, *size)
+    trains = network.training
+    try:
+        with torch.no_grad():
+            scores = network.eval()(images)
+    except Exception as error:  # noqa: BLE001
+        raise PipelineError(
+            f"{where}: its module fails on inputs {list(images.shape)}: {_told(error, path)}"
+        ) from None
+    network.train(trains)
+    if tuple(scores.shape) != (2, spec.classes):
+        raise PipelineError(
+            f"{where}: its module gives {list(scores.shape)} for 2 inputs, not [2, "
+            f"{spec.classes}]; model.classes = {spec.classes}"
+        )
+    return network
+
+
+def _told(error: Exception, path: Path) -> str:
+    """The error, and where in the user's file it came from."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+             if frame.filename == str(path)]  # fmt: skip
+    place = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {error}{place}"
