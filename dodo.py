@@ -7,6 +7,7 @@ from pipeline.doit_tasks import (
     build_tasks,
     cache_task,
     check_tasks,
+    evaluate_tasks,
     notice,
     run_tests,
     stage_tasks,
@@ -68,6 +69,11 @@ def task_simulate() -> Tasks:
 def task_synth() -> Tasks:
     """synthesise with Yosys for the board's part: LUT, FF, BRAM by layer, and the netlist"""
     return stage_tasks("synth")
+
+
+def task_evaluate() -> Tasks:
+    """accuracy on the whole test set: level=brevitas, qonnx, reference, rtl, or several"""
+    return evaluate_tasks()
 
 
 def task_build() -> Tasks:

@@ -59,6 +59,17 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
         }
 
 
+def evaluate_tasks() -> Iterator[dict[str, Any]]:
+    """The levels that `level=` names, of each selected unit; without it those a unit has."""
+    entries = [
+        {**entry, "name": f"{level}:{entry['name']}"}
+        for level in selected().evaluation.level.split(",")
+        for entry in stage_tasks(f"{graph.PREFIX}{level}")
+    ]
+    there = [entry for entry in entries if "task" in entry["meta"]]
+    yield from entries if "level" in given() or not there else there
+
+
 def build_tasks() -> Iterator[dict[str, Any]]:
     """Every stage of each selected unit, then its table."""
     for unit in selected().units:
@@ -78,7 +89,7 @@ def build_tasks() -> Iterator[dict[str, Any]]:
 
 def _refusal(name: str, reason: str) -> dict[str, Any]:
     """A task that ends at once with the reason why there is nothing to build."""
-    return {"name": name, "actions": [(TaskFailed, [reason])], "uptodate": [False], "meta": {}}
+    return {"name": name, "actions": [lambda: TaskFailed(reason)], "meta": {}}
 
 
 def check_tasks() -> Iterator[dict[str, Any]]:

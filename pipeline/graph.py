@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.stage import Stage, Task
 from pipeline.unit import Unit, select
 from pipeline.variables import Settings, settings
+from specs.board import EvaluationSpec
 
 STAGES = (
     Stage(
@@ -107,7 +108,48 @@ STAGES = (
         shows=("lut", "ff", "bram36"),
     ),
 )
-BY_NAME = {stage.name: stage for stage in STAGES}
+PREFIX = "evaluate-"
+_EVALUATED = ("network.input", "evaluation.images")
+EVALUATIONS = (
+    Stage(
+        "evaluate-brevitas",
+        "network",
+        "pipeline.evaluation",
+        needs=("data", "train"),
+        reads=("network.model", *_EVALUATED),
+        memory_mib=2048,
+        shows=("top1", "top5", "right"),
+    ),
+    Stage(
+        "evaluate-qonnx",
+        "network",
+        "pipeline.evaluation",
+        needs=("data", "export"),
+        reads=_EVALUATED,
+        memory_mib=2048,
+        shows=("top1", "top5", "right"),
+    ),
+    Stage(
+        "evaluate-reference",
+        "network",
+        "pipeline.evaluation",
+        needs=("data", "streamline"),
+        reads=_EVALUATED,
+        memory_mib=1024,
+        shows=("top1", "top5", "right"),
+    ),
+    Stage(
+        "evaluate-rtl",
+        "board",
+        "pipeline.evaluation",
+        needs=("data", "streamline", "rtl"),
+        reads=_EVALUATED,
+        memory_mib=1024,
+        shows=("top1", "top5", "right"),
+    ),
+)
+"""The whole test set at one level each: beside the chain, made when asked for."""
+BY_NAME = {stage.name: stage for stage in (*STAGES, *EVALUATIONS)}
 
 
 @dataclass(frozen=True)
@@ -116,6 +158,10 @@ class Selection:
 
     units: tuple[Unit, ...]
     settings: Settings
+
+    @property
+    def evaluation(self) -> EvaluationSpec:
+        return self.units[0].evaluation
 
     def tasks(self, stage: str) -> list[Task]:
         """The tasks of one stage, one for each unit it works on, also of a unit that lacks it."""

@@ -21,7 +21,7 @@ from pipeline.variables import (
 )
 from specs import catalog
 from specs.base import Spec
-from specs.board import BoardSpec, TargetSpec
+from specs.board import BoardSpec, EvaluationSpec, TargetSpec
 from specs.network import PUBLISHED, RANDOM, FactoryModel, NetworkSpec, QonnxModel
 
 Scope = Literal["dataset", "network", "board"]
@@ -44,6 +44,8 @@ class Unit:
     """The name before it was cut to length."""
     data_files: str | None = None
     """Of a data set unit: what the user's files are known by, if they are the data set."""
+    evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
+    """What `evaluate` was asked for: no part of the name, since nothing else depends on it."""
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where the user's own files lie that the specs know by their sha256."""
 
@@ -53,6 +55,10 @@ class Unit:
             return "a QONNX model is taken as it is: there is nothing to train"
         if self.network.dataset == RANDOM and stage == "data":
             return "dataset = random: inputs are drawn where they are needed"
+        if self.network.dataset == RANDOM and stage.startswith("evaluate-"):
+            return "random inputs have no labels: dataset= names a data set"
+        if isinstance(self.network.model, QonnxModel) and stage == "evaluate-brevitas":
+            return "a QONNX model has no level below: level=qonnx is its own"
         return None
 
     def at(self, scope: Scope) -> Unit:
@@ -135,7 +141,15 @@ def _network_unit(
         # part of the network's name, too, also where its own file says imagefolder
         changed = {"dataset": name, **{key: changed[key] for key in changed if key != "dataset"}}
     long = _name(label, changed)
-    return Unit("network", _short(long), network, parent=data, long_name=long, files=files)
+    evaluation = _evaluation(given)
+    return Unit(
+        "network", _short(long), network, parent=data, long_name=long, files=files,
+        evaluation=evaluation,
+    )  # fmt: skip
+
+
+def _evaluation(given: Mapping[str, str]) -> EvaluationSpec:
+    return cast(EvaluationSpec, override(EvaluationSpec(), "evaluation", given)[0])
 
 
 def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
@@ -201,7 +215,10 @@ def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str,
         target = target.model_copy(update={"clock_mhz": board.clock_mhz})
     changed.pop("engine", None)
     long = _name(f"{network.long_name}@{label}.{target.engine}", changed)
-    return Unit("board", _short(long), network.network, board, target, network, long)
+    return Unit(
+        "board", _short(long), network.network, board, target, network, long,
+        evaluation=network.evaluation,
+    )  # fmt: skip
 
 
 def _name(label: str, changed: Mapping[str, str]) -> str:

@@ -33,6 +33,8 @@ VARIABLES = {
     "engine": "target.engine",
     "fps": "target.fps",
     "clock_mhz": "target.clock_mhz",
+    "level": "evaluation.level",
+    "images": "evaluation.images",
     "data_root": "",
 }
 """The spec field each one overrides; none for what selects a spec or is a setting."""
@@ -130,7 +132,7 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
             if place is None:
                 raise SpecError(f"{name}=: a QONNX model is taken as it is, and has no {part}")
         if leaf not in place:
-            raise SpecError(f"{name}=: the network has no {field}")
+            raise SpecError(f"{name}=: this network has no field {field.partition('.')[2]}")
         before = place[leaf]
         place[leaf] = given[name]
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import state
 from pipeline.errors import PipelineError, nearest
-from pipeline.graph import BY_NAME, STAGES, Selection
+from pipeline.graph import BY_NAME, Selection
 from pipeline.stage import Task
 
 BUILD = "build"
@@ -98,7 +98,7 @@ def _in_order(selection: Selection, names: list[str]) -> list[Task]:
     for name in names:
         for task in groups[name]:
             wanted |= _with_needs(task)
-    return sorted(wanted.values(), key=lambda task: STAGES.index(BY_NAME[task.stage.name]))
+    return sorted(wanted.values(), key=lambda task: [*BY_NAME].index(task.stage.name))
 
 
 def _with_needs(task: Task) -> dict[str, Task]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.data.arrays import FILE, DataSet
-from pipeline.data.prepare import prepare
+from pipeline.data.prepare import network_input, prepare
 from pipeline.hardware.datatypes import DataType
 from pipeline.job import Job
 from specs.network import InputSpec
@@ -35,6 +35,14 @@ def evaluation_inputs(job: Job, contract: InputSpec) -> Inputs:
         return Inputs(draw(contract, RANDOM), None)
     data = DataSet.read(job.inputs["data"] / FILE)
     return Inputs(prepare(data.test_images, contract), data.test_labels)
+
+
+def planes(images: np.ndarray, contract: InputSpec) -> np.ndarray:
+    """What prepared images mean, as networks take them: float32 [N, C, H, W], or [N, F]."""
+    values = network_input(images, contract)
+    if values.ndim == 2:
+        return values
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
 
 def draw(contract: InputSpec, count: int) -> np.ndarray:

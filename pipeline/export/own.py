@@ -18,8 +18,7 @@ from qonnx.transformation.gemm_to_matmul import GemmToMatMul
 from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.util.cleanup import cleanup_model
 
-from pipeline.data.inputs import evaluation_inputs
-from pipeline.data.prepare import network_input
+from pipeline.data.inputs import evaluation_inputs, planes
 from pipeline.errors import PipelineError, VerificationError
 from pipeline.export.description import describe, read
 from pipeline.export.files import LABELS, LOGITS, MODEL
@@ -66,9 +65,7 @@ def run(job: Job) -> Metrics:
     model.save(str(job.folder / MODEL))
     progress("executing", 0.4)
     data = evaluation_inputs(job, contract)
-    inputs = network_input(data.images, contract)
-    if inputs.ndim == 4:
-        inputs = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
+    inputs = planes(data.images, contract)
     logits = execute(model, inputs, _BLOCK).reshape(len(inputs), -1)
     difference = require_same(original, inputs[:SAME], layout, logits[:SAME])
     labels = logits.argmax(axis=1).astype(np.int64)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pipeline.data.prepare import network_input, prepare
+from pipeline.data.inputs import planes
+from pipeline.data.prepare import prepare
 from specs.network import InputSpec
 
 
@@ -14,7 +15,4 @@ def images_to_tensor(raw: np.ndarray, contract: InputSpec) -> torch.Tensor:
 
     Feature vectors [N, F] become float32 [N, F].
     """
-    values = network_input(prepare(raw, contract), contract)
-    if values.ndim == 2:
-        return torch.from_numpy(values)
-    return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
+    return torch.from_numpy(planes(prepare(raw, contract), contract))
