@@ -147,10 +147,16 @@ def _why_unsupported(model: Any, node: Any) -> str | None:
         zero = model.get_initializer(node.input[2]) if kind != "BipolarQuant" else None
         if zero is not None and zero.any():
             return "its zero point is not 0"
+        rounding = _attributes(node).get("rounding_mode", b"ROUND").decode()
+        if rounding != "ROUND":
+            return f"rounding_mode {rounding}; ROUND, to the nearest and to even, has a layer"
         if kind != "BipolarQuant":
             bits = model.get_initializer(node.input[3])
             if bits is None or bits.size != 1 or not 1 <= bits.item() <= 8:
-                return f"{bits} bits; activations of 1 to 8 have a layer"
+                shown = (
+                    "bits by channel" if bits is None or bits.size != 1 else f"{bits.item():g} bits"
+                )
+                return f"{shown}; activations of 1 to 8 bits have a layer"
     if kind == "Relu":
         behind = model.find_consumers(node.output[0]) or []
         while behind and behind[0].op_type in ("MaxPool", "Transpose", "Reshape", "Flatten"):
@@ -183,7 +189,7 @@ def _why_no_product(model: Any, node: Any) -> str | None:
 def normalised(model: Any, layout: str | None) -> Any:
     """The same network with channels first, in the operators that FINN takes; a copy."""
     model = ModelWrapper(model.model, make_deepcopy=True)
-    model = model.transform(GemmToMatMul())
+    model = cleanup_model(model.transform(GemmToMatMul()))  # weights transposed where they lie
     if len(model.get_tensor_shape(model.graph.input[0].name)) == 4:
         if layout == "NHWC":
             _channels_first(model)
@@ -258,7 +264,7 @@ def _channels_first(model: Any) -> None:
         readers = model.find_consumers(at) or []
         node = readers[0] if len(readers) == 1 else None
         if node is not None and node.op_type == "Transpose":
-            if list(_attributes(node)["perm"]) == [0, 3, 1, 2]:
+            if _attributes(node).get("perm") == [0, 3, 1, 2]:
                 break
             node = None
         if node is None or node.op_type not in _LAYOUT_FREE or not _scalar(model, node):
@@ -297,7 +303,7 @@ def _transpose_input(model: Any) -> None:
 def _flatten_channels_first(model: Any) -> None:
     """Flattens channels-last maps as channels-first ones, and reorders the weights behind it."""
     for node in [*model.get_nodes_by_op_type("Transpose")]:
-        if list(_attributes(node)["perm"]) != [0, 2, 3, 1]:
+        if _attributes(node).get("perm") != [0, 2, 3, 1]:
             continue
         readers = model.find_consumers(node.output[0]) or []
         if len(readers) != 1 or readers[0].op_type not in ("Reshape", "Flatten"):
@@ -314,7 +320,7 @@ def _flatten_channels_first(model: Any) -> None:
             continue
         name = product.input[1]
         if (quantiser := model.find_producer(name)) is not None:
-            if quantiser.op_type != "BipolarQuant" and not _scalar_scale(model, quantiser):
+            if quantiser.op_type == "Quant" and not _scalar_scale(model, quantiser):
                 continue
             name = quantiser.input[0]
         weights = model.get_initializer(name)
@@ -325,7 +331,7 @@ def _flatten_channels_first(model: Any) -> None:
 
 
 def _scalar_scale(model: Any, quantiser: Any) -> bool:
-    """Whether a scale, if not a number, is one for each output alone."""
+    """Whether its scale is a number, or one for each output."""
     scale = model.get_initializer(quantiser.input[1])
     return scale is not None and (scale.size == 1 or scale.shape[0] == 1)
 

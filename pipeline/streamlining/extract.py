@@ -359,14 +359,15 @@ class _Builder:
         """Datatype, offset and integer thresholds [rows, T] of a Thresholding node.
 
         x >= t is x >= ceil(t) for integers x in [low, high]; clipped to [low, high + 1], always and
-        never, which changes no comparison. FINN writes BINARY where an XNOR layer reads a bipolar
-        stream, and `SpellBipolarAsTernary` the same threshold twice where wider weights do.
+        never, which changes no comparison. FINN writes BINARY for bits 0 and 1, and where an XNOR
+        layer reads a bipolar stream; `SpellBipolarAsTernary` the same threshold twice where wider
+        weights do.
         """
         real = np.asarray(self.model.get_initializer(node.input[1]), np.float64)
         whole = np.clip(np.ceil(real), low, high + 1).astype(np.int64)
         thresholds = np.ascontiguousarray(np.broadcast_to(whole, (rows, whole.shape[1])))
         name, offset = _attribute(node, "outputDataType"), int(_attribute(node, "ActVal"))
-        if name in ("BINARY", "BIPOLAR"):
+        if name == "BIPOLAR" or (name == "BINARY" and self._meets_xnor(node.output[0])):
             return BIPOLAR, 0, thresholds
         if (
             offset == -1
@@ -375,6 +376,14 @@ class _Builder:
         ):
             return BIPOLAR, 0, thresholds[:, :1].copy()
         return _datatype(name), offset, thresholds
+
+    def _meets_xnor(self, tensor: str) -> bool:
+        """Whether the next MVAU behind `tensor` is one of XNOR."""
+        while readers := self.model.find_consumers(tensor) or []:
+            if readers[0].op_type == "MVAU":
+                return bool(_attribute(readers[0], "binaryXnorMode"))
+            tensor = readers[0].output[0]
+        return False
 
     def _add(
         self,

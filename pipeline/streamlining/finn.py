@@ -21,6 +21,11 @@ BIAS_ROUNDING = 1e-4
 """Relative: a float32 bias divided by a product of float32 scales is an integer up to that."""
 
 
+ABOVE = 2.0**-14
+"""Of a quantiser's step: less than accumulators of 14 bits a step tell apart, and more than float32
+loses while FINN moves scales and shifts into a threshold. What it gets wrong, verification sees."""
+
+
 def bootstrap(work: Path) -> None:
     """Makes FINN's builder importable: its settings in `work`, and no XSI simulator behind it.
 
@@ -257,11 +262,38 @@ def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
     from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
 
-    model = steps.step_tidy_up(model.transform(ConvertQONNXtoFINN()), config)
+    model = model.transform(ConvertQONNXtoFINN())
+    _round_half_to_even(model)
+    model = steps.step_tidy_up(model, config)
     if (before := preprocessing(contract)) is not None:
         model = model.transform(MergeONNXModels(cleanup_model(before)))
     model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
     return steps.step_tidy_up(model, config)
+
+
+def _round_half_to_even(model: Any) -> None:
+    """Gives thresholds the rounding of the quantisers that FINN made them of, which is to even.
+
+    FINN puts each threshold in the middle between two levels, where x >= t rounds up. Up to an even
+    level that is right; an odd one begins just above. Power-of-two scales meet such middles often.
+    """
+    from qonnx.custom_op.registry import getCustomOp  # noqa: PLC0415
+
+    for node in model.get_nodes_by_op_type("MultiThreshold"):
+        operator = getCustomOp(node)
+        dtype = operator.get_nodeattr("out_dtype")
+        if dtype == "BIPOLAR":  # whose zero counts as +1
+            continue
+        least = 0.0
+        if dtype.startswith("INT"):  # whose least level is added behind it
+            add = model.find_consumers(node.output[0])[0]
+            least = model.get_initializer(add.input[1]).item()
+        thresholds = model.get_initializer(node.input[1]).astype(np.float64)
+        first = thresholds[:, :1]
+        step = thresholds[:, 1:2] - first if thresholds.shape[1] > 1 else 2 * np.abs(first)
+        levels = least + 1 + np.arange(thresholds.shape[1])
+        above = np.where(levels % 2 == 1, ABOVE * step, 0.0)
+        model.set_initializer(node.input[1], (thresholds + above).astype(np.float32))
 
 
 def _require_hardware(model: Any) -> Any:

@@ -1,0 +1,103 @@
+"""QONNX models that others wrote, of random structure: all the way to bit-exact RTL."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.data.inputs import draw, planes
+from pipeline.errors import PipelineError
+from pipeline.export import own
+from pipeline.export.description import describe, read
+from pipeline.export.verify import execute
+from pipeline.hardware import reference
+from pipeline.hardware.graph import HardwareGraph, LabelSelect
+from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
+from pipeline.streamlining.extract import extract
+from specs.network import InputSpec, Output
+from tests.chain.test_random_networks import random_folding
+from tests.export import qonnx_files
+from tests.rtl import designs
+
+REFUSALS = ("accumulators of the last layer are the same",)
+"""What a network of random weights may rightly be refused for: nothing else."""
+
+
+def streamlined(
+    path: Path, contract: InputSpec, output: Output, work: Path
+) -> tuple[HardwareGraph, np.ndarray]:
+    """The hardware graph of a file, equal to the file and to FINN; inputs [60, *shape]."""
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    layout = describe(path).layout
+    original, _ = own.without_tail(own.clean(ModelWrapper(read(path))))
+    assert not list(own.unsupported(original))
+    own.normalised(original, layout).save(str(work / "normalised.onnx"))
+    inputs = draw(contract, 60)
+    floats = planes(inputs, contract)
+    model = ModelWrapper(str(work / "normalised.onnx"))
+    logits = execute(model, floats, 30).reshape(60, -1)
+    own.require_same(original, floats[:4], layout, logits[:4])
+    dataflow = finn.to_dataflow(work / "normalised.onnx", contract, work, output)
+    extraction = extract(dataflow, "net", contract)
+    _compare_with_logits(extraction, inputs, logits)
+    _compare_with_finn(extraction, dataflow.model, inputs[:3])
+    return extraction.graph, inputs
+
+
+def test_quantisers_round_to_even(finn_work: Path, tmp_path: Path) -> None:
+    """Sums in the middle of two levels, which FINN itself rounds up."""
+    g = qonnx_files.Graph()
+    x = g.op("MatMul", "input", g.quant(g.const(np.eye(3, dtype=np.float32)), 2, 1.0, narrow=1))
+    x = g.quant(x, 4, 2.0)
+    x = g.op("MatMul", x, g.quant(g.const(np.eye(3, dtype=np.float32)), 2, 1.0, narrow=1))
+    path = g.save(tmp_path / "even.onnx", ("input", [1, 3]), x, 3)
+    contract = InputSpec(shape=(3,), dtype="INT4", scale=1.0)
+    graph, _ = streamlined(path, contract, "logits", tmp_path)
+    found = reference.run(graph, np.array([[-5, -3, -1], [1, 3, 5]], np.int8))[graph.sink.id]
+    assert found.tolist() == [[-2, -2, 0], [0, 2, 2]]
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 10_000))
+def test_random_files(finn_work: Path, tmp_path: Path, seed: int) -> None:
+    net = qonnx_files.Random(seed, tmp_path / "model.onnx")
+    contract = InputSpec(shape=net.shape, scale=1.0)
+    output: Output = "label" if net.outputs > 1 and seed % 2 else "logits"
+    try:
+        graph, _ = streamlined(net.path, contract, output, tmp_path)
+    except PipelineError as error:
+        if any(text in str(error) for text in REFUSALS):
+            return
+        raise
+    assert isinstance(graph.layers[-1], LabelSelect) == (output == "label"), net.told
+
+
+@pytest.mark.parametrize("output", ["label", "logits"])
+@pytest.mark.parametrize("seed", [3, 9])
+def test_their_rtl_is_bit_exact(
+    finn_work: Path, tmp_path: Path, cache: Path, seed: int, output: Output
+) -> None:
+    if seed == 3:
+        path = qonnx_files.keras_network(tmp_path / "keras.onnx")
+        contract = InputSpec(shape=(8, 8, 3))
+    else:
+        path = qonnx_files.mlp(tmp_path / "mlp.onnx", outputs=1 if output == "logits" else 5)
+        contract = InputSpec(shape=(13,), dtype="INT8", scale=1.0)
+    graph, inputs = streamlined(path, contract, output, tmp_path)
+    folding = random_folding(graph, random.Random(seed))
+    accelerator = designs.build(graph, folding, tmp_path / "rtl", cache, {})
+    result = designs.require_exact(accelerator, graph, inputs[:20])
+    expected = reference.run(graph, inputs[:20])[graph.sink.id]
+    assert np.array_equal(result.output.reshape(expected.shape), expected)
+    if output == "label" and seed == 3:
+        last = graph.layers[-1]
+        assert isinstance(last, LabelSelect)
+        assert last.labels is not None, "its biases are no multiples of the scale: classes move"

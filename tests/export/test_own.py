@@ -1,0 +1,197 @@
+"""A QONNX file of the user's own: what it says, what is refused, what it becomes."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from qonnx.core.modelwrapper import ModelWrapper
+
+from pipeline.data.inputs import RANDOM, draw
+from pipeline.errors import PipelineError, SpecError
+from pipeline.export import LABELS, LOGITS, MODEL, own, run
+from pipeline.export.description import describe, read
+from pipeline.job import Job
+from pipeline.state import sha256
+from pipeline.unit import Unit, select
+from specs.network import InputSpec, QonnxModel
+from tests.export.qonnx_files import Graph, keras_network, mlp
+
+
+def one(**given: str) -> Unit:
+    (unit,) = select(given)
+    return unit
+
+
+def job_of(path: Path, contract: InputSpec, folder: Path) -> Job:
+    digest = sha256(path)
+    model = QonnxModel(family="qonnx", file=digest)
+    folder.mkdir()
+    return Job(
+        stage="export",
+        unit="own",
+        specs={
+            "network.input": contract.model_dump(mode="json"),
+            "network.model": model.model_dump(mode="json"),
+        },
+        inputs={},
+        folder=folder,
+        settings={"files": {digest: str(path)}},
+    )
+
+
+def test_what_a_file_says_of_its_input(tmp_path: Path) -> None:
+    keras = describe(keras_network(tmp_path / "keras.onnx"))
+    assert keras.shape(None) == (8, 8, 3)
+    assert (keras.layout, keras.dtype, keras.scale) == ("NHWC", "INT8", 1 / 128)
+    features = describe(mlp(tmp_path / "mlp.onnx"))
+    assert (features.shape(None), features.dtype, features.scale) == ((13,), "INT8", 1.0)
+    g = Graph()
+    y = g.op("MatMul", g.op("Flatten", "x"), g.weights(12, 2))
+    silent = describe(g.save(tmp_path / "a.onnx", ("x", [1, 2, 2, 3]), y, 2))
+    assert (silent.shape(None), silent.dtype, silent.scale) == (None, None, None)
+    assert silent.shape("NHWC") == (2, 2, 3)
+    assert silent.shape("NCHW") == (2, 3, 2)
+    told = describe(g.save(tmp_path / "b.onnx", ("x", [1, 1, 3, 4]), y, 2, annotate="UINT4"))
+    assert (told.shape(None), told.dtype, told.scale) == ((3, 4, 1), "UINT4", 1.0)
+
+
+def test_units_of_a_file(tmp_path: Path) -> None:
+    path = mlp(tmp_path / "my net.onnx")
+    unit = one(qonnx=str(path), output="logits")
+    label = f"my-net-{sha256(path)[:8]}"
+    assert unit.name == f"{label}.output-logits@Pynq-Z1.open"
+    assert unit.network.dataset == "random"
+    assert unit.network.input == InputSpec(shape=(13,), dtype="INT8", scale=1.0)
+    assert unit.at("network").files == {sha256(path): str(path)}
+    assert unit.network.model == QonnxModel(family="qonnx", file=sha256(path))
+    # a spec of the user's own, with the file beside it
+    spec = tmp_path / "mine.toml"
+    spec.write_text(
+        'name = "mine"\ndataset = "random"\n[input]\nshape = [13]\ndtype = "INT8"\nscale = 1\n'
+        '[model]\nfamily = "qonnx"\nfile = "my net.onnx"\n'
+    )
+    own_spec = one(network=str(spec)).at("network")
+    assert own_spec.files == {sha256(path): str(path)}
+
+
+def test_a_file_in_the_place_of_a_network(tmp_path: Path) -> None:
+    g = Graph()
+    y = g.op("MatMul", g.op("Flatten", "x"), g.weights(784, 10))
+    path = g.save(tmp_path / "flat.onnx", ("x", [1, 1, 28, 28]), y, 10)
+    unit = one(network="tfc_1w1a", qonnx=str(path))
+    assert unit.name == f"tfc_1w1a.qonnx-flat-{sha256(path)[:8]}@Pynq-Z1.open"
+    assert (unit.network.dataset, unit.network.training) == ("mnist", None)
+    assert unit.network.input.scale == 1 / 255
+
+
+def refused(words: str, **given: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        one(**given)
+
+
+def test_refusals(tmp_path: Path) -> None:
+    path = str(mlp(tmp_path / "mlp.onnx"))
+    refused("no such file", qonnx=str(tmp_path / "none.onnx"))
+    refused("takes the place of one network", qonnx=path, network="tfc_1w1a,sfc_1w1a")
+    refused(r"its input is \(13,\), that of network=tfc_1w1a", qonnx=path, network="tfc_1w1a")
+    refused("give one of them", qonnx=path, checkpoint="published")
+    refused("epochs=: a QONNX model is taken as it is", qonnx=path, epochs="3")
+    refused("input_layout=: this network has no field model.layout", input_layout="NHWC")
+    text = tmp_path / "text.onnx"
+    text.write_text("not a model")
+    refused("not an ONNX file", qonnx=str(text))
+    g = Graph()
+    y = g.op("MatMul", g.op("Flatten", "x"), g.weights(12, 2))
+    silent = str(g.save(tmp_path / "silent.onnx", ("x", [1, 2, 2, 3]), y, 2))
+    with pytest.raises(SpecError) as told:
+        one(qonnx=silent)
+    assert "input_layout=NCHW or NHWC" in str(told.value)
+    assert "input_scale=1/255" in str(told.value), "all that is missing at once"
+    unit = one(qonnx=silent, input_layout="NHWC", input_scale="1/255")
+    assert unit.network.input.shape == (2, 2, 3)
+    open_size = str(g.save(tmp_path / "open.onnx", ("x", [1, "h", 2, 3]), y, 2))
+    refused(r"x has the shape \[1, h, 2, 3\]", qonnx=open_size)
+
+
+def test_several_inputs_and_files_beside_are_refused(tmp_path: Path) -> None:
+    infos = [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, 2]) for x in "aby"]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", infos[:2],
+                              infos[2:])  # fmt: skip
+    onnx.save(helper.make_model(graph), str(tmp_path / "two.onnx"))
+    refused("has the inputs a, b", qonnx=str(tmp_path / "two.onnx"))
+    g = Graph()
+    y = g.op("MatMul", "x", g.weights(600, 10))
+    model = onnx.load(str(g.save(tmp_path / "one.onnx", ("x", [1, 600]), y, 10)))
+    beside = tmp_path / "beside.onnx"
+    onnx.save(model, str(beside), save_as_external_data=True, location="weights.bin")
+    refused("in other files; save it as one file", qonnx=str(beside))
+
+
+def test_every_operator_without_a_layer_is_named(tmp_path: Path) -> None:
+    g = Graph()
+    x = g.op("Conv", g.quant("x", 8, 1 / 128), g.weights(4, 1, 3, 3), group=4)
+    x = g.op("Sigmoid", g.op("Relu", x))
+    x = g.op("Conv", x, g.floats(4, 4, 1, 1))
+    x = g.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2])
+    x = g.quant(g.op("Flatten", x), 16, 1.0)
+    path = g.save(tmp_path / "bad.onnx", ("x", [1, 4, 8, 8]), g.op("MatMul", x, x), 3)
+    model = read(path)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 0
+    with pytest.raises(PipelineError) as told:
+        run(job_of(path, InputSpec(shape=(8, 8, 4)), tmp_path / "out"))
+    lines = str(told.value).splitlines()
+    assert "of its" in lines[0]
+    for words in (
+        "Conv, [1, 4, 8, 8] -> [1, 4, 6, 6]): 4 groups",
+        "Sigmoid, [1, 4, 6, 6] -> [1, 4, 6, 6]): no hardware layer",
+        "no quantiser behind it",
+        "its weights are floats",
+        "max-pools without overlap",
+        "16 bits; activations of 1 to 8",
+        "multiplies two streams",
+    ):
+        assert sum(words in line for line in lines) == 1, words
+    assert "supported: Add" in lines[-1]
+
+
+def test_a_softmax_goes_and_scores_stay(tmp_path: Path) -> None:
+    path = keras_network(tmp_path / "keras.onnx")
+    contract = InputSpec(shape=(8, 8, 3), dtype="UINT7", scale=1 / 128)
+    job = job_of(path, contract, tmp_path / "out")
+    figures = run(job)
+    assert figures["dropped"].value == "Softmax_0"
+    assert figures["images"].unit == "random inputs"
+    logits = np.load(job.folder / LOGITS)
+    assert logits.shape == (RANDOM, 5)
+    assert np.array_equal(np.load(job.folder / LABELS), logits.argmax(axis=1))
+    model = ModelWrapper(str(job.folder / MODEL))
+    assert model.get_tensor_shape(model.graph.input[0].name) == [1, 3, 8, 8]
+    assert not model.get_nodes_by_op_type("Transpose")
+
+
+def test_a_wrong_normalisation_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "_channels_first", own._transpose_input)
+    monkeypatch.setattr(own, "_flatten_channels_first", lambda model: None)
+    path = keras_network(tmp_path / "keras.onnx")
+    job = job_of(path, InputSpec(shape=(8, 8, 3)), tmp_path / "plain")
+    run(job)  # slower to streamline, and still the same network
+
+    def forgets_the_weights(model: object) -> None:
+        for node in [*model.get_nodes_by_op_type("Transpose")]:  # type: ignore[attr-defined]
+            if own._attributes(node).get("perm") == [0, 2, 3, 1] and node.input[0] != "input":
+                own._bypass(model, node)
+
+    monkeypatch.undo()
+    monkeypatch.setattr(own, "_flatten_channels_first", forgets_the_weights)
+    with pytest.raises(PipelineError, match="gives other scores than the file"):
+        run(job_of(path, InputSpec(shape=(8, 8, 3)), tmp_path / "wrong"))
+
+
+def test_random_inputs_are_the_datatypes_and_always_the_same() -> None:
+    contract = InputSpec(shape=(5,), dtype="INT3")
+    drawn = draw(contract, 400)
+    assert set(np.unique(drawn)) == set(range(-4, 4))
+    assert np.array_equal(drawn, draw(contract, 400))
+    assert draw(InputSpec(shape=(4, 4, 1)), 200).max() == 255
