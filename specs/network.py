@@ -53,7 +53,7 @@ class InputSpec(Spec):
         if len(self.shape) == 2:
             raise ValueError("shape: height, width and channels of an image, or one length")
         if min(self.shape) < 1:
-            raise ValueError("shape: height, width and channels, or a length, of at least 1")
+            raise ValueError("shape: height, width and channels must be at least 1")
         if prod(self.shape) > MOST_INPUTS:
             raise ValueError(f"shape: more than {MOST_INPUTS:,} values in an image")
         return self

@@ -12,8 +12,16 @@ import pytest
 from pipeline.graph import STAGES, Selection, selection
 from pipeline.unit import Unit
 from specs.base import Spec
-from specs.board import BoardSpec, TargetSpec
-from specs.network import CnvModel, FcModel, NetworkSpec, ResNetModel
+from specs.board import BoardSpec, EvaluationSpec, TargetSpec
+from specs.network import (
+    CnvModel,
+    FactoryModel,
+    FcModel,
+    NetworkSpec,
+    QonnxModel,
+    ResNetModel,
+)
+from tests.export.qonnx_files import mlp
 from tests.orchestration.bench import Bench
 
 MODEL, INPUT = {"train", "export"}, {"train", "export", "streamline"}
@@ -24,6 +32,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.name": ("other", {"streamline"}),
     "network.description": ("other", set()),
     "network.dataset": ("mnist", {"data"}),
+    "network.output": ("logits", {"streamline"}),
     "network.input.shape": ((8, 8, 1), INPUT),
     "network.input.layout": ("other", INPUT),
     "network.input.dtype": ("other", INPUT),
@@ -52,6 +61,10 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.model.width": (8, MODEL),
     "network.model.blocks": ((1, 1), MODEL),
     "network.model.first_weight_bits": (4, MODEL),
+    "network.model.file": ("0" * 64, MODEL),
+    "network.model.function": ("other", MODEL),
+    "network.model.arguments": ({"width": 3}, MODEL),
+    "network.model.layout": ("NHWC", {"export"}),  # of a QONNX model, which is not trained
     "network.training.checkpoint": ("published", {"train"}),
     "network.training.epochs": (3, {"train"}),
     "network.training.batch_size": (50, {"train"}),
@@ -80,6 +93,8 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "target.engine": ("other", set()),  # part of the unit's name
     "target.fps": (5.0, {"fold"}),
     "target.clock_mhz": (50.0, {"fold", "simulate"}),
+    "evaluation.level": ("rtl", set()),  # says which of the stages beside the chain
+    "evaluation.images": (7, set()),
 }
 
 
@@ -98,11 +113,24 @@ def _is_spec(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Spec)
 
 
-def unit_with(path: str) -> tuple[Selection, Unit]:
+def unit_with(path: str, folder: Path) -> tuple[Selection, Unit]:
     """The quick start, or the first network of another family whose model has the field."""
     chosen = selection({})
+    if path.startswith("network.model.") and path.split(".")[2] in {*FactoryModel.model_fields} - {
+        *FcModel.model_fields
+    }:
+        (folder / "net.py").write_text("")
+        (folder / "net.toml").write_text(
+            'name = "net"\ndataset = "digits"\n[model]\nfamily = "factory"\nfile = "net.py"\n'
+            "[training]\nepochs = 1\n"
+        )
+        chosen = selection({"network": str(folder / "net.toml")})
+    if path == "network.model.layout":
+        chosen = selection({"qonnx": str(mlp(folder / "net.onnx"))})
     families: dict[str, type[Spec]] = {"cnv_1w1a": CnvModel, "resnet18_4w4a": ResNetModel}
-    if path.startswith("network.model.") and path.split(".")[2] not in FcModel.model_fields:
+    own = {*FactoryModel.model_fields, *QonnxModel.model_fields}
+    known = {*FcModel.model_fields, *own}
+    if path.startswith("network.model.") and path.split(".")[2] not in known:
         has = (name for name, model in families.items() if path.split(".")[2] in model.model_fields)
         chosen = selection({"network": next(has)})
     (unit,) = chosen.units
@@ -130,6 +158,8 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
         parent,
         unit.long_name,
         unit.data_files,
+        change(unit.evaluation, fields) if section == "evaluation" else unit.evaluation,
+        unit.files,
     )
 
 
@@ -145,13 +175,14 @@ def rebuilt(chosen: Selection, unit: Unit, other: Unit) -> set[str]:
 def test_the_table_has_every_field_of_every_spec_and_no_other() -> None:
     models: dict[str, type[Spec]]
     models = {"network": NetworkSpec, "board": BoardSpec, "target": TargetSpec}
+    models["evaluation"] = EvaluationSpec
     assert {path for name, model in models.items() for path in leaves(model, name)} == set(FIELDS)
 
 
 @pytest.mark.parametrize("path", FIELDS)
-def test_a_field_rebuilds_exactly_the_stages_that_read_it(path: str) -> None:
+def test_a_field_rebuilds_exactly_the_stages_that_read_it(path: str, tmp_path: Path) -> None:
     value, stages = FIELDS[path]
-    chosen, unit = unit_with(path)
+    chosen, unit = unit_with(path, tmp_path)
     other = changed_unit(unit, path, value)
     assert other != unit
     assert rebuilt(chosen, unit, other) == stages

@@ -103,9 +103,13 @@ def without_family(document: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             network(family="cvn"),
-            "model.family = 'cvn': unknown; did you mean 'cnv'? allowed: cnv, fc, resnet",
+            "model.family = 'cvn': unknown; did you mean 'cnv'? "
+            "allowed: cnv, factory, fc, qonnx, resnet",
         ),
-        (without_family(network()), "model.family: missing; allowed: cnv, fc, resnet"),
+        (
+            without_family(network()),
+            "model.family: missing; allowed: cnv, factory, fc, qonnx, resnet",
+        ),
         (
             {**network(), "input": {"shape": [8, 0, 3]}},
             "input.shape: height, width and channels must be at least 1",
