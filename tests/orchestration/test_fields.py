@@ -52,6 +52,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.model.width": (8, MODEL),
     "network.model.blocks": ((1, 1), MODEL),
     "network.model.first_weight_bits": (4, MODEL),
+    "network.model.number_format": ("e4m3", MODEL),
     "network.training.checkpoint": ("published", {"train"}),
     "network.training.epochs": (3, {"train"}),
     "network.training.batch_size": (50, {"train"}),
