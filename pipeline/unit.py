@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from pipeline.errors import SpecError
 from pipeline.variables import (
     IMAGE_FOLDER,
+    MASKED_FACE,
     check_names,
     checkpoint_file,
     override,
@@ -69,7 +70,11 @@ def select(given: Mapping[str, str]) -> list[Unit]:
     check_names(given)
     if "network" not in given:
         given = {"network": QUICK_START["network"], "dataset": QUICK_START["dataset"], **given}
-    images = cache(lambda: _image_folder(given))  # looked at once, and only if a network wants it
+
+    @cache  # looked at once, and only if a network wants it
+    def images(dataset: str) -> tuple[str, str]:
+        return _image_folder(dataset, given)
+
     return [
         _board_unit(network, board_label, board, given)
         for network in (
@@ -91,38 +96,43 @@ def _find(
 
 
 def _network_unit(
-    label: str, spec: NetworkSpec, given: Mapping[str, str], images: Callable[[], tuple[str, str]]
+    label: str,
+    spec: NetworkSpec,
+    given: Mapping[str, str],
+    images: Callable[[str], tuple[str, str]],
 ) -> Unit:
     if "checkpoint" in given:
         label, spec = _starting_from(label, spec, given)
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
     data = Unit("dataset", network.dataset, network, long_name=network.dataset)
-    if network.dataset == IMAGE_FOLDER:
-        name, files = images()
+    if network.dataset in (IMAGE_FOLDER, MASKED_FACE):
+        name, files = images(network.dataset)
+        # other data of the same files, too
+        name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
         data = Unit("dataset", _short(name), network, long_name=name, data_files=files)
-        # part of the network's name, too, also where its own file says imagefolder
+        # part of the network's name, too, also where its own file names it
         changed = {"dataset": name, **{key: changed[key] for key in changed if key != "dataset"}}
     long = _name(label, changed)
     return Unit("network", _short(long), network, parent=data, long_name=long)
 
 
-def _image_folder(given: Mapping[str, str]) -> tuple[str, str]:
+def _image_folder(dataset: str, given: Mapping[str, str]) -> tuple[str, str]:
     """Name of the data set that the user's folder of images is, and what its files are known by.
 
     Other folders are other data sets: their networks must not share a unit.
     """
     # brings numpy, which no other call needs before its stages run
-    from pipeline.data.imagefolder import fingerprint  # noqa: PLC0415
+    from pipeline.data.sets import FOLDERS, fingerprint  # noqa: PLC0415
 
     if (place := settings(given).data_root) is None:
         raise SpecError(
-            f"dataset={IMAGE_FOLDER}: give the folder that holds train/<class>/ and test/<class>/ "
-            "with data_root=FOLDER"
+            f"dataset={dataset}: give the folder that holds {FOLDERS[dataset]} with "
+            "data_root=FOLDER"
         )
     root = Path(place)
     digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
-    return f"{IMAGE_FOLDER}-{catalog.plain(root.name)}-{digest}", fingerprint(root)
+    return f"{dataset}-{catalog.plain(root.name)}-{digest}", fingerprint(dataset, root)
 
 
 def _starting_from(

@@ -241,15 +241,54 @@ class TrainingSpec(Spec):
         return epochs
 
 
+class DataSpec(Spec):
+    """How a data set is made of the user's own image files; of imagefolder it is `broken` alone."""
+
+    broken: Literal["refuse", "skip"] = "refuse"
+    """Files that cannot be read: refuse tells all of them and ends; skip lists them in skipped.csv
+    and goes on without them."""
+    images_per_class: int | None = Field(default=None, ge=2)
+    """Drawn of each class; None: as many as the smallest class has."""
+    train_images: int = Field(default=80_000, ge=4)
+    """Of all classes together, and so many that some are changed copies of others."""
+    test_images: int = Field(default=20_000, ge=4)
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    """Of the draw, the split and the changes."""
+
+    def changed(self) -> dict[str, Any]:
+        """The fields that are not their default."""
+        return {
+            name: value
+            for name, field in type(self).model_fields.items()
+            if (value := getattr(self, name)) != field.default
+        }
+
+
+_DATA_FIELDS = {"imagefolder": {"broken"}, "maskedface": set(DataSpec.model_fields)}
+"""What each data set reads of DataSpec; all others nothing."""
+
+
 class NetworkSpec(Spec):
     """One network, as in specs/networks/*.toml or a user's own file."""
 
     name: Identifier
     description: str = ""
-    dataset: Literal["cifar10", "digits", "imagefolder", "mnist"]
+    dataset: Literal["cifar10", "digits", "imagefolder", "maskedface", "mnist"]
+    data: DataSpec = DataSpec()
     input: InputSpec = InputSpec()
     model: Model
     training: TrainingSpec
+
+    @model_validator(mode="after")
+    def _data_suit_the_data_set(self) -> Self:
+        for name, value in self.data.changed().items():
+            if name not in _DATA_FIELDS.get(self.dataset, ()):
+                having = [key for key, fields in _DATA_FIELDS.items() if name in fields]
+                raise ValueError(
+                    f"data.{name} = {value!r}: dataset = {self.dataset!r} has no such field; "
+                    f"it is of {' and '.join(having)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _images_suit_the_model(self) -> Self:
