@@ -148,7 +148,8 @@ class ResNetModel(_Model):
 
     number_format: int, of which the bits tell the width; eXmY, a minifloat of a sign, X exponent
     and Y mantissa bits for the weights of all convolutions and the classifier and for all
-    activations (e4m3 and e5m2 as the OCP defines FP8, others without codes for infinity or NaN);
+    activations (e4m3 and e5m2 as the OCP defines FP8, others without codes for infinity or NaN;
+    X to 6 and Y to 10, within which the gradients of their scales are fp32 numbers);
     or fp32, no quantiser at all. Networks of the last two train and export, see `no_hardware`.
     """
 
@@ -158,7 +159,7 @@ class ResNetModel(_Model):
         tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=6)
     ] = (2, 2, 2, 2)
     classes: int = Field(default=10, ge=2, le=1024)
-    number_format: str = Field(default=INT, pattern=rf"^({INT}|{FP32}|e[1-7]m([1-9]|10))$")
+    number_format: str = Field(default=INT, pattern=rf"^({INT}|{FP32}|e[1-6]m([1-9]|10))$")
     weight_bits: int | None = Field(default=None, ge=2, le=8)
     """Of integers alone, as all that follow; these two have no default then."""
     activation_bits: int | None = Field(default=None, ge=2, le=8)
