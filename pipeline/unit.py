@@ -11,8 +11,7 @@ from typing import Any, Literal, cast
 
 from pipeline.errors import SpecError
 from pipeline.variables import (
-    IMAGE_FOLDER,
-    MASKED_FACE,
+    USERS_IMAGES,
     check_names,
     checkpoint_file,
     override,
@@ -89,10 +88,13 @@ def _find(
     model: type[NetworkSpec] | type[BoardSpec], variable: str, given: Mapping[str, str]
 ) -> Iterator[tuple[str, Any]]:
     words = [word for word in given.get(variable, QUICK_START[variable]).split(",") if word]
-    if words == ["all"]:
-        words = catalog.names(model)
-    for word in dict.fromkeys(words):
-        yield catalog.find(model, variable, word, user_folder())
+    everything = words == ["all"]
+    for word in dict.fromkeys(catalog.names(model) if everything else words):
+        label, spec = catalog.find(model, variable, word, user_folder())
+        # one data_root cannot be that of all: who wants those gives it, or another data set
+        theirs = isinstance(spec, NetworkSpec) and spec.dataset in USERS_IMAGES
+        if not (everything and theirs and "dataset" not in given):
+            yield label, spec
 
 
 def _network_unit(
@@ -106,7 +108,7 @@ def _network_unit(
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
     data = Unit("dataset", network.dataset, network, long_name=network.dataset)
-    if network.dataset in (IMAGE_FOLDER, MASKED_FACE):
+    if network.dataset in USERS_IMAGES:
         name, files = images(network.dataset)
         # other data of the same files, too
         name = _name(name, {key: str(value) for key, value in network.data.changed().items()})

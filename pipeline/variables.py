@@ -14,6 +14,7 @@ from specs.network import PUBLISHED
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE_FOLDER, MASKED_FACE = "imagefolder", "maskedface"
+USERS_IMAGES = (IMAGE_FOLDER, MASKED_FACE)
 """The data sets that are whatever images `data_root` holds."""
 
 VARIABLES = {
