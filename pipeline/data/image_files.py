@@ -68,4 +68,4 @@ def refuse(root: Path, broken: list[Broken]) -> PipelineError:
     way_out = (
         'repair or remove them, or leave them out with broken = "skip" in the network\'s [data]'
     )
-    return PipelineError("\n".join([f"{len(broken):,} broken image files:", *lines, way_out]))
+    return PipelineError("\n".join([f"broken image files: {len(broken):,}", *lines, way_out]))

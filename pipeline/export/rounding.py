@@ -1,9 +1,9 @@
 """QONNX beside Brevitas where both round: equal at every quantiser, from the same values on.
 
-The sums of a residual network are of floats with any scale, and their last bits depend on the order
-of summation. Now and then one lies so near to the border between two values of a quantiser that
-Brevitas and QONNX take different ones: a whole step apart, which later layers carry to the logits.
-So each quantiser is judged by itself, and QONNX goes on from Brevitas' value.
+Sums of numbers with a scale have last bits that depend on the order of summation. Of many and fine
+values of a quantiser now and then one lies so near to the border between two that Brevitas and
+QONNX take different ones: a whole step apart, which later layers carry to the logits. So each
+quantiser is judged by itself, and QONNX goes on from Brevitas' value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from brevitas.nn import QuantReLU
+from brevitas.nn import QuantIdentity, QuantReLU
 from brevitas.quant_tensor import QuantTensor
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_node
@@ -22,7 +22,7 @@ from pipeline.errors import VerificationError
 from pipeline.export.verify import TOLERANCE, batched, blocks, unsanitised
 from pipeline.job import progress
 
-_QUANTISERS = ("FloatQuant", "Quant")
+_QUANTISERS = ("BipolarQuant", "FloatQuant", "Quant")
 _LAST_BIT = 1e-6
 """Of a quantised value: what Brevitas and QONNX may differ in where they take the same step."""
 
@@ -75,7 +75,7 @@ def _activations(model: nn.Module, images: np.ndarray) -> list[np.ndarray]:
     hooks = [
         module.register_forward_hook(keep)
         for module in model.modules()
-        if isinstance(module, QuantReLU)
+        if isinstance(module, QuantIdentity | QuantReLU)
     ]
     try:
         with torch.no_grad():

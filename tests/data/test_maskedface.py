@@ -169,7 +169,7 @@ def test_all_broken_files_of_the_draw_are_told(root: Path) -> None:
         path.write_bytes(path.read_bytes()[:60])
     Image.fromarray(np.zeros((5, 6), np.uint16)).save(paths[3])
     lines = refusal(root).splitlines()
-    assert lines[0] == "4 broken image files:"
+    assert lines[0] == "broken image files: 4"
     assert sorted(line.split(": ")[0] for line in lines[1:5]) == [str(path) for path in paths[:4]]
     assert any("Pillow's mode I;16" in line for line in lines)
     assert lines[5].endswith('leave them out with broken = "skip" in the network\'s [data]')
