@@ -37,6 +37,9 @@ def given() -> dict[str, str]:
 
 def notice() -> str | None:
     """What a call that names no network means."""
+    if _of_all():
+        without = {unit.network.name for unit in selected().units if unit.absent("synth")}
+        return f"left out, no integer datapath: {', '.join(sorted(without))}" if without else None
     if "network" in given() or "qonnx" in given():
         return None
     words = " ".join(f"{name}={value}" for name, value in {**QUICK_START, **given()}.items())
@@ -47,7 +50,8 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
     """One task for each selected unit of `stage`."""
     for task in selected().tasks(stage):
         if (reason := task.unit.absent(stage)) is not None:
-            yield _refusal(task.unit.name, f"{task.name}: {reason}")
+            if not _of_all():
+                yield _refusal(task.unit.name, f"{task.name}: {reason}")
             continue
         yield {
             "name": task.unit.name,
@@ -74,7 +78,8 @@ def build_tasks() -> Iterator[dict[str, Any]]:
     """Every stage of each selected unit, then its table."""
     for unit in selected().units:
         if (reason := unit.absent("synth")) is not None:
-            yield _refusal(unit.name, f"{unit.name}: {reason}")
+            if not _of_all():
+                yield _refusal(unit.name, f"{unit.name}: {reason}")
             continue
         chain = list(selected().chain(unit))
         yield {
@@ -85,6 +90,11 @@ def build_tasks() -> Iterator[dict[str, Any]]:
             "verbosity": 2,
             "meta": {},
         }
+
+
+def _of_all() -> bool:
+    """Whether nobody named the networks one by one: then those without a stage are left out."""
+    return given().get("network") == "all"
 
 
 def _refusal(name: str, reason: str) -> dict[str, Any]:

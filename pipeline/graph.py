@@ -15,9 +15,10 @@ STAGES = (
         "data",
         "dataset",
         "pipeline.data",
-        reads=("dataset", "data_files"),
+        reads=("dataset", "data_files", "network.data"),
+        memory_mib=1024,
         shows=("train_images", "test_images"),
-        version=2,
+        version=3,
     ),
     Stage(
         "train",

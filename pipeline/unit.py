@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from pipeline.errors import SpecError
 from pipeline.variables import (
-    IMAGE_FOLDER,
+    USERS_IMAGES,
     check_names,
     checkpoint_file,
     override,
@@ -26,6 +26,11 @@ from specs.network import PUBLISHED, RANDOM, FactoryModel, NetworkSpec, QonnxMod
 
 Scope = Literal["dataset", "network", "board"]
 LONGEST_NAME = 80
+HARDWARE = (
+    *("streamline", "fold", "fifos", "rtl", "simulate", "synth"),
+    *("evaluate-reference", "evaluate-rtl"),
+)
+"""Stages of networks that hardware can be made of."""
 QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
 
 
@@ -51,6 +56,8 @@ class Unit:
 
     def absent(self, stage: str) -> str | None:
         """Why the unit has no such stage; None: it has."""
+        if stage in HARDWARE and (why := self.network.model.no_hardware()) is not None:
+            return why
         if isinstance(self.network.model, QonnxModel) and stage == "train":
             return "a QONNX model is taken as it is: there is nothing to train"
         if self.network.dataset == RANDOM and stage == "data":
@@ -86,7 +93,11 @@ def select(given: Mapping[str, str]) -> list[Unit]:
     check_names(given)
     if "qonnx" not in given and "network" not in given:
         given = {"network": QUICK_START["network"], "dataset": QUICK_START["dataset"], **given}
-    images = cache(lambda: _image_folder(given))  # looked at once, and only if a network wants it
+
+    @cache  # looked at once, and only if a network wants it
+    def images(dataset: str) -> tuple[str, str]:
+        return _image_folder(dataset, given)
+
     return [
         _board_unit(network, board_label, board, given)
         for network in (
@@ -100,10 +111,13 @@ def _find(
     model: type[NetworkSpec] | type[BoardSpec], variable: str, given: Mapping[str, str]
 ) -> Iterator[tuple[str, Any]]:
     words = [word for word in given.get(variable, QUICK_START[variable]).split(",") if word]
-    if words == ["all"]:
-        words = catalog.names(model)
-    for word in dict.fromkeys(words):
-        yield catalog.find(model, variable, word, user_folder())
+    everything = words == ["all"]
+    for word in dict.fromkeys(catalog.names(model) if everything else words):
+        label, spec = catalog.find(model, variable, word, user_folder())
+        # one data_root cannot be that of all: who wants those gives it, or another data set
+        theirs = isinstance(spec, NetworkSpec) and spec.dataset in USERS_IMAGES
+        if not (everything and theirs and "dataset" not in given):
+            yield label, spec
 
 
 def _networks(given: Mapping[str, str]) -> Iterator[tuple[str, NetworkSpec]]:
@@ -127,7 +141,10 @@ def _networks(given: Mapping[str, str]) -> Iterator[tuple[str, NetworkSpec]]:
 
 
 def _network_unit(
-    label: str, spec: NetworkSpec, given: Mapping[str, str], images: Callable[[], tuple[str, str]]
+    label: str,
+    spec: NetworkSpec,
+    given: Mapping[str, str],
+    images: Callable[[str], tuple[str, str]],
 ) -> Unit:
     if "checkpoint" in given:
         label, spec = _starting_from(label, spec, given)
@@ -135,10 +152,12 @@ def _network_unit(
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
     data = Unit("dataset", network.dataset, network, long_name=network.dataset)
-    if network.dataset == IMAGE_FOLDER:
-        name, held = images()
+    if network.dataset in USERS_IMAGES:
+        name, held = images(network.dataset)
+        # other data of the same files, too
+        name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
         data = Unit("dataset", _short(name), network, long_name=name, data_files=held)
-        # part of the network's name, too, also where its own file says imagefolder
+        # part of the network's name, too, also where its own file names it
         changed = {"dataset": name, **{key: changed[key] for key in changed if key != "dataset"}}
     long = _name(label, changed)
     evaluation = _evaluation(given)
@@ -165,22 +184,22 @@ def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
     return spec.model_copy(update={"model": known}), {digest: model.file}
 
 
-def _image_folder(given: Mapping[str, str]) -> tuple[str, str]:
+def _image_folder(dataset: str, given: Mapping[str, str]) -> tuple[str, str]:
     """Name of the data set that the user's folder of images is, and what its files are known by.
 
     Other folders are other data sets: their networks must not share a unit.
     """
     # brings numpy, which no other call needs before its stages run
-    from pipeline.data.imagefolder import fingerprint  # noqa: PLC0415
+    from pipeline.data.sets import FOLDERS, fingerprint  # noqa: PLC0415
 
     if (place := settings(given).data_root) is None:
         raise SpecError(
-            f"dataset={IMAGE_FOLDER}: give the folder that holds train/<class>/ and test/<class>/ "
-            "with data_root=FOLDER"
+            f"dataset={dataset}: give the folder that holds {FOLDERS[dataset]} with "
+            "data_root=FOLDER"
         )
     root = Path(place)
     digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
-    return f"{IMAGE_FOLDER}-{catalog.plain(root.name)}-{digest}", fingerprint(root)
+    return f"{dataset}-{catalog.plain(root.name)}-{digest}", fingerprint(dataset, root)
 
 
 def _starting_from(

@@ -13,8 +13,9 @@ from specs.base import Spec, parse, validate
 from specs.network import PUBLISHED
 
 ROOT = Path(__file__).resolve().parent.parent
-IMAGE_FOLDER = "imagefolder"
-"""The data set that is whatever images `data_root` holds."""
+IMAGE_FOLDER, MASKED_FACE = "imagefolder", "maskedface"
+USERS_IMAGES = (IMAGE_FOLDER, MASKED_FACE)
+"""The data sets that are whatever images `data_root` holds."""
 
 VARIABLES = {
     "network": "",
@@ -45,7 +46,8 @@ class Settings(Spec):
 
     build_dir: str = "build"
     data_root: str | None = None
-    """Where data sets lie. Only of `imagefolder` it decides the content, and is in units' names."""
+    """Where data sets lie. Only of the user's own images it decides the content, and is
+    in units' names."""
     checkpoint: str | None = None
     """Where the file lies that TrainingSpec.checkpoint knows by its sha256."""
     memory_gib: float | None = Field(default=None, gt=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -15,6 +15,8 @@ RANDOM = "random"
 """The data set of no data: inputs drawn from the input's datatype, without labels."""
 Shape = Annotated[tuple[int, ...], Field(min_length=1, max_length=3)]
 """Height, width, channels of an image; or the length of a feature vector."""
+INT, FP32 = "int", "fp32"
+_INTEGER_BITS = ("weight_bits", "activation_bits", "first_weight_bits", "classifier_weight_bits")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
@@ -59,7 +61,15 @@ class InputSpec(Spec):
         return self
 
 
-class FcModel(Spec):
+class _Model(Spec):
+    """What all families of networks share."""
+
+    def no_hardware(self) -> str | None:
+        """Why no accelerator can be built of the network, and what works; None: one can."""
+        return None
+
+
+class FcModel(_Model):
     """Fully connected layers as in BNN-PYNQ: input quantiser, hidden layers, classifier."""
 
     family: Literal["fc"] = "fc"
@@ -93,7 +103,7 @@ class DenseLayer(Spec):
     activation_bits: int | None = Field(default=None, ge=1, le=8)
 
 
-class CnvModel(Spec):
+class CnvModel(_Model):
     """Convolutions, then fully connected layers, as in BNN-PYNQ's CNV."""
 
     family: Literal["cnv"]
@@ -104,7 +114,16 @@ class CnvModel(Spec):
     activation_bits: int = Field(ge=1, le=8)
     input_bits: int = Field(default=8, ge=2, le=8)
     """Of the input, a signed number of one bit before the point: Q1.7 for 8."""
+    first_weight_bits: int | None = Field(default=None, ge=1, le=8)
+    """Of the first convolution, unless that has `weight_bits` of its own."""
     classifier_weight_bits: int | None = Field(default=None, ge=1, le=8)
+
+    def all_weight_bits(self) -> list[int]:
+        """Weight bits of every layer: the convolutions, the dense layers, the classifier."""
+        inner: list[ConvLayer | DenseLayer] = [*self.convolutions, *self.dense]
+        bits = [layer.weight_bits or self.weight_bits for layer in inner]
+        bits[0] = self.convolutions[0].weight_bits or self.first_weight_bits or self.weight_bits
+        return [*bits, self.classifier_weight_bits or self.weight_bits]
 
     @model_validator(mode="after")
     def _pads_with_zero(self) -> Self:
@@ -140,11 +159,17 @@ class CnvModel(Spec):
         return height, width, channels
 
 
-class ResNetModel(Spec):
+class ResNetModel(_Model):
     """Residual network as in Brevitas' examples: a convolution, stages of blocks, a classifier.
 
     Stage i has `blocks[i]` blocks of width * 2**i channels; all but the first begin with stride 2.
     The input is an integer image as it is, without a quantiser of its own.
+
+    number_format: int, of which the bits tell the width; eXmY, a minifloat of a sign, X exponent
+    and Y mantissa bits for the weights of all convolutions and the classifier and for all
+    activations (e4m3 and e5m2 as the OCP defines FP8, others without codes for infinity or NaN;
+    X to 6 and Y to 10, within which the gradients of their scales are fp32 numbers);
+    or fp32, no quantiser at all. Networks of the last two train and export, see `no_hardware`.
     """
 
     family: Literal["resnet"]
@@ -153,10 +178,43 @@ class ResNetModel(Spec):
         tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=6)
     ] = (2, 2, 2, 2)
     classes: int = Field(default=10, ge=2, le=1024)
-    weight_bits: int = Field(ge=2, le=8)
-    activation_bits: int = Field(ge=2, le=8)
+    number_format: str = Field(default=INT, pattern=rf"^({INT}|{FP32}|e[1-6]m([1-9]|10))$")
+    weight_bits: int | None = Field(default=None, ge=2, le=8)
+    """Of integers alone, as all that follow; these two have no default then."""
+    activation_bits: int | None = Field(default=None, ge=2, le=8)
     first_weight_bits: int = Field(default=8, ge=2, le=8)
     classifier_weight_bits: int = Field(default=8, ge=2, le=8)
+
+    @model_validator(mode="after")
+    def _bits_are_of_integers(self) -> Self:
+        for name in _INTEGER_BITS:
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if self.number_format == INT and value is None:
+                raise ValueError(f"{name}: missing; it has no default")
+            if self.number_format != INT and value != default:
+                raise ValueError(
+                    f"{name} = {value}: of integers alone; leave it out with number_format = "
+                    f'"{self.number_format}", or use number_format = "{INT}"'
+                )
+        return self
+
+    def minifloat(self) -> tuple[int, int] | None:
+        """Exponent and mantissa bits; None: the numbers are integers or fp32."""
+        if self.number_format in (INT, FP32):
+            return None
+        exponent, mantissa = self.number_format.removeprefix("e").split("m")
+        return int(exponent), int(mantissa)
+
+    def no_hardware(self) -> str | None:
+        if self.number_format == INT:
+            return None
+        return (
+            f"model.number_format = {self.number_format!r}: no accelerator can be built, its "
+            "datapath would be one of floating-point numbers and all layers here compute with "
+            "integers; train and export work (./doit train, ./doit export), and hardware has "
+            f'number_format = "{INT}" with weight_bits and activation_bits, '
+            "as network=resnet18_4w4a"
+        )
 
     def feature_map(self, shape: Shape) -> tuple[int, int, int]:
         """Height, width and channels in front of the average pool, for images of `shape`."""
@@ -165,7 +223,7 @@ class ResNetModel(Spec):
         return height, width, self.width << halvings
 
 
-class FactoryModel(Spec):
+class FactoryModel(_Model):
     """A torch module of the user's own, trained here: what a function in a Python file returns.
 
     The module takes float32 [N, C, H, W] (or [N, F]), what the inputs mean, and gives scores
@@ -185,7 +243,7 @@ class FactoryModel(Spec):
 Layout = Literal["NCHW", "NHWC"]
 
 
-class QonnxModel(Spec):
+class QonnxModel(_Model):
     """A network trained elsewhere, as QONNX: it enters behind export."""
 
     family: Literal["qonnx"]
@@ -235,12 +293,40 @@ class TrainingSpec(Spec):
         return epochs
 
 
+class DataSpec(Spec):
+    """How a data set is made of the user's own image files; of imagefolder it is `broken` alone."""
+
+    broken: Literal["refuse", "skip"] = "refuse"
+    """Files that cannot be read: refuse tells all of them and ends; skip lists them in skipped.csv
+    and goes on without them."""
+    images_per_class: int | None = Field(default=None, ge=2)
+    """Drawn of each class; None: as many as the smallest class has."""
+    train_images: int = Field(default=80_000, ge=4)
+    """Of all classes together, and so many that some are changed copies of others."""
+    test_images: int = Field(default=20_000, ge=4)
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    """Of the draw, the split and the changes."""
+
+    def changed(self) -> dict[str, Any]:
+        """The fields that are not their default."""
+        return {
+            name: value
+            for name, field in type(self).model_fields.items()
+            if (value := getattr(self, name)) != field.default
+        }
+
+
+_DATA_FIELDS = {"imagefolder": {"broken"}, "maskedface": set(DataSpec.model_fields)}
+"""What each data set reads of DataSpec; all others nothing."""
+
+
 class NetworkSpec(Spec):
     """One network, as in specs/networks/*.toml or a user's own file."""
 
     name: Identifier
     description: str = ""
-    dataset: Literal["cifar10", "digits", "imagefolder", "mnist", "random"]
+    dataset: Literal["cifar10", "digits", "imagefolder", "maskedface", "mnist", "random"]
+    data: DataSpec = DataSpec()
     input: InputSpec = InputSpec()
     model: Model
     output: Output = "label"
@@ -261,6 +347,17 @@ class NetworkSpec(Spec):
         augmented = self.training.crop_padding or self.training.flip
         if len(self.input.shape) == 1 and augmented:
             raise ValueError("training.crop_padding, flip: a feature vector has no place to move")
+        return self
+
+    @model_validator(mode="after")
+    def _data_suit_the_data_set(self) -> Self:
+        for name, value in self.data.changed().items():
+            if name not in _DATA_FIELDS.get(self.dataset, ()):
+                having = [key for key, fields in _DATA_FIELDS.items() if name in fields]
+                raise ValueError(
+                    f"data.{name} = {value!r}: dataset = {self.dataset!r} has no such field; "
+                    f"it is of {' and '.join(having)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
 from pipeline.data.arrays import FILE, DataSet
-from pipeline.data.imagefolder import fingerprint
-from pipeline.data.sets import load
+from pipeline.data.sets import fingerprint, load
 from pipeline.errors import PipelineError
 from pipeline.job import Figure, Job, Metrics
+from specs.network import DataSpec
 
-__all__ = ["FILE", "DataSet", "run"]
+__all__ = ["FILE", "SKIPPED", "DataSet", "run"]
+
+SKIPPED = "skipped.csv"
 
 
 def run(job: Job) -> Metrics:
-    """Writes data.npz; raises PipelineError if the data set is not to be had or is damaged."""
-    data = load(job.spec("dataset", str), job.settings)
+    """Writes data.npz, and skipped.csv if the spec says that broken files are skipped.
+
+    Raises PipelineError if the data set is not to be had or is damaged.
+    """
+    name, spec = job.spec("dataset", str), job.spec("network.data", DataSpec)
+    data = load(name, job.settings, spec)
     files: Any = job.spec("data_files", Any)
-    if files is not None and files != fingerprint(Path(job.settings["data_root"])):
+    if files is not None and files != fingerprint(name, Path(job.settings["data_root"])):
         raise PipelineError(
             f"data_root = {job.settings['data_root']}: its files changed meanwhile; run it again"
         )
     data.write(job.folder / FILE)
+    if spec.broken == "skip":
+        with (job.folder / SKIPPED).open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["file", "reason"])
+            rows.writerows([broken.file, broken.reason] for broken in data.skipped)
     height, width, channels = data.train_images.shape[1:]
     return {
         "train_images": Figure(len(data.train_images), "images", "measured"),

@@ -13,11 +13,19 @@ _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A file that cannot be read: its path below data_root, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class DataSet:
     """Raw images as they came, before any network's input contract is applied.
 
     images: uint8 [N, height, width, channels]; labels: int64 [N], from 0. note: what a reader of
-    results should know of the data.
+    results should know of the data. skipped: files that were left out as the spec allows.
     """
 
     train_images: np.ndarray
@@ -25,6 +33,7 @@ class DataSet:
     test_images: np.ndarray
     test_labels: np.ndarray
     note: str = "original"
+    skipped: tuple[Broken, ...] = ()
 
     def __post_init__(self) -> None:
         for images, labels in (

@@ -4,55 +4,75 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
-from pipeline.data.arrays import DataSet
+from pipeline.data.arrays import Broken, DataSet
+from pipeline.data.image_files import (
+    COLOUR,
+    GREY,
+    SUFFIXES,
+    BrokenImage,
+    is_image,
+    opened,
+    refuse,
+    wrong_pixels,
+)
 from pipeline.errors import PipelineError
 from pipeline.job import progress
+from specs.network import DataSpec
 
 SPLITS = ("train", "test")
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Of Pillow's; it knows more, among them ones for which it starts other programs."""
-SUFFIXES = (
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
-    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
-)
-_GREY = ("1", "L", "LA")
-_COLOUR = ("RGB", "RGBA", "CMYK", "YCbCr")
-"""Pillow's modes of 8 bits a channel; an image of 16 bits would be cut, and is refused."""
-_UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, struct.error, zlib.error),
-    Image.DecompressionBombError,
-)
-"""What Pillow raises on files that are no image, damaged, or a trap that unpacks to gigabytes."""
-_LAYOUT = "wanted are train/<class>/ and test/<class>/ with an image a file"
+LAYOUT = "train/<class>/ and test/<class>/"
+_WANTED = f"wanted are {LAYOUT} with an image a file"
 _REPORT_EVERY = 500
 """Images between two progress lines."""
 _NAMED = 10
 """Classes that the note names."""
 
 
-def load(settings: Mapping[str, Any]) -> DataSet:
+def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
     """All images under data_root, uint8; labels count the classes in the order of their names.
 
     One channel if every image is greyscale, else RGB; transparency is dropped, and a photo stands
     as its EXIF says. The order is that of the names, each class in turn, so that the first images
-    show many classes. PipelineError, each a line: the folders are not as wanted, a file cannot be
-    read, or the images differ in size.
+    show many classes. PipelineError: the folders are not as wanted, files cannot be read and the
+    spec does not say to skip them, or the images differ in size.
     """
     if not settings.get("data_root"):
-        raise PipelineError(f"dataset=imagefolder: give its folder with data_root=; {_LAYOUT}")
+        raise PipelineError(f"dataset=imagefolder: give its folder with data_root=; {_WANTED}")
     root = Path(settings["data_root"]).expanduser()
     classes = _classes(root)
     found = {split: [_visible(root / split / name) for name in classes] for split in SPLITS}
-    files = {split: [list(filter(_is_image, part)) for part in found[split]] for split in SPLITS}
+    files = {split: [list(filter(is_image, part)) for part in found[split]] for split in SPLITS}
+    _require_images(root, classes, files)
+    ordered = {split: _in_turn(files[split]) for split in SPLITS}
+    images, broken = _read_all([path for split in SPLITS for _, path in ordered[split]], root)
+    if broken and spec.broken == "refuse":
+        raise refuse(root, broken)
+    bad = {root / file.file for file in broken}
+    kept = {split: [pair for pair in ordered[split] if pair[1] not in bad] for split in SPLITS}
+    left = {
+        split: [[path for path in part if path not in bad] for part in files[split]]
+        for split in SPLITS
+    }
+    _require_images(root, classes, left)
+    train, test = (
+        np.array([label for label, _ in kept[split]], dtype=np.int64) for split in SPLITS
+    )
+    ignored = sum(map(len, found["train"] + found["test"])) - len(images) - len(broken)
+    note = _note(classes, ignored, len(broken))
+    return DataSet(
+        images[: len(train)], train, images[len(train) :], test, note, skipped=tuple(broken)
+    )
+
+
+def _require_images(root: Path, classes: list[str], files: dict[str, list[list[Path]]]) -> None:
+    """PipelineError if a class has no image in train/ or in test/."""
     empty = [
         f"{split}/{name}"
         for split in SPLITS
@@ -63,14 +83,6 @@ def load(settings: Mapping[str, Any]) -> DataSet:
         raise PipelineError(
             f"{root}: no images in {', '.join(empty)}; an image ends with {', '.join(SUFFIXES)}"
         )
-    ordered = {split: _in_turn(files[split]) for split in SPLITS}
-    images = _read_all([path for split in SPLITS for _, path in ordered[split]])
-    train, test = (
-        np.array([label for label, _ in ordered[split]], dtype=np.int64) for split in SPLITS
-    )
-    ignored = sum(map(len, found["train"] + found["test"])) - len(images)
-    note = _note(classes, ignored)
-    return DataSet(images[: len(train)], train, images[len(train) :], test, note=note)
 
 
 def fingerprint(root: Path) -> str:
@@ -93,10 +105,10 @@ def _classes(root: Path) -> list[str]:
     """Names of the classes, sorted; PipelineError unless train/ and test/ have the same."""
     absent = [f"{split}/" for split in SPLITS if not (root / split).is_dir()]
     if absent:
-        raise PipelineError(f"data_root = {root}: no {' and no '.join(absent)} in it; {_LAYOUT}")
+        raise PipelineError(f"data_root = {root}: no {' and no '.join(absent)} in it; {_WANTED}")
     names = {split: [folder.name for folder in _folders(root / split)] for split in SPLITS}
     if none := [f"{split}/" for split in SPLITS if not names[split]]:
-        raise PipelineError(f"{root}: no folder of a class in {' and '.join(none)}; {_LAYOUT}")
+        raise PipelineError(f"{root}: no folder of a class in {' and '.join(none)}; {_WANTED}")
     train, test = names.values()
     alone = [f"train/{name}" for name in train if name not in test]
     alone += [f"test/{name}" for name in test if name not in train]
@@ -122,10 +134,6 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.name)
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
-
-
 def _in_turn(files: list[list[Path]]) -> list[tuple[int, Path]]:
     """Label and file: the first of each class, then the second of each, and so on."""
     turns = [
@@ -134,47 +142,46 @@ def _in_turn(files: list[list[Path]]) -> list[tuple[int, Path]]:
     return [(label, path) for _, label, path in sorted(turns)]
 
 
-def _read_all(paths: list[Path]) -> np.ndarray:
-    """uint8 [N, height, width, 1 or 3]."""
+def _read_all(paths: list[Path], root: Path) -> tuple[np.ndarray, list[Broken]]:
+    """uint8 [N, height, width, 1 or 3] of the files that can be read, and those that cannot."""
     images: list[np.ndarray] = []
+    broken: list[Broken] = []
+    first = None
     for number, path in enumerate(paths):
         if number % _REPORT_EVERY == 0:
             progress(f"reading {path.parent.name}/{path.name}", number / len(paths))
-        images.append(_read(path))
-        first, size = images[0].shape[:2], images[-1].shape[:2]
-        if size != first:
+        try:
+            image = _read(path)
+        except BrokenImage as error:
+            broken.append(Broken(str(path.relative_to(root)), str(error)))
+            continue
+        images.append(image)
+        first = first or path
+        wanted, size = images[0].shape[:2], image.shape[:2]
+        if size != wanted:
             raise PipelineError(
-                f"{paths[0]} is {first[0]}x{first[1]} and {path} is {size[0]}x{size[1]} (height x "
+                f"{first} is {wanted[0]}x{wanted[1]} and {path} is {size[0]}x{size[1]} (height x "
                 "width); all images must have one size: scale or crop them to it first"
             )
+    if not images:
+        raise refuse(root, broken)
     if all(image.shape[2] == 1 for image in images):
-        return np.stack(images)
+        return np.stack(images), broken
     whole = (*images[0].shape[:2], 3)
-    return np.stack([np.broadcast_to(image, whole) for image in images])
+    return np.stack([np.broadcast_to(image, whole) for image in images]), broken
 
 
 def _read(path: Path) -> np.ndarray:
     """uint8 [height, width, 1] of a greyscale image, [height, width, 3] of any other."""
-    try:
-        with Image.open(path, formats=FORMATS) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode in _GREY:
-                return np.asarray(image.convert("L"))[..., None]
-            if image.mode == "P":
-                return _palette(np.asarray(image.convert("RGB")))
-            if image.mode in _COLOUR:
-                return np.asarray(image.convert("RGB"))
-            kind = image.mode
-    except UnidentifiedImageError:
-        raise PipelineError(
-            f"{path}: no image, or damaged; read are {', '.join(FORMATS)}"
-        ) from None
-    except _UNREADABLE as error:
-        told = error.strerror if isinstance(error, OSError) else None
-        raise PipelineError(f"{path}: cannot be read: {told or error}") from None
-    raise PipelineError(
-        f"{path}: its pixels are of Pillow's mode {kind}; save it with 8 bits, as grey or as RGB"
-    )
+    with opened(path) as file:
+        image = ImageOps.exif_transpose(file)
+        if image.mode in GREY:
+            return np.asarray(image.convert("L"))[..., None]
+        if image.mode == "P":
+            return _palette(np.asarray(image.convert("RGB")))
+        if image.mode in COLOUR:
+            return np.asarray(image.convert("RGB"))
+        raise wrong_pixels(image.mode)
 
 
 def _palette(pixels: np.ndarray) -> np.ndarray:
@@ -183,7 +190,8 @@ def _palette(pixels: np.ndarray) -> np.ndarray:
     return grey if (pixels == grey).all() else pixels
 
 
-def _note(classes: list[str], ignored: int) -> str:
+def _note(classes: list[str], ignored: int, broken: int) -> str:
     names = [*classes[:_NAMED], *(["..."] if len(classes) > _NAMED else [])]
     others = f"; not images, ignored: {ignored} files or folders" if ignored else ""
-    return f"classes in order: {', '.join(names)}{others}"
+    skipped = f"; broken, skipped: {broken} files" if broken else ""
+    return f"classes in order: {', '.join(names)}{others}{skipped}"

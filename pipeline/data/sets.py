@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from pipeline.data import cifar10, digits, imagefolder, mnist
+from pipeline.data import cifar10, digits, imagefolder, maskedface, mnist
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
-from pipeline.variables import IMAGE_FOLDER
+from pipeline.variables import IMAGE_FOLDER, MASKED_FACE
+from specs.network import DataSpec
 
-Loader = Callable[[Mapping[str, Any]], DataSet]
+Loader = Callable[[Mapping[str, Any], DataSpec], DataSet]
 """Takes the settings of the machine (data_root), which say where data lie, never what: but for
-the user's own folder of images, whose unit is named by it."""
+the user's own folder of images, whose unit is named by it; and the network's [data]."""
+
+
+def _fixed(loader: Callable[[Mapping[str, Any]], DataSet]) -> Loader:
+    """Of a data set that is the same for everybody: its [data] says nothing."""
+    return lambda settings, _: loader(settings)
+
 
 LOADERS: dict[str, Loader] = {
-    "cifar10": cifar10.load,
-    "digits": digits.load,
+    "cifar10": _fixed(cifar10.load),
+    "digits": _fixed(digits.load),
     IMAGE_FOLDER: imagefolder.load,
-    "mnist": mnist.load,
+    MASKED_FACE: maskedface.load,
+    "mnist": _fixed(mnist.load),
 }
 
+FOLDERS = {IMAGE_FOLDER: imagefolder.LAYOUT, MASKED_FACE: maskedface.LAYOUT}
+"""What data_root holds, of the sets that are the user's own images."""
 
-def load(name: str, settings: Mapping[str, Any]) -> DataSet:
+
+def load(name: str, settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
     """Raises SpecError for an unknown name, PipelineError where the data cannot be had."""
     if name not in LOADERS:
         raise SpecError(f"dataset = {name!r}: unknown; {nearest(name, LOADERS)}")
-    return LOADERS[name](settings)
+    return LOADERS[name](settings, spec)
+
+
+def fingerprint(name: str, root: Path) -> str:
+    """Digest of the names, sizes and modification times of all that the loader would look at."""
+    return maskedface.fingerprint(root) if name == MASKED_FACE else imagefolder.fingerprint(root)

@@ -10,6 +10,7 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.change_batchsize import ChangeBatchSize
+from qonnx.transformation.fold_constants import FoldConstants
 from qonnx.transformation.infer_shapes import InferShapes
 
 from pipeline.errors import VerificationError
@@ -22,15 +23,39 @@ is the rounding of batch norm and of the scale at the end (some 1e-6)."""
 def execute(graph: ModelWrapper, images: np.ndarray, block: int) -> np.ndarray:
     """Outputs [N, classes] of a QONNX graph for images [N, C, H, W], `block` images at a time."""
     block = min(block, len(images))
-    batched = graph.transform(ChangeBatchSize(block)).transform(InferShapes())
-    source, target = batched.graph.input[0].name, batched.graph.output[0].name
-    found = []
+    graph = batched(graph, block)
+    source, target = graph.graph.input[0].name, graph.graph.output[0].name
     with unsanitised():
-        for start in range(0, len(images), block):
-            part = images[start : start + block]
-            filled = np.concatenate([part, np.repeat(part[:1], block - len(part), axis=0)])
-            found.append(execute_onnx(batched, {source: filled})[target][: len(part)])
-    return np.concatenate(found)
+        return np.concatenate(
+            [
+                execute_onnx(graph, {source: part})[target][:count]
+                for _, part, count in blocks(images, block)
+            ]
+        )
+
+
+def batched(graph: ModelWrapper, block: int) -> ModelWrapper:
+    """The graph for `block` images at a time; its weights are quantised once, not every time."""
+    graph = graph.transform(ChangeBatchSize(block)).transform(InferShapes())
+    return graph.transform(FoldConstants(exclude_op_types=[]))
+
+
+def blocks(images: np.ndarray, block: int) -> Iterator[tuple[int, np.ndarray, int]]:
+    """Number of the first, [block, C, H, W], and how many images it is: the last one is filled."""
+    for start in range(0, len(images), block):
+        part = images[start : start + block]
+        filled = np.concatenate([part, np.repeat(part[:1], block - len(part), axis=0)])
+        yield start, filled, len(part)
+
+
+def differing(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Mask [N] of the images whose label or logits, [N, classes] of either side, differ."""
+    difference = np.abs(expected.astype(np.float64) - found)
+    allowed = TOLERANCE * np.maximum(1.0, np.abs(expected))
+    # "not within" and not "beyond": a NaN is a difference too
+    wrong: np.ndarray = ~(difference <= allowed).all(axis=1)
+    wrong |= expected.argmax(axis=1) != found.argmax(axis=1)
+    return wrong
 
 
 def compare(expected: np.ndarray, found: np.ndarray) -> float:
@@ -42,11 +67,7 @@ def compare(expected: np.ndarray, found: np.ndarray) -> float:
         raise VerificationError(
             f"QONNX gives {list(found.shape)} logits, Brevitas {list(expected.shape)}"
         )
-    difference = np.abs(expected.astype(np.float64) - found)
-    allowed = TOLERANCE * np.maximum(1.0, np.abs(expected))
-    # "not within" and not "beyond": a NaN is a difference too
-    wrong = ~(difference <= allowed).all(axis=1)
-    wrong |= expected.argmax(axis=1) != found.argmax(axis=1)
+    wrong = differing(expected, found)
     if wrong.any():
         image = int(wrong.argmax())
         raise VerificationError(
@@ -56,7 +77,7 @@ def compare(expected: np.ndarray, found: np.ndarray) -> float:
             f"  QONNX:    label {found[image].argmax()}, logits {_numbers(found[image])}\n"
             f"  allowed:  the same label, and {TOLERANCE:g} in a logit"
         )
-    return float(difference.max())
+    return float(np.abs(expected.astype(np.float64) - found).max())
 
 
 def _numbers(logits: np.ndarray) -> str:

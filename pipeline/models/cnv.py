@@ -30,8 +30,8 @@ class Cnv(nn.Module):
         self.spec = spec
         self.conv_features = nn.ModuleList([_input(spec.input_bits)])
         channels = shape[2]
+        weight_bits = iter(spec.all_weight_bits())
         for conv in spec.convolutions:
-            bits = conv.weight_bits or spec.weight_bits
             layer = QuantConv2d(
                 channels,
                 conv.channels,
@@ -40,7 +40,7 @@ class Cnv(nn.Module):
                 padding=conv.padding,
                 bias=False,
                 weight_quant=WeightQuantiser,
-                weight_bit_width=bits,
+                weight_bit_width=next(weight_bits),
             )
             nn.init.uniform_(layer.weight, -1, 1)
             channels = conv.channels
@@ -52,13 +52,12 @@ class Cnv(nn.Module):
         self.linear_features = nn.ModuleList()
         for dense in spec.dense:
             self.linear_features += [
-                linear(features, dense.width, dense.weight_bits or spec.weight_bits),
+                linear(features, dense.width, next(weight_bits)),
                 nn.BatchNorm1d(dense.width, eps=1e-4),
                 activation(dense.activation_bits or spec.activation_bits),
             ]
             features = dense.width
-        last_bits = spec.classifier_weight_bits or spec.weight_bits
-        self.linear_features += [linear(features, spec.classes, last_bits), TensorNorm()]
+        self.linear_features += [linear(features, spec.classes, next(weight_bits)), TensorNorm()]
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [N, C, H, W]. Returns scores [N, classes]."""

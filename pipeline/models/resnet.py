@@ -2,34 +2,17 @@
 
 Parameter names are those of brevitas_examples.bnn_pynq, so that its published weights load. A ReLU
 stands on either side of every addition, and both share one quantiser: the sum is one of integers.
+Where the numbers are no integers the layers' places and names stay the same.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from brevitas.inject.enum import ScalingImplType
-from brevitas.nn import QuantConv2d, QuantLinear, QuantReLU, TruncAvgPool2d
-from brevitas.quant import (
-    Int8WeightPerChannelFloat,
-    Int8WeightPerTensorFloat,
-    Int32Bias,
-    TruncTo8bit,
-    Uint8ActPerTensorFloat,
-)
 from torch import Tensor, nn
 
+from pipeline.models.resnet_layers import Layers, layers
 from specs.network import ResNetModel
-
-FIRST_RANGE = 4.0
-"""Greatest activation before training moves it: four deviations behind a fresh batch norm."""
-
-
-class _Activation(Uint8ActPerTensorFloat):  # type: ignore[misc]
-    """Its range is a parameter from the start, and no statistic: a training resumes exactly."""
-
-    scaling_impl_type = ScalingImplType.PARAMETER
-    scaling_init = FIRST_RANGE
 
 
 class ResNet(nn.Module):
@@ -38,9 +21,10 @@ class ResNet(nn.Module):
     def __init__(self, spec: ResNetModel, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.spec = spec
-        self.conv1 = _conv(shape[2], spec.width, 3, spec.first_weight_bits)
+        make = layers(spec)
+        self.conv1 = make.conv(shape[2], spec.width, 3, first=True)
         self.bn1 = nn.BatchNorm2d(spec.width)
-        self.relu = _relu(spec)
+        self.relu = make.relu()
         widths = [spec.width, *(spec.width << i for i in range(len(spec.blocks)))]
         before = self.relu
         for i, ((fan_in, width), count) in enumerate(
@@ -49,23 +33,13 @@ class ResNet(nn.Module):
             stage = nn.Sequential()
             for k in range(count):
                 stride = 2 if i and not k else 1
-                block = _Block(spec, width if k else fan_in, width, stride, before)
+                block = _Block(make, width if k else fan_in, width, stride, before)
                 stage.append(block)
                 before = block.relu_out
             setattr(self, f"layer{i + 1}", stage)
         height, _, channels = spec.feature_map(shape)
-        # its sum cut to 8 bits, which is what FINN has a layer for
-        self.final_pool = TruncAvgPool2d(
-            kernel_size=height, trunc_quant=TruncTo8bit, float_to_int_impl_type="FLOOR"
-        )
-        self.linear = QuantLinear(
-            channels,
-            spec.classes,
-            weight_bit_width=spec.classifier_weight_bits,
-            bias=True,
-            bias_quant=Int32Bias,
-            weight_quant=Int8WeightPerTensorFloat,
-        )
+        self.final_pool = make.pool(height)
+        self.linear = make.linear(channels, spec.classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -87,45 +61,25 @@ class _Block(nn.Module):
     """
 
     def __init__(
-        self, spec: ResNetModel, fan_in: int, width: int, stride: int, before: QuantReLU
+        self, make: Layers, fan_in: int, width: int, stride: int, before: nn.Module
     ) -> None:
         super().__init__()
-        bits = spec.weight_bits
-        self.conv1 = _conv(fan_in, width, 3, bits, stride)
+        self.conv1 = make.conv(fan_in, width, 3, stride)
         self.bn1 = nn.BatchNorm2d(width)
-        self.relu1 = _relu(spec)
-        self.conv2 = _conv(width, width, 3, bits)
+        self.relu1 = make.relu()
+        self.conv2 = make.conv(width, width, 3)
         self.bn2 = nn.BatchNorm2d(width)
         self.downsample = nn.Sequential()
         if stride != 1 or fan_in != width:
-            before = _relu(spec)
+            before = make.relu()
             self.downsample = nn.Sequential(
-                _conv(fan_in, width, 1, bits, stride), nn.BatchNorm2d(width), before
+                make.conv(fan_in, width, 1, stride), nn.BatchNorm2d(width), before
             )
         self.relu2 = before
-        self.relu_out = _relu(spec)
+        self.relu_out = make.relu()
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.relu1(self.bn1(self.conv1(x)))
         out = self.relu2(self.bn2(self.conv2(out)))
         found: Tensor = self.relu_out(out + self.downsample(x))
         return found
-
-
-def _conv(fan_in: int, fan_out: int, kernel: int, bits: int, stride: int = 1) -> QuantConv2d:
-    return QuantConv2d(
-        fan_in,
-        fan_out,
-        kernel,
-        stride=stride,
-        padding=kernel // 2,
-        bias=False,
-        weight_quant=Int8WeightPerChannelFloat,
-        weight_bit_width=bits,
-    )
-
-
-def _relu(spec: ResNetModel) -> QuantReLU:
-    return QuantReLU(
-        act_quant=_Activation, bit_width=spec.activation_bits, return_quant_tensor=True
-    )

@@ -108,8 +108,7 @@ class CnvTwin(_ClippedWeights):
         self._norms: list[nn.Module] = [layer for layer in layers if isinstance(layer, norms)]
         spec = model.spec
         inner: list[ConvLayer | DenseLayer] = [*spec.convolutions, *spec.dense]
-        self._weight_bits = [layer.weight_bits or spec.weight_bits for layer in inner]
-        self._weight_bits.append(spec.classifier_weight_bits or spec.weight_bits)
+        self._weight_bits = spec.all_weight_bits()
         self._activation_bits = [layer.activation_bits or spec.activation_bits for layer in inner]
 
     @property

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from pipeline import variables
-from pipeline.data import DataSet, imagefolder, run
+from pipeline.data import SKIPPED, DataSet, imagefolder, run
 from pipeline.data.imagefolder import fingerprint
 from pipeline.errors import PipelineError, SpecError
 from pipeline.graph import selection
 from pipeline.job import Job
+from specs.network import DataSpec
 from tests.orchestration.bench import Bench
 
 FILES = (
@@ -39,8 +40,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "pets"
 
 
-def load(root: Path) -> DataSet:
-    return imagefolder.load({"data_root": str(root)})
+REFUSE, SKIP = DataSpec(), DataSpec(broken="skip")
+WAY_OUT = 'repair or remove them, or leave them out with broken = "skip" in the network\'s [data]'
+
+
+def load(root: Path, spec: DataSpec = REFUSE) -> DataSet:
+    return imagefolder.load({"data_root": str(root)}, spec)
 
 
 def refusal(root: Path) -> str:
@@ -48,6 +53,15 @@ def refusal(root: Path) -> str:
         load(root)
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
+
+
+def broken(root: Path) -> str:
+    """The line that tells of the one broken file."""
+    with pytest.raises(PipelineError) as caught:
+        load(root)
+    first, line, last = str(caught.value).splitlines()
+    assert (first, last) == ("broken image files: 1", WAY_OUT)
+    return line
 
 
 def test_greyscale_images_are_read_class_in_turn(root: Path) -> None:
@@ -141,7 +155,7 @@ def test_images_of_two_sizes_are_told_by_name(root: Path) -> None:
 def test_folders_that_are_not_as_wanted(root: Path) -> None:
     wanted = "wanted are train/<class>/ and test/<class>/ with an image a file"
     with pytest.raises(PipelineError, match=r"^dataset=imagefolder: give .* data_root=; wanted"):
-        imagefolder.load({})
+        imagefolder.load({}, DataSpec())
     assert refusal(root / "train") == (
         f"data_root = {root}/train: no train/ and no test/ in it; {wanted}"
     )
@@ -184,7 +198,7 @@ def postscript() -> bytes:
 def test_a_file_that_is_no_image_is_named(root: Path, content: bytes) -> None:
     path = root / "test/dog/d.png"
     path.write_bytes(content)
-    assert refusal(root).startswith(f"{path}: no image, or damaged; read are BMP, GIF, JPEG, PNG")
+    assert broken(root).startswith(f"{path}: no image, or damaged; read are BMP, GIF, JPEG, PNG")
 
 
 @pytest.mark.parametrize("name", ["d.png", "d.jpg", "d.bmp", "d.tif", "d.gif", "d.ppm"])
@@ -196,18 +210,54 @@ def test_a_damaged_file_is_named(root: Path, name: str) -> None:
     whole = path.read_bytes()
     for cut in (len(whole) // 2, len(whole) - 500):
         path.write_bytes(whole[:cut])
-        assert refusal(root).startswith(f"{path}: ")
+        assert broken(root).startswith(f"{path}: ")
 
 
 def test_files_that_cannot_be_taken_as_they_are(root: Path) -> None:
     path = root / "test/dog/d.png"
     Image.fromarray(np.zeros((5, 6), np.uint16)).save(path)
-    assert refusal(root).startswith(f"{path}: its pixels are of Pillow's mode I;16; save it with 8")
+    assert broken(root).startswith(f"{path}: its pixels are of Pillow's mode I;16; save it with 8")
     bomb(path)
-    assert refusal(root).startswith(f"{path}: cannot be read: Image size (40000000000 pixels)")
+    assert broken(root).startswith(f"{path}: cannot be read: Image size (40000000000 pixels)")
     path.unlink()
     path.symlink_to(root / "nowhere.png")
-    assert refusal(root) == f"{path}: cannot be read: No such file or directory"
+    assert broken(root) == f"{path}: cannot be read: No such file or directory"
+
+
+def test_all_broken_files_are_told_at_once(root: Path) -> None:
+    for number in range(21):
+        (root / f"train/cat/x{number:02}.png").write_bytes(b"no image")
+    (root / "test/dog/d.png").write_bytes(b"")
+    with pytest.raises(PipelineError) as caught:
+        load(root)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "broken image files: 22"
+    assert len({line.split(": ")[0] for line in lines[1:21]}) == 20
+    assert lines[21:] == ["... and 2 more", WAY_OUT]
+
+
+def test_broken_files_are_skipped_if_the_spec_says_so(root: Path, tmp_path: Path) -> None:
+    whole = load(root, SKIP)
+    (root / "train/cat/b.png").write_bytes(b"no image")
+    data = load(root, SKIP)
+    assert data.train_labels.tolist() == [0, 1, 1, 0]
+    assert data.train_images[:, 0, 0, 0].tolist() == [0, 3, 4, 2]
+    assert (data.test_images == whole.test_images).all()
+    assert data.note == "classes in order: cat, dog; broken, skipped: 1 files"
+    task = job(root, tmp_path / "data", fingerprint(root), SKIP)
+    metrics = run(task)
+    assert str(metrics["content"]) == data.note
+    assert (task.folder / SKIPPED).read_text().splitlines() == [
+        "file,reason",
+        'train/cat/b.png,"no image, or damaged; read are BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP"',
+    ]
+    (root / "test/cat/d.png").write_bytes(b"no image")
+    with pytest.raises(PipelineError, match=r"pets: no images in test/cat; an image ends with"):
+        load(root, SKIP)
+    for path in root.glob("*/*/*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(PipelineError, match=r"^broken image files: 7"):
+        load(root, SKIP)
 
 
 def test_what_a_folder_is_known_by(root: Path) -> None:
@@ -233,9 +283,9 @@ def test_what_a_folder_is_known_by(root: Path) -> None:
     assert fingerprint(root / "train") == fingerprint(root / "test"), "nothing in either"
 
 
-def job(root: Path, folder: Path, files: str) -> Job:
+def job(root: Path, folder: Path, files: str, spec: DataSpec = REFUSE) -> Job:
     folder.mkdir(exist_ok=True)
-    specs = {"dataset": "imagefolder", "data_files": files}
+    specs = {"dataset": "imagefolder", "data_files": files, "network.data": spec.model_dump()}
     return Job("data", "imagefolder", specs, {}, folder, {"data_root": str(root)})
 
 

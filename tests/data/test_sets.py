@@ -7,10 +7,11 @@ from pipeline.data import FILE, DataSet, run
 from pipeline.data.sets import load
 from pipeline.errors import SpecError
 from pipeline.job import Job
+from specs.network import DataSpec
 
 
 def test_digits_are_split_by_class_without_loss() -> None:
-    data = load("digits", {})
+    data = load("digits", {}, DataSpec())
     assert data.train_images.shape == (1437, 8, 8, 1)
     assert data.test_images.shape == (360, 8, 8, 1)
     assert data.classes == 10
@@ -26,17 +27,17 @@ def test_digits_are_split_by_class_without_loss() -> None:
 
 def test_the_first_test_digits_show_many_classes() -> None:
     # simulation takes the first test images, and needs several classes among them
-    assert len(np.unique(load("digits", {}).test_labels[:64])) == 10
+    assert len(np.unique(load("digits", {}, DataSpec()).test_labels[:64])) == 10
 
 
 def test_digits_fill_the_range_of_uint8() -> None:
-    images = load("digits", {}).train_images
+    images = load("digits", {}, DataSpec()).train_images
     assert sorted(np.unique(images)) == [(v * 255 + 8) // 16 for v in range(17)]
 
 
 def test_an_unknown_data_set_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(SpecError, match=r"dataset = 'minst': unknown; did you mean 'mnist'\?"):
-        load("minst", {})
+        load("minst", {}, DataSpec())
 
 
 def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
@@ -44,7 +45,8 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder = tmp_path / name
         folder.mkdir()
-        metrics = run(Job("data", "digits", {"dataset": "digits", "data_files": None}, {}, folder))
+        specs: dict[str, object] = {"dataset": "digits", "data_files": None, "network.data": {}}
+        metrics = run(Job("data", "digits", specs, {}, folder))
         assert [path.name for path in folder.iterdir()] == [FILE]
         written.append((folder / FILE).read_bytes())
     assert written[0] == written[1]
@@ -52,7 +54,7 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert metrics["test_images"].value == 360
     assert str(metrics["image"]) == "8x8x1"
     data = DataSet.read(tmp_path / "a" / FILE)
-    assert (data.test_images == load("digits", {}).test_images).all()
+    assert (data.test_images == load("digits", {}, DataSpec()).test_images).all()
 
 
 def test_arrays_of_other_types_are_no_data_set() -> None:

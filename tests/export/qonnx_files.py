@@ -157,7 +157,8 @@ class Random:
         return g.bipolar(x) if bits == 1 else g.quant(x, bits, 2.0 ** (1 - bits))
 
     def _weights(self, shape: tuple[int, ...], axis: int) -> str:
-        bits, scale = self._pick(1, 2, 3, 4, 8), np.float32(0.25)
+        bits = self._pick(1, 2, 3, 4, 8)
+        scale: Any = np.float32(0.25)
         if self._pick(False, False, True):  # a scale for each output
             sizes = [size if i == axis else 1 for i, size in enumerate(shape)]
             scale = (2.0 ** self.graph.rng.integers(-3, 1, sizes)).astype(np.float32)

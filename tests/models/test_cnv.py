@@ -8,6 +8,7 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas_examples.bnn_pynq.models import model_with_cfg  # type: ignore[import-untyped]
 from torch import nn
 
+from pipeline.export.stage import to_qonnx
 from pipeline.models import build
 from pipeline.models.cnv import Cnv
 from specs import catalog
@@ -72,6 +73,63 @@ def test_each_layer_has_its_own_bits_or_the_model_s() -> None:
     ]
     assert weights == [4, 1, 3, 8]
     assert activations == [4, 1, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("fields", "bits"),
+    [
+        ({"first_weight_bits": 8}, [8, 1, 1, 1]),
+        ({"first_weight_bits": 8, "classifier_weight_bits": 4}, [8, 1, 1, 4]),
+        ({"convolutions": [{"channels": 4, "weight_bits": 2}], "first_weight_bits": 8}, [2, 1, 1]),
+    ],
+)
+def test_the_first_layer_has_bits_of_its_own(fields: dict[str, object], bits: list[int]) -> None:
+    net = small(**fields)
+    layers: list[nn.Module] = [*net.conv_features, *net.linear_features]
+    quantised = [layer for layer in layers if isinstance(layer, QuantConv2d | QuantLinear)]
+    assert [layer.quant_weight().bit_width.item() for layer in quantised] == bits
+    assert net.spec.all_weight_bits() == bits
+
+
+@pytest.mark.parametrize(("bits", "first"), [(2, 2), (4, 8), (8, 8)])
+def test_the_first_layer_s_width_in_the_exported_qonnx(
+    bits: int, first: int, tmp_path: Path
+) -> None:
+    network = catalog.find(NetworkSpec, "network", f"cnv_{bits}w{bits}a", Path())[1]
+    graph = to_qonnx(
+        build(network.model, network.input).eval(), torch.rand(1, 3, 32, 32), tmp_path / "m.onnx"
+    )
+    widths = {}
+    for node in graph.get_nodes_by_op_type("Quant"):
+        consumer = graph.find_consumer(node.output[0])
+        weights = graph.get_initializer(node.input[0])
+        if weights is not None:
+            while consumer.op_type == "Transpose":
+                consumer = graph.find_consumer(consumer.output[0])
+            widths[consumer.name] = int(graph.get_initializer(node.input[3]))
+    wanted = {f"Conv_{i}": bits if i else first for i in range(6)}
+    assert widths == {**wanted, **{f"MatMul_{i}": bits for i in range(3)}}
+
+
+@pytest.mark.parametrize(("name", "part"), [("", 1), ("_w050", 2), ("_w025", 4), ("_w0125", 8)])
+def test_masks_are_cnv_with_fewer_channels(name: str, part: int) -> None:
+    network = catalog.find(NetworkSpec, "network", f"mask_1w1a{name}", Path())[1]
+    whole = catalog.find(NetworkSpec, "network", "cnv_1w1a", Path())[1]
+    assert isinstance(whole.model, CnvModel)
+    assert network.dataset == "maskedface"
+    assert (network.input, network.training) == (whole.input, whole.training)
+    changes = {
+        "classes": 4,
+        "convolutions": [
+            {**conv.model_dump(), "channels": conv.channels // part}
+            for conv in whole.model.convolutions
+        ],
+        "dense": [{"width": 512 // part}] * 2,
+    }
+    assert network.model == CnvModel.model_validate({**whole.model.model_dump(), **changes})
+    torch.manual_seed(0)
+    scores = build(network.model, network.input).eval()(torch.rand(2, 3, 32, 32))
+    assert scores.shape == (2, 4)
 
 
 def test_the_input_is_a_number_of_one_bit_before_the_point() -> None:

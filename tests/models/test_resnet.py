@@ -1,6 +1,7 @@
 """ResNets: Brevitas' own parameters under Brevitas' own names, and the same scores."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,15 @@ NARROW = ResNetModel(
     family="resnet", width=4, blocks=(1, 1), classes=3, weight_bits=4, activation_bits=4
 )
 CONTRACT = InputSpec(shape=(8, 8, 3))
+FLOATS = ("fp32", "e4m3", "e3m1")
+
+
+def narrow(number_format: str) -> ResNetModel:
+    """NARROW with other numbers."""
+    if number_format == "int":
+        return NARROW
+    fields = {"family": "resnet", "width": 4, "blocks": (1, 1), "classes": 3}
+    return ResNetModel.model_validate({**fields, "number_format": number_format})
 
 
 @pytest.fixture(autouse=True)
@@ -42,20 +52,23 @@ def test_brevitas_resnet18_loads_and_scores_the_same() -> None:
         assert torch.equal(ours.eval()(x), again.eval()(x))
 
 
-def test_shared_quantisers_come_back_from_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number_format", ["int", *FLOATS])
+def test_shared_quantisers_come_back_from_a_file(number_format: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    model = build(NARROW, CONTRACT)
+    spec = narrow(number_format)
+    model = build(spec, CONTRACT)
     model(torch.rand(20, 3, 8, 8))
     save_weights(model.state_dict(), tmp_path)
-    other = build(NARROW, CONTRACT)
+    other = build(spec, CONTRACT)
     load_weights(other, tmp_path)
     x = torch.rand(20, 3, 8, 8)
     assert torch.equal(other(x), model.eval()(x))
 
 
-def test_the_twin_trains_the_module() -> None:
+@pytest.mark.parametrize("number_format", ["int", *FLOATS])
+def test_the_twin_trains_the_module(number_format: str) -> None:
     torch.manual_seed(1)
-    learner = twin(build(NARROW, CONTRACT))
+    learner = twin(build(narrow(number_format), CONTRACT))
     x, target = torch.rand(60, 3, 8, 8), torch.randint(3, (60,))
     x[torch.arange(60), target] += 1
     encoded = learner.encode(x / x.max())
@@ -67,8 +80,106 @@ def test_the_twin_trains_the_module() -> None:
         learner.backward(scores, torch.autograd.grad(loss, scores, retain_graph=True)[0])
         optimiser.step()
         learner.after_step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("number_format", FLOATS)
+def test_the_parameters_of_floats_have_the_names_of_integers(number_format: str) -> None:
+    names = set(build(narrow(number_format), CONTRACT).state_dict())
+    others = set(build(NARROW, CONTRACT).state_dict())
+    assert names <= others
+    assert {name for name in others - names if "act_quant" not in name} == set()
+
+
+def levels(exponent: int, mantissa: int, greatest: float) -> torch.Tensor:
+    """All values of a minifloat, ascending, from its definition."""
+    bias = 2 ** (exponent - 1) - 1
+    fractions = torch.arange(2**mantissa) / 2**mantissa
+    found = [fractions * 2.0 ** (1 - bias)]
+    found += [(1 + fractions) * 2.0 ** (e - bias) for e in range(1, 2**exponent)]
+    positive = torch.cat(found)
+    positive = positive[positive <= greatest]
+    both: torch.Tensor = torch.cat([-positive.flip(0), positive]).unique()
+    return both
+
+
+@pytest.mark.parametrize(
+    ("number_format", "greatest"),
+    # e4m3 and e5m2 leave codes to NaN and infinity as the OCP says
+    [("e4m3", 448), ("e5m2", 57344), ("e3m1", 24), ("e2m1", 6), ("e1m2", 3.5), ("e2m3", 7.5)],
+)
+def test_weights_and_activations_are_the_nearest_minifloats(
+    number_format: str, greatest: float
+) -> None:
+    torch.manual_seed(1)
+    spec = narrow(number_format)
+    bits = spec.minifloat()
+    assert bits is not None
+    values = levels(*bits, greatest)
+    model: Any = build(spec, CONTRACT).requires_grad_(False)
+    x = torch.linspace(-1, 5, 1000)
+    scale = model.relu.act_quant.scale()
+    assert scale == pytest.approx(4 / greatest)
+    wanted, found = x.relu().clamp(max=4) / scale, model.relu(x) / scale
+    # of two equally near ones either will do
+    nearest = (wanted - values[:, None]).abs().min(0).values
+    assert torch.allclose((found - wanted).abs(), nearest, atol=1e-6 * greatest)
+    for layer in (model.conv1, model.layer2[0].conv2, model.linear):
+        weight = layer.quant_weight()
+        steps = weight.value / weight.scale
+        assert (steps.flatten() - values[:, None]).abs().min(0).values.max() < 1e-6 * greatest
+        assert (weight.exponent_bit_width, weight.mantissa_bit_width) == bits
+
+
+def test_fp32_has_no_quantiser() -> None:
+    kinds = {type(module).__module__ for module in build(narrow("fp32"), CONTRACT).modules()}
+    assert not any("brevitas" in kind for kind in kinds)
+
+
+def test_a_network_without_an_integer_datapath_says_so() -> None:
+    assert narrow("int").no_hardware() is None
+    for name in ("cnv_1w1a", "tfc_1w1a", "resnet18_4w4a", "mask_1w1a"):
+        assert catalog.find(NetworkSpec, "network", name, Path())[1].model.no_hardware() is None
+    for name in ("resnet18_8w8a_e4m3", "resnet18_5w5a_e3m1", "resnet18_fp32"):
+        told = catalog.find(NetworkSpec, "network", name, Path())[1].model.no_hardware()
+        assert told is not None
+        assert len(told.splitlines()) == 1
+        for words in (
+            f"model.number_format = '{name.rsplit('_')[-1]}': no accelerator can be built",
+            "floating-point",
+            "./doit train",
+            "./doit export",
+            'number_format = "int"',
+            "network=resnet18_4w4a",
+        ):
+            assert words in told
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ({"number_format": "e9m3"}, "model.number_format = 'e9m3': string should match pattern"),
+        ({"number_format": "e4m0"}, "model.number_format = 'e4m0': string should match pattern"),
+        ({"number_format": "fp16"}, "model.number_format = 'fp16': string should match pattern"),
+        ({"weight_bits": 4}, "model.activation_bits: missing; it has no default"),
+        (
+            {"number_format": "e4m3", "weight_bits": 4},
+            "model.weight_bits = 4: of integers alone; leave it out with number_format = "
+            '"e4m3", or use number_format = "int"',
+        ),
+        (
+            {"number_format": "fp32", "first_weight_bits": 4},
+            "model.first_weight_bits = 4: of integers alone",
+        ),
+    ],
+)
+def test_which_bits_belong_to_which_numbers(model: dict[str, object], line: str) -> None:
+    network = {"name": "a", "dataset": "cifar10", "training": {"epochs": 1}}
+    document = {**network, "input": {"shape": [8, 8, 3]}, "model": {"family": "resnet", **model}}
+    with pytest.raises(SpecError) as caught:
+        validate(NetworkSpec, document, "net.toml")
+    assert str(caught.value).startswith(f"net.toml: {line}")
 
 
 @pytest.mark.parametrize(

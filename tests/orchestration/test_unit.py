@@ -11,6 +11,7 @@ from pipeline.unit import LONGEST_NAME, Unit, select
 from pipeline.variables import settings
 from specs import catalog
 from specs.board import BoardSpec
+from specs.network import NetworkSpec
 
 
 def one(**given: str) -> Unit:
@@ -123,6 +124,17 @@ def test_a_folder_of_images_is_part_of_the_names(
     monkeypatch.setenv("PIPELINE_DATA_ROOT", str(folders[1]))
     assert one(**given) == second
     assert one(dataset="digits").at("dataset").read("data_files") is None
+
+
+def test_all_networks_are_those_whose_data_can_be_had() -> None:
+    names = catalog.names(NetworkSpec)
+    shipped = {name: catalog.find(NetworkSpec, "network", name, Path())[1] for name in names}
+    masks = {name for name, spec in shipped.items() if spec.dataset == "maskedface"}
+    assert masks == {f"mask_1w1a{width}" for width in ("", "_w050", "_w025", "_w0125")}
+    found = {unit.network.name for unit in select({"network": "all"})}
+    assert found == shipped.keys() - masks
+    found = {unit.network.name for unit in select({"network": "all", "dataset": "cifar10"})}
+    assert found == shipped.keys()
 
 
 def test_a_network_of_an_image_folder_names_it_too(tmp_path: Path) -> None:

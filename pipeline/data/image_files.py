@@ -1,0 +1,71 @@
+"""Image files of the user's own: which are read, how, and what is told of those that cannot be."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.data.arrays import Broken
+from pipeline.errors import PipelineError
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Of Pillow's; it knows more, among them ones for which it starts other programs."""
+SUFFIXES = (
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
+    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
+GREY = ("1", "L", "LA")
+COLOUR = ("RGB", "RGBA", "CMYK", "YCbCr")
+"""Pillow's modes of 8 bits a channel; an image of 16 bits would be cut, and is refused."""
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, struct.error, zlib.error),
+    Image.DecompressionBombError,
+)
+"""What Pillow raises on files that are no image, damaged, or a trap that unpacks to gigabytes."""
+_TOLD = 20
+"""Broken files that an error names."""
+
+
+class BrokenImage(Exception):
+    """A file that cannot be read; its text is the reason."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The image in a file, to be decoded within. BrokenImage: it is none, damaged or too large."""
+    try:
+        with Image.open(path, formats=FORMATS) as file:
+            yield file
+    except UnidentifiedImageError:
+        raise BrokenImage(f"no image, or damaged; read are {', '.join(FORMATS)}") from None
+    except _UNREADABLE as error:
+        told = error.strerror if isinstance(error, OSError) else None
+        raise BrokenImage(f"cannot be read: {told or error}") from None
+
+
+def wrong_pixels(mode: str) -> BrokenImage:
+    """Of an image whose mode is neither of GREY nor of COLOUR."""
+    return BrokenImage(
+        f"its pixels are of Pillow's mode {mode}; save it with 8 bits, as grey or as RGB"
+    )
+
+
+def is_image(path: Path) -> bool:
+    """By its name; a folder is none."""
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def refuse(root: Path, broken: list[Broken]) -> PipelineError:
+    """The error that tells of broken files, the first 20 by name, and what to do."""
+    lines = [f"{root / file.file}: {file.reason}" for file in broken[:_TOLD]]
+    if len(broken) > _TOLD:
+        lines.append(f"... and {len(broken) - _TOLD:,} more")
+    way_out = (
+        'repair or remove them, or leave them out with broken = "skip" in the network\'s [data]'
+    )
+    return PipelineError("\n".join([f"broken image files: {len(broken):,}", *lines, way_out]))
