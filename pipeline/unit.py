@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from pipeline.errors import SpecError
 from pipeline.variables import (
     USERS_IMAGES,
+    VARIABLES,
     check_names,
     checkpoint_file,
     override,
@@ -151,14 +152,16 @@ def _network_unit(
     spec, files = _known_by_content(spec)
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
-    data = Unit("dataset", network.dataset, network, long_name=network.dataset)
-    if network.dataset in USERS_IMAGES:
-        name, held = images(network.dataset)
-        # other data of the same files, too
-        name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
-        data = Unit("dataset", _short(name), network, long_name=name, data_files=held)
+    own = network.dataset in USERS_IMAGES
+    name, held = images(network.dataset) if own else (network.dataset, None)
+    # other data of the same files are another unit, too
+    name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
+    data = Unit("dataset", _short(name), network, long_name=name, data_files=held)
+    if own:
         # part of the network's name, too, also where its own file names it
-        changed = {"dataset": name, **{key: changed[key] for key in changed if key != "dataset"}}
+        of_data = ("network.dataset", "network.data.")
+        kept = {key: changed[key] for key in changed if not VARIABLES[key].startswith(of_data)}
+        changed = {"dataset": name, **kept}
     long = _name(label, changed)
     evaluation = _evaluation(given)
     return Unit(

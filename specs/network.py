@@ -294,16 +294,18 @@ class TrainingSpec(Spec):
 
 
 class DataSpec(Spec):
-    """How a data set is made of the user's own image files; of imagefolder it is `broken` alone."""
+    """How many images a data set has, and how those of the user's own files are made."""
 
     broken: Literal["refuse", "skip"] = "refuse"
     """Files that cannot be read: refuse tells all of them and ends; skip lists them in skipped.csv
     and goes on without them."""
     images_per_class: int | None = Field(default=None, ge=2)
     """Drawn of each class; None: as many as the smallest class has."""
-    train_images: int = Field(default=80_000, ge=4)
-    """Of all classes together, and so many that some are changed copies of others."""
-    test_images: int = Field(default=20_000, ge=4)
+    train_images: int | None = Field(default=None, ge=4)
+    """The first of them; None: all. Of maskedface all classes together, so many that most are
+    changed copies of others; None: 80,000."""
+    test_images: int | None = Field(default=None, ge=4)
+    """The same; None, of maskedface: 20,000."""
     seed: int = Field(default=1, ge=0, lt=2**31)
     """Of the draw, the split and the changes."""
 
@@ -316,8 +318,13 @@ class DataSpec(Spec):
         }
 
 
-_DATA_FIELDS = {"imagefolder": {"broken"}, "maskedface": set(DataSpec.model_fields)}
-"""What each data set reads of DataSpec; all others nothing."""
+_COUNTS = {"train_images", "test_images"}
+_DATA_FIELDS = {
+    **dict.fromkeys(("cifar10", "digits", "mnist"), _COUNTS),
+    "imagefolder": {"broken", *_COUNTS},
+    "maskedface": set(DataSpec.model_fields),
+}
+"""What each data set reads of DataSpec; random inputs nothing."""
 
 
 class NetworkSpec(Spec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,21 @@ class DataSet:
     def classes(self) -> int:
         """Number of classes: one more than the greatest label."""
         return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    def first(self, train: int | None, test: int | None) -> DataSet:
+        """The first so many images of each side; None: all."""
+        note = self.note
+        if train is not None or test is not None:
+            part = (len(self.train_labels[:train]), len(self.test_labels[:test]))
+            note = f"{note}; the first {part[0]:,} training and {part[1]:,} test images"
+        return replace(
+            self,
+            train_images=self.train_images[:train],
+            train_labels=self.train_labels[:train],
+            test_images=self.test_images[:test],
+            test_labels=self.test_labels[:test],
+            note=note,
+        )
 
     def write(self, path: Path) -> None:
         """Uncompressed npz: read in a blink, and the same bytes for the same arrays."""

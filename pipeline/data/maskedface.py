@@ -39,6 +39,9 @@ LAYOUT = "CMFD/, IMFD1/, IMFD2/ and IMFD3/, or CMFD/ and IMFD/ as MaskedFace-Net
 SIDE = 32
 """Rows and columns of an image."""
 
+TRAIN_IMAGES, TEST_IMAGES = 80_000, 20_000
+"""The reference's split."""
+
 _BOTH_WRONG = "IMFD"
 _COVERED = {"_Mask_Mouth_Chin": "IMFD1", "_Mask_Nose_Mouth": "IMFD2", "_Mask_Chin": "IMFD3"}
 """How names end in MaskedFace-Net's own IMFD: they tell what the mask covers, not what is bare."""
@@ -69,12 +72,11 @@ def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
     read = dict(zip(CLASSES, map(len, images), strict=True))
     _require(root, read, spec.images_per_class)
     each = min(read.values())
-    share = spec.test_images / (spec.train_images + spec.test_images)
+    train_count, test_count = spec.train_images or TRAIN_IMAGES, spec.test_images or TEST_IMAGES
+    share = test_count / (train_count + test_count)
     test = min(max(1, round(each * share)), each - 1)
-    test_images, test_labels = _filled([part[:test] for part in images], spec.test_images, random)
-    train_images, train_labels = _filled(
-        [part[test:each] for part in images], spec.train_images, random
-    )
+    test_images, test_labels = _filled([part[:test] for part in images], test_count, random)
+    train_images, train_labels = _filled([part[test:each] for part in images], train_count, random)
     note = (
         f"classes in order: {', '.join(CLASSES)}; {each:,} files of each: {each - test:,} in the "
         f"training and {test:,} in the test set, filled up with changed copies"

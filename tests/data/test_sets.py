@@ -57,6 +57,14 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert (data.test_images == load("digits", {}, DataSpec()).test_images).all()
 
 
+def test_the_first_images_of_a_set() -> None:
+    every = load("digits", {}, DataSpec())
+    part = load("digits", {}, DataSpec(train_images=100, test_images=30))
+    assert (part.train_images == every.train_images[:100]).all()
+    assert (part.test_labels == every.test_labels[:30]).all()
+    assert "the first 100 training and 30 test images" in part.note
+
+
 def test_arrays_of_other_types_are_no_data_set() -> None:
     images, labels = np.zeros((2, 3, 3, 1), np.uint8), np.zeros(2, np.int64)
     DataSet(images, labels, images, labels)

@@ -99,8 +99,3 @@ def test_dropout_drops_its_share_and_keeps_the_mean(share: float) -> None:
 
 def test_one_bit_counts_both_zeros_as_plus_one() -> None:
     assert quantise(torch.tensor([0.0, -0.0, 1e-30, -1e-30]), 1).tolist() == [1, 1, 1, -1]
-
-
-def test_a_module_without_twin_is_refused() -> None:
-    with pytest.raises(TypeError, match="Linear has no training twin"):
-        twin(nn.Linear(2, 2))

@@ -170,11 +170,12 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
 
 
 def rebuilt(chosen: Selection, unit: Unit, other: Unit) -> set[str]:
-    """The stages whose slice of the specs differs between two units."""
+    """The stages that both units have, and whose slice of the specs differs between them."""
+    now = {task.stage.name: task.specs() for task in chosen.chain(other)}
     return {
-        before.stage.name
-        for before, after in zip(chosen.chain(unit), chosen.chain(other), strict=True)
-        if before.specs() != after.specs()
+        task.stage.name
+        for task in chosen.chain(unit)
+        if task.stage.name in now and task.specs() != now[task.stage.name]
     }
 
 

@@ -41,6 +41,13 @@ def test_overrides_are_part_of_the_name_and_defaults_are_not() -> None:
     assert same.name == default.name
 
 
+def test_fewer_images_are_another_data_set_and_in_the_networks_name() -> None:
+    unit = one(network="tfc_1w1a", train_images="500", weight_bits="2")
+    assert unit.at("dataset").name == "mnist.train_images-500"
+    assert unit.at("network").name == "tfc_1w1a.weight_bits-2.train_images-500"
+    assert one(network="tfc_1w1a", weight_bits="2").at("dataset").name == "mnist"
+
+
 def test_numbers_in_names_are_plain() -> None:
     name = one(network="tfc_1w1a", fps="2e6", clock_mhz="62.5").name
     assert name == "tfc_1w1a@Pynq-Z1.open.fps-2000000.clock_mhz-62.5"
