@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.training.curves import Row
+from pipeline.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class State:
 
 
 class Checkpoints:
-    """One file, replaced as a whole: weights, optimiser, random generators and State."""
+    """One file, replaced as a whole: weights, Recipe, random generators and State."""
 
     def __init__(self, path: Path, seconds: float = 2.0) -> None:
         """seconds: shortest time between two saves; what is lost is trained again, identically."""
@@ -46,9 +47,7 @@ class Checkpoints:
         self._seconds = seconds
         self._saved = time.monotonic()
 
-    def save(
-        self, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, *, last: bool
-    ) -> None:
+    def save(self, state: State, model: nn.Module, recipe: Recipe, *, last: bool) -> None:
         """Saves if it is time to, and always after the last epoch."""
         now = time.monotonic()
         if now - self._saved < self._seconds and not last:
@@ -58,7 +57,7 @@ class Checkpoints:
             "best": vars(state.best) if state.best else None,
             "rows": [asdict(row) for row in state.rows],
             "model": model.state_dict(),
-            "optimiser": optimiser.state_dict(),
+            "recipe": recipe.state_dict(),
             "generators": _generators(),
         }
         partial = self._path.with_suffix(".partial")
@@ -69,13 +68,13 @@ class Checkpoints:
         partial.replace(self._path)
         self._saved = now
 
-    def load(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> State | None:
-        """Brings model, optimiser and generators to the saved state; None if there is none."""
+    def load(self, model: nn.Module, recipe: Recipe) -> State | None:
+        """Brings model, recipe and generators to the saved state; None if there is none."""
         if not self._path.is_file():
             return None
         document = torch.load(self._path, weights_only=True)
         model.load_state_dict(document["model"])
-        optimiser.load_state_dict(document["optimiser"])
+        recipe.load_state_dict(document["recipe"])
         _set_generators(document["generators"])
         best = Snapshot(**document["best"]) if document["best"] else None
         return State(document["epoch"], best, [Row(**row) for row in document["rows"]])

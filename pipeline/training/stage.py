@@ -9,6 +9,7 @@ from pipeline.data import FILE, DataSet
 from pipeline.errors import SpecError
 from pipeline.job import Figure, Job, Metrics
 from pipeline.models import build, images_to_tensor, save_weights, twin
+from pipeline.training.accuracy import Accuracy, right, share
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
 from pipeline.training.loop import Labelled, train
@@ -61,10 +62,12 @@ def run(job: Job) -> Metrics:
     save_weights(last.weights, job.folder, _LAST)
     save_weights(best.weights, job.folder)
     model.load_state_dict(best.weights)
-    test_accuracy = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
+    test = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
     checkpoints.remove()
+    top5 = {} if test.top5 is None else {"test_top5": Figure(test.top5, "%", "measured")}
     return {
-        "test_accuracy": Figure(test_accuracy, "%", "measured"),
+        "test_accuracy": Figure(test.top1, "%", "measured"),
+        **top5,
         "validation_accuracy": Figure(best.accuracy, "%", "measured"),
         "best_epoch": Figure(best.epoch, "", "measured"),
         "last_validation_accuracy": Figure(last.accuracy, "%", "measured"),
@@ -87,9 +90,10 @@ def split(images: int, share: float, seed: int) -> tuple[torch.Tensor, torch.Ten
     return order[:count].sort().values, order[count:].sort().values
 
 
-def accuracy(model: torch.nn.Module, images: torch.Tensor, labels: np.ndarray) -> float:
-    """Share of images whose greatest score is their label's, in per cent; by the module itself."""
+def accuracy(model: torch.nn.Module, images: torch.Tensor, labels: np.ndarray) -> Accuracy:
+    """Of images [N, C, H, W]; by the module itself, in fp32 on the processor, as in export."""
     model.eval()
+    wanted = torch.from_numpy(labels)
     with torch.no_grad():
-        found = torch.cat([model(block).argmax(1) for block in images.split(1000)])
-    return 100.0 * float((found.numpy() == labels).mean())
+        scores = torch.cat([model(block) for block in images.split(1000)])
+    return share(right(scores, wanted), len(labels), scores.shape[1])
