@@ -45,6 +45,10 @@ class Settings(Spec):
     """Where data sets lie. Only of `imagefolder` it decides the content, and is in units' names."""
     checkpoint: str | None = None
     """Where the file lies that TrainingSpec.checkpoint knows by its sha256."""
+    rendezvous: str | None = Field(default=None, pattern=r"^[^:/]+:[0-9]+$")
+    """Where the machines of TrainingSpec.machines meet: HOST:PORT of the first."""
+    machine_rank: int = Field(default=0, ge=0)
+    """Which of them this one is, from 0."""
     memory_gib: float | None = Field(default=None, gt=0)
     """What the stages of all builds may take together; None: most of the machine's."""
 

@@ -196,9 +196,16 @@ class TrainingSpec(Spec):
     """Augmentation: each image is mirrored left to right with probability 1/2."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Of products and activations in training (torch's autocast); evaluation is always in fp32."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where training computes; the test images are judged on the processor."""
+    processes: int = Field(default=1, ge=1, le=64)
+    """On each machine, each with a GPU of its own if there are any. They share every batch, and the
+    norms are of the whole batch: the result is that of one process but for rounding."""
+    machines: int = Field(default=1, ge=1, le=1024)
+    """That train together; each runs the same stage, and where they meet is among its settings."""
     threads: int = Field(default=1, ge=1, le=64)
-    """Of the processor. The order of sums, and so the result, depends on it: never the machine's
-    number of cores. 1 is best up to about 256 neurons a layer."""
+    """Of the processor, for each process. The order of sums, and so the result, depends on it:
+    never the machine's number of cores. 1 is best up to about 256 neurons a layer."""
 
     @field_validator("epochs")
     @classmethod
@@ -229,6 +236,11 @@ class TrainingSpec(Spec):
                 faults.append(f'{field} = {value}: belongs to {choice} = {owners}, not "{chosen}"')
         if self.schedule == "step" and not self.milestones:
             faults.append('milestones: missing; schedule = "step" needs at least one')
+        if self.batch_size % (self.processes * self.machines):
+            faults.append(
+                f"batch_size = {self.batch_size}: processes = {self.processes} on machines = "
+                f"{self.machines} cannot share it equally"
+            )
         if faults:
             raise ValueError("; ".join(faults))
         return self

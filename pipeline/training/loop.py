@@ -18,6 +18,7 @@ from pipeline.training.augment import augment
 from pipeline.training.checkpoint import Checkpoints, Snapshot, State
 from pipeline.training.curves import Curves, Row
 from pipeline.training.recipe import Recipe, targets_of
+from pipeline.training.team import ALONE, Team
 from specs.network import TrainingSpec
 
 _REPORT_EVERY = 0.5
@@ -53,6 +54,7 @@ def train(
     held_out: Labelled,
     checkpoints: Checkpoints,
     curves: Curves,
+    team: Team = ALONE,
 ) -> Trained:
     """Trains the learner's model in place; the best weights are those that did best on `held_out`.
 
@@ -63,8 +65,8 @@ def train(
     """
     model = learner.model
     count = len(images.labels)
-    recipe = Recipe(training, learner, len(batches(training, 0, count)))
-    state = checkpoints.load(model, recipe) or State()
+    recipe = Recipe(training, learner, len(batches(training, 0, count)), team)
+    state = checkpoints.load(model, recipe, team) or State()
     curves.begin(state.rows)
     targets = targets_of(training, images.labels, learner.classes)
     clock = _Clock(state.epoch, training.epochs)
@@ -74,26 +76,29 @@ def train(
         order = batches(training, state.epoch, count)
         state.epoch += 1
         try:
-            loss = run_epoch(recipe, learner, training, images.images, targets, order, clock.step)
+            loss = run_epoch(
+                recipe, learner, training, images.images, targets, order, team, clock.step
+            )
             look_at_parameters(model)
         except DivergedError as error:
             raise PipelineError(
                 f"training diverged in epoch {state.epoch}: {error}; "
                 f"choose a smaller training.learning_rate than {training.learning_rate}"
             ) from None
-        found = validate(learner, held_out)
+        found = validate(learner, held_out, team)
         recipe.after_epoch(found.top1)
         curves.add(Row(state.epoch, rate, loss, found.top1, found.top5), state.rows)
         if state.best is None or found.top1 >= state.best.accuracy:
             state.best = Snapshot(state.epoch, found.top1, _copy(model))
         ending = why_ended(training, state.rows)
-        checkpoints.save(state, model, recipe, last=ending is not None)
+        if team.rank == 0:
+            checkpoints.save(state, model, recipe, last=ending is not None)
         clock.report(
             state.epoch, f"loss {loss:.4f}, validation {found.top1:.2f} %", last=ending is not None
         )
     curves.end(state.rows)
     accuracy = (
-        state.rows[-1].validation_accuracy if state.rows else validate(learner, held_out).top1
+        state.rows[-1].validation_accuracy if state.rows else validate(learner, held_out, team).top1
     )
     last = Snapshot(state.epoch, accuracy, _copy(model))
     return Trained(state.best or last, last, ending)
@@ -165,6 +170,7 @@ def run_epoch(
     images: Tensor,
     targets: Tensor,
     order: tuple[Tensor, ...],
+    team: Team = ALONE,
     on_step: Callable[[float], None] = lambda share: None,
 ) -> float:
     """One step for each batch of `order`; returns the mean loss. on_step: takes the share done.
@@ -176,9 +182,10 @@ def run_epoch(
     losses = torch.zeros(len(order), device=images.device)
     for number, batch in enumerate(order):
         on_step(number / len(order))
-        part = images.index_select(0, batch)
-        part = augment(part, training.crop_padding, training.flip, learner.black)
-        loss = recipe.step(part, targets.index_select(0, batch))
+        own = team.own(batch).to(images.device)
+        part = images.index_select(0, own)
+        part = augment(part, training.crop_padding, training.flip, learner.black, team.part)
+        loss = recipe.step(part, targets.index_select(0, own))
         losses[number] = loss
         total += loss
         # on a GPU to read a number is to wait for all that leads to it
@@ -204,12 +211,12 @@ def look_at_parameters(model: nn.Module) -> None:
             raise DivergedError(f"{name} is not finite")
 
 
-def validate(learner: Twin, held_out: Labelled) -> Accuracy:
-    """Of the held-out images, in fp32."""
+def validate(learner: Twin, held_out: Labelled, team: Team = ALONE) -> Accuracy:
+    """Of the held-out images, in fp32; each process of the team judges some of them."""
     learner.model.eval()
     counts = torch.zeros(2, dtype=torch.int64, device=held_out.labels.device)
     with torch.no_grad():
-        for start in range(0, len(held_out.labels), _BLOCK):
+        for start in range(team.rank * _BLOCK, len(held_out.labels), team.size * _BLOCK):
             part = slice(start, start + _BLOCK)
             counts += right(learner.scores(held_out.images[part]), held_out.labels[part])
-    return share(counts, len(held_out.labels), learner.classes)
+    return share(team.total(counts), len(held_out.labels), learner.classes)

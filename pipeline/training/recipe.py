@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.optim import lr_scheduler
 
 from pipeline.models import Twin
+from pipeline.training.team import ALONE, Team
 from specs.network import TrainingSpec
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -26,8 +27,11 @@ class Recipe:
     steps: of an epoch.
     """
 
-    def __init__(self, training: TrainingSpec, learner: Twin, steps: int) -> None:
+    def __init__(
+        self, training: TrainingSpec, learner: Twin, steps: int, team: Team = ALONE
+    ) -> None:
         self._learner = learner
+        self._team = team
         self._device = next(learner.model.parameters()).device.type
         self._dtype = _AUTOCAST[training.precision]
         self._loss = loss_of(training)
@@ -42,17 +46,22 @@ class Recipe:
         return float(self.optimiser.param_groups[0]["lr"])
 
     def step(self, images: Tensor, targets: Tensor) -> Tensor:
-        """One step on a batch as the twin encodes it; returns its mean loss, a scalar."""
+        """One step on the team's own part of a batch; returns the mean loss of all, a scalar."""
         with torch.autocast(self._device, self._dtype, enabled=self._dtype is not None):
             scores = self._learner.scores(images).float()
         loss, gradient = self._loss(scores.detach(), targets)
         self._learner.backward(scores, self._scaler.scale(gradient))
+        self._team.average([*self._gradients(), loss])
         self._scaler.step(self.optimiser)
         self._scaler.update()
         self._learner.after_step()
         if isinstance(self._schedule, lr_scheduler.OneCycleLR):
             self._schedule.step()
         return loss
+
+    def _gradients(self) -> list[Tensor]:
+        parameters = self._learner.model.parameters()
+        return [value.grad for value in parameters if value.grad is not None]
 
     def after_epoch(self, accuracy: float) -> None:
         """accuracy: on the held-out images, in per cent."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -12,8 +14,11 @@ from pipeline.models import build, images_to_tensor, save_weights, twin
 from pipeline.training.accuracy import Accuracy, right, share
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
+from pipeline.training.global_norm import share_statistics
+from pipeline.training.launch import launch
 from pipeline.training.loop import Labelled, train
 from pipeline.training.start import start_weights
+from pipeline.training.team import ALONE, Team, check_device
 from specs.network import CnvModel, FcModel, InputSpec, Model, ResNetModel, TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"
@@ -26,42 +31,61 @@ def run(job: Job) -> Metrics:
     """Writes weights.safetensors (best on validation), last.safetensors, curves.csv, tensorboard/.
 
     A checkpoint that a cut run of the same job left is continued, to the identical result.
-    SpecError: the data or the weights to start from do not suit the network; PipelineError: those
-    weights cannot be had, or the loss is not finite.
+    SpecError: the data or the weights to start from do not suit the network, or the machine the
+    training; PipelineError: those weights cannot be had, or the training diverged.
     """
+    job.read.update(("network.model", "network.input"))  # by `work`, in whichever process
+    training = job.spec("network.training", TrainingSpec)
+    check_device(training)
+    if training.processes * training.machines > 1:
+        return launch(job, training)
+    return work(job, replace(ALONE, device=torch.device(training.device)))
+
+
+def work(job: Job, team: Team) -> Metrics:
+    """What each process of a team does; only those that lead their machine have metrics."""
     spec: CnvModel | FcModel | ResNetModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     contract = job.spec("network.input", InputSpec)
     training = job.spec("network.training", TrainingSpec)
     data = DataSet.read(job.inputs["data"] / FILE)
     if data.classes > spec.classes:
         raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
-    torch.set_num_threads(training.threads)
-    torch.manual_seed(training.seed)
+    _settle(training)
     model = build(spec, contract)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
-    learner = twin(model)
+    if team.size > 1:
+        share_statistics(model, team.size)
+    learner = twin(model, team.part)
     images = torch.cat(
         [
             learner.encode(images_to_tensor(data.train_images[start : start + _BLOCK], contract))
             for start in range(0, len(data.train_images), _BLOCK)
         ]
-    )
-    labels = torch.from_numpy(data.train_labels)
+    ).to(team.device)
+    labels = torch.from_numpy(data.train_labels).to(team.device)
+    model.to(team.device)
     held_out, kept = split(len(labels), training.validation_share, training.seed)
+    if training.batch_size > len(kept) and len(kept) % team.size:
+        raise SpecError(
+            f"training.batch_size = {training.batch_size}: there are only {len(kept)} images to "
+            f"train on, which {team.size} processes cannot share equally"
+        )
     checkpoints = Checkpoints(job.folder / _CHECKPOINT)
-    curves = Curves(job.folder)
     trained = train(
         learner,
         training,
         Labelled(images[kept], labels[kept]),
         Labelled(images[held_out], labels[held_out]),
         checkpoints,
-        curves,
+        Curves(job.folder),
+        team,
     )
+    if not team.leads:
+        return {}
     best, last = trained.best, trained.last
     save_weights(last.weights, job.folder, _LAST)
     save_weights(best.weights, job.folder)
-    model.load_state_dict(best.weights)
+    model.cpu().load_state_dict(best.weights)
     test = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
     checkpoints.remove()
     top5 = {} if test.top5 is None else {"test_top5": Figure(test.top5, "%", "measured")}
@@ -76,6 +100,16 @@ def run(job: Job) -> Metrics:
         "start": Figure(start, "", "measured"),
         "test_images": Figure(len(data.test_labels), "images", "measured"),
     }
+
+
+def _settle(training: TrainingSpec) -> None:
+    """What decides a result beside the job: numbers of threads, random numbers, kernels."""
+    torch.set_num_threads(training.threads)
+    torch.manual_seed(training.seed)
+    if training.device == "cuda":
+        # as exact as on the processor, and the same in each run
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
 
 
 def split(images: int, share: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

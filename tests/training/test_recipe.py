@@ -226,6 +226,7 @@ def test_small_gradients_survive_in_fp16() -> None:
         ({"schedule": "step", "milestones": [0]}, "milestones.0 = 0: input should be greater"),
         ({"momentum": 0.9, "milestones": [3]}, "; milestones = (3,)"),
         ({"momentum": 1.0, "optimiser": "sgd"}, "momentum = 1.0: input should be less than 1"),
+        ({"processes": 3}, "batch_size = 100: processes = 3 on machines = 1 cannot share it"),
         ({"precision": "int8"}, "precision = 'int8': input should be 'fp32', 'bf16' or 'fp16'"),
     ],
 )
