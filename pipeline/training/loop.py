@@ -85,6 +85,7 @@ def train(
                 f"training diverged in epoch {state.epoch}: {error}; "
                 f"choose a smaller training.learning_rate than {training.learning_rate}"
             ) from None
+        team.check_same(model)
         found = validate(learner, held_out, team)
         recipe.after_epoch(found.top1)
         curves.add(Row(state.epoch, rate, loss, found.top1, found.top5), state.rows)

@@ -8,9 +8,9 @@ from typing import TypeVar
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, reduce
-from torch import Tensor
+from torch import Tensor, nn
 
-from pipeline.errors import SpecError
+from pipeline.errors import PipelineError, SpecError
 from specs.network import TrainingSpec
 
 T = TypeVar("T")
@@ -51,6 +51,21 @@ class Team:
     def total(self, counts: Tensor) -> Tensor:
         """The sum over all processes."""
         return counts if self.size == 1 else reduce(counts, "sum")
+
+    def check_same(self, model: nn.Module) -> None:
+        """PipelineError: a parameter or a buffer has not the same value in all processes."""
+        if self.size == 1:
+            return
+        values = model.state_dict()
+        sums = torch.stack([value.sum(dtype=torch.float64) for value in values.values()])
+        apart = (reduce(sums, "max") != -reduce(-sums, "max")).tolist()
+        names = [name for name, differs in zip(values, apart, strict=True) if differs]
+        if names:
+            raise PipelineError(
+                f"the {self.size} processes of the training disagree about {', '.join(names)}: a "
+                "module that keeps statistics of the images it has seen saw its own part of them; "
+                "train it with processes=1, machines=1"
+            )
 
     def told_by_first(self, value: T) -> T:
         """What the first process has, in all of them."""

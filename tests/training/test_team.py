@@ -22,7 +22,8 @@ from safetensors.torch import load_file
 from pipeline import data
 from pipeline.errors import PipelineError, SpecError
 from pipeline.job import Job, Metrics
-from pipeline.training import run
+from pipeline.training import run, team
+from pipeline.training.team import Team
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUTS = ("weights.safetensors", "last.safetensors", "curves.csv")
@@ -133,7 +134,8 @@ def start(job: Job) -> subprocess.Popen[bytes]:
 import json
 from pathlib import Path
 from pipeline.job import Job, Metrics
-from pipeline.training import run
+from pipeline.training import run, team
+from pipeline.training.team import Team
 job = json.loads({json.dumps(json.dumps(document, default=str))})
 job["inputs"] = {{name: Path(place) for name, place in job["inputs"].items()}}
 job["folder"] = Path(job["folder"])
@@ -145,6 +147,24 @@ run(Job(**job))
 def test_what_is_wrong_in_a_process_is_told_as_if_there_were_one(make_digits: MakeDigits) -> None:
     with pytest.raises(PipelineError, match=r"^training diverged in epoch 1: .* at step 2; choose"):
         run(make_digits("diverging", processes=2, learning_rate=1e38))
+
+
+def test_processes_that_disagree_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the first of two, whose second has the same but for one value."""
+    here = torch.nn.BatchNorm1d(4)
+    there = {name: value.clone() for name, value in here.state_dict().items()}
+
+    def reduce(sums: torch.Tensor, how: str) -> torch.Tensor:
+        assert how == "max"
+        others = torch.stack([value.sum(dtype=torch.float64) for value in there.values()])
+        return torch.maximum(sums, next(signs) * others)
+
+    monkeypatch.setattr(team, "reduce", reduce)
+    signs = iter([1, -1, 1, -1])
+    Team(size=2).check_same(here)
+    there["running_var"][2] += 1e-6
+    with pytest.raises(PipelineError, match=r"2 processes .* disagree about running_var: a module"):
+        Team(size=2).check_same(here)
 
 
 @pytest.mark.parametrize(
