@@ -49,7 +49,8 @@ def ours(width: int, bits: tuple[int, int], raw: np.ndarray, labels: np.ndarray)
     import torch  # noqa: PLC0415
 
     from pipeline.models import build, images_to_tensor, twin  # noqa: PLC0415
-    from pipeline.training.loop import batches, plus_minus_one, run_epoch  # noqa: PLC0415
+    from pipeline.training.loop import batches, run_epoch  # noqa: PLC0415
+    from pipeline.training.recipe import Recipe, targets_of  # noqa: PLC0415
     from specs.network import FcModel, InputSpec, TrainingSpec  # noqa: PLC0415
 
     weight, activation = bits
@@ -59,12 +60,12 @@ def ours(width: int, bits: tuple[int, int], raw: np.ndarray, labels: np.ndarray)
     training = TrainingSpec(epochs=1, batch_size=BATCH, learning_rate=RATE, seed=SEED)
     torch.set_num_threads(training.threads)
     learner = twin(build(spec, InputSpec()))
-    optimiser = torch.optim.Adam(learner.model.parameters(), lr=RATE, fused=True)
     start = time.perf_counter()
     encoded = learner.encode(images_to_tensor(raw, InputSpec()))
-    targets = plus_minus_one(torch.from_numpy(labels), 10)
+    targets = targets_of(training, torch.from_numpy(labels), 10)
     order = batches(training, 0, len(targets))
-    run_epoch(learner, optimiser, training, encoded, targets, order)
+    recipe = Recipe(training, learner, len(order))
+    run_epoch(recipe, learner, training, encoded, targets, order)
     return (time.perf_counter() - start) / len(labels)
 
 

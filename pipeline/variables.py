@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from pipeline.errors import SpecError, nearest
 from specs.base import Spec, parse, validate
-from specs.network import PUBLISHED
+from specs.network import BELONGS, PUBLISHED, TrainingSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE_FOLDER, MASKED_FACE = "imagefolder", "maskedface"
@@ -43,6 +44,11 @@ VARIABLES = {
     "level": "evaluation.level",
     "images": "evaluation.images",
     "data_root": "",
+    **{
+        name: f"network.training.{name}"
+        for name in TrainingSpec.model_fields
+        if name not in ("checkpoint", "epochs", "seed")
+    },
 }
 """The spec field each one overrides; none for what selects a spec or is a setting."""
 
@@ -56,6 +62,10 @@ class Settings(Spec):
     in units' names."""
     checkpoint: str | None = None
     """Where the file lies that TrainingSpec.checkpoint knows by its sha256."""
+    rendezvous: str | None = Field(default=None, pattern=r"^[^:/]+:[0-9]+$")
+    """Where the machines of TrainingSpec.machines meet: HOST:PORT of the first."""
+    machine_rank: int = Field(default=0, ge=0)
+    """Which of them this one is, from 0."""
     memory_gib: float | None = Field(default=None, gt=0)
     """What the stages of all builds may take together; None: most of the machine's."""
 
@@ -129,35 +139,58 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
     Raises SpecError for a value the field does not allow.
     """
     document = spec.model_dump()
-    changed = {}
-    for name, field in VARIABLES.items():
-        if name not in given or not field.startswith(f"{section}."):
-            continue
-        *path, leaf = field.split(".")[1:]
-        place = document
-        for part in path:
-            place = place[part]
-            if place is None:
-                raise SpecError(f"{name}=: a QONNX model is taken as it is, and has no {part}")
-        if leaf not in place:
-            raise SpecError(f"{name}=: this network has no field {field.partition('.')[2]}")
-        before = place[leaf]
-        place[leaf] = given[name]
-        try:
-            after = type(spec).model_validate(document)
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            message = message.removeprefix("Value error, ")
-            raise SpecError(f"{name}={given[name]}: {message[:1].lower()}{message[1:]}") from None
-        value = after
-        for part in [*path, leaf]:
-            value = getattr(value, part)
-        if value != before:
-            changed[name] = _written(value)
-        spec, document = after, after.model_dump()
-    return spec, changed
+    places = {
+        name: tuple(field.split(".")[1:])
+        for name, field in VARIABLES.items()
+        if name in given and field.startswith(f"{section}.")
+    }
+    for name, (*path, leaf) in places.items():
+        part = _at(document, path)
+        if part is None:
+            raise SpecError(f"{name}=: a QONNX model is taken as it is, and has no {path[-1]}")
+        if leaf not in part:
+            raise SpecError(f"{name}=: this network has no field {'.'.join([*path, leaf])}")
+        part[leaf] = given[name]
+    if document.get("training") is not None:
+        _drop_what_belonged(document["training"], given)
+    try:
+        after = type(spec).model_validate(document)
+    except ValidationError as error:
+        found = error.errors()[0]
+        message = found["msg"].removeprefix("Value error, ")
+        for name, place in places.items():
+            if found["loc"][: len(place)] == place:
+                message = f"{name}={given[name]}: {message[:1].lower()}{message[1:]}"
+        raise SpecError(message) from None
+    before, now = spec.model_dump(), after.model_dump()
+    changed = {
+        name: _written(_at(now, place))
+        for name, place in places.items()
+        if _at(now, place) != _at(before, place)
+    }
+    return after, changed
+
+
+def _at(document: Any, place: Iterable[str]) -> Any:
+    for part in place:
+        document = document[part]
+    return document
+
+
+def _drop_what_belonged(training: dict[str, Any], given: Mapping[str, str]) -> None:
+    """A choice of the command line replaces the file's together with the fields that belong to it.
+
+    Else schedule=cosine would be refused for the `milestones` of the file.
+    """
+    for field, (choice, values) in BELONGS.items():
+        if choice in given and given[choice] not in values and field not in given:
+            training[field] = TrainingSpec.model_fields[field].default
 
 
 def _written(value: object) -> str:
-    """A value as part of a unit's name: 3000, not 3000.0 or 3e+03."""
+    """A value as part of a unit's name: 3000, not 3000.0 or 3e+03; 30-60 for a list."""
+    if isinstance(value, tuple):
+        return "-".join(map(_written, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -29,6 +29,7 @@ class TensorNorm(nn.Module):
         if not self.training:
             deviation = (self.running_var + self.eps).pow(0.5)
             return (x - self.running_mean) / deviation * self.weight + self.bias
+        x = x.float()  # in mixed precision, where the products are of another type
         variance, mean = torch.var_mean(x, correction=0)
         with torch.no_grad():
             unbiased = variance * (x.numel() / (x.numel() - 1))

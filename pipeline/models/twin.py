@@ -49,13 +49,16 @@ class Twin(Protocol):
         """What the recipe does to the parameters after a step of the optimiser."""
 
 
-def twin(model: nn.Module, classes: int = 0, black: float = 0.0) -> Twin:
+def twin(
+    model: nn.Module, part: tuple[int, int] = (0, 1), classes: int = 0, black: float = 0.0
+) -> Twin:
     """The twin of a module made by `build`.
 
-    classes, black: of a module that is nobody's but the user's.
+    part: which of how many equal parts of each batch it is given in training. classes, black: of a
+    module that is nobody's but the user's.
     """
     if isinstance(model, Fc):
-        return FcTwin(model)
+        return FcTwin(model, part)
     if isinstance(model, Cnv):
         return CnvTwin(model)
     if isinstance(model, ResNet):
@@ -192,8 +195,9 @@ class ModuleTwin:
 class FcTwin(_ClippedWeights):
     """Twin of Fc; random numbers come from torch's global generator, as in the module."""
 
-    def __init__(self, model: Fc) -> None:
+    def __init__(self, model: Fc, part: tuple[int, int] = (0, 1)) -> None:
         self._model = model
+        self._part = part
         self._weights = [layer.weight for layer in model.linears()]
         self._norms: list[nn.Module] = [
             layer for layer in model.features if isinstance(layer, nn.BatchNorm1d)
@@ -239,12 +243,14 @@ class FcTwin(_ClippedWeights):
     def _masks(self, images: int, device: torch.device) -> list[Tensor] | None:
         """Dropout masks [images, width], one for each linear: 0 or 1 / (1 - p); None: no dropout.
 
-        All come from one draw of raw bits: torch's own dropout takes four times as long.
+        All come from one draw of raw bits: torch's own dropout takes four times as long. Bits are
+        drawn for the whole batch, so that an image's do not depend on who has which part.
         """
         share = self._model.dropout
         if share == 0 or not self._model.training:
             return None
-        values = images * sum(self._widths)
+        number, parts = self._part
+        values = parts * images * sum(self._widths)
         words = torch.empty((values + 3) // 4, dtype=torch.int64, device=device)
         words.random_(-(2**63), None)
         bits = words.view(torch.int16)[:values]
@@ -252,8 +258,8 @@ class FcTwin(_ClippedWeights):
         mask = torch.empty(values, device=device)
         torch.ge(bits, first_kept, out=mask)
         mask.mul_(1 / (1 - share))
-        parts = mask.split([images * width for width in self._widths])
-        return [part.view(images, -1) for part in parts]
+        layers = mask.split([parts * images * width for width in self._widths])
+        return [layer.view(parts, images, -1)[number] for layer in layers]
 
 
 def quantise(x: Tensor, bits: int) -> Tensor:

@@ -7,24 +7,28 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def augment(images: Tensor, padding: int, flip: bool, black: float) -> Tensor:
+def augment(
+    images: Tensor, padding: int, flip: bool, black: float, part: tuple[int, int] = (0, 1)
+) -> Tensor:
     """Images [N, C, H, W], each shifted by up to `padding` pixels and flipped in half the cases.
 
-    Random numbers come from torch's global generator. black: what an image is padded with.
+    Random numbers come from torch's global generator. black: what an image is padded with. part:
+    which of how many equal parts of a batch the images are; numbers are drawn for all of it.
     """
     if not padding and not flip:
         return images
     count, _, height, width = images.shape
     device = images.device
+    drawn, own = count * part[1], slice(count * part[0], count * (part[0] + 1))
     rows = torch.arange(height, device=device).expand(count, -1)
     columns = torch.arange(width, device=device).expand(count, -1)
     if flip:
-        mirrored = torch.rand(count, 1, device=device) < 0.5
+        mirrored = torch.rand(drawn, 1, device=device)[own] < 0.5
         columns = torch.where(mirrored, width - 1 - columns, columns)
     if padding:
         images = functional.pad(images, (padding,) * 4, value=black)
-        rows = rows + torch.randint(0, 2 * padding + 1, (count, 1), device=device)
-        columns = columns + torch.randint(0, 2 * padding + 1, (count, 1), device=device)
+        rows = rows + torch.randint(0, 2 * padding + 1, (drawn, 1), device=device)[own]
+        columns = columns + torch.randint(0, 2 * padding + 1, (drawn, 1), device=device)[own]
     # channels last: one gather moves whole pixels
     pixels = images.permute(0, 2, 3, 1).contiguous()
     which = torch.arange(count, device=device)[:, None, None]

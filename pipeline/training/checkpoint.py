@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.training.curves import Row
+from pipeline.training.recipe import Recipe
+from pipeline.training.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,18 @@ class State:
 
 
 class Checkpoints:
-    """One file, replaced as a whole: weights, optimiser, random generators and State."""
+    """One file, replaced as a whole: weights, Recipe, random generators and State."""
 
     def __init__(self, path: Path, seconds: float = 2.0) -> None:
-        """seconds: shortest time between two saves; what is lost is trained again, identically."""
+        """seconds: shortest time between two saves; what is lost is trained again, identically.
+
+        The first epoch is saved at once: what cannot be saved is told early.
+        """
         self._path = path
         self._seconds = seconds
-        self._saved = time.monotonic()
+        self._saved = -math.inf
 
-    def save(
-        self, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, *, last: bool
-    ) -> None:
+    def save(self, state: State, model: nn.Module, recipe: Recipe, *, last: bool) -> None:
         """Saves if it is time to, and always after the last epoch."""
         now = time.monotonic()
         if now - self._saved < self._seconds and not last:
@@ -58,7 +62,7 @@ class Checkpoints:
             "best": vars(state.best) if state.best else None,
             "rows": [asdict(row) for row in state.rows],
             "model": model.state_dict(),
-            "optimiser": optimiser.state_dict(),
+            "recipe": recipe.state_dict(),
             "generators": _generators(),
         }
         partial = self._path.with_suffix(".partial")
@@ -69,13 +73,19 @@ class Checkpoints:
         partial.replace(self._path)
         self._saved = now
 
-    def load(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> State | None:
-        """Brings model, optimiser and generators to the saved state; None if there is none."""
-        if not self._path.is_file():
+    def load(self, model: nn.Module, recipe: Recipe, team: Team = ALONE) -> State | None:
+        """Brings model, recipe and generators to the saved state; None if there is none.
+
+        All of a team go on from what its first process has.
+        """
+        document = None
+        if team.rank == 0 and self._path.is_file():
+            document = torch.load(self._path, map_location="cpu", weights_only=True)
+        document = team.told_by_first(document)
+        if document is None:
             return None
-        document = torch.load(self._path, weights_only=True)
         model.load_state_dict(document["model"])
-        optimiser.load_state_dict(document["optimiser"])
+        recipe.load_state_dict(document["recipe"])
         _set_generators(document["generators"])
         best = Snapshot(**document["best"]) if document["best"] else None
         return State(document["epoch"], best, [Row(**row) for row in document["rows"]])
@@ -91,6 +101,7 @@ def _generators() -> dict[str, Any]:
     name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
         "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
         "python": random.getstate(),
         # without arrays, so that the file loads with weights_only
         "numpy": [name, np.asarray(keys).tolist(), *rest],
@@ -99,6 +110,8 @@ def _generators() -> dict[str, Any]:
 
 def _set_generators(saved: dict[str, Any]) -> None:
     torch.set_rng_state(saved["torch"])
+    if saved["cuda"] is not None:
+        torch.cuda.set_rng_state(saved["cuda"])
     random.setstate(saved["python"])
     name, keys, *rest = saved["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002

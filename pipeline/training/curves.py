@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
@@ -11,12 +11,13 @@ from torch.utils.tensorboard import SummaryWriter
 
 @dataclass(frozen=True)
 class Row:
-    """One epoch (from 1): its rate, mean training loss (with dropout), validation accuracy in %."""
+    """One epoch (from 1): its first rate, mean training loss (with dropout), accuracies in %."""
 
     epoch: int
     learning_rate: float
     train_loss: float
     validation_accuracy: float
+    validation_top5: float | None = None
 
 
 class Curves:
@@ -34,12 +35,17 @@ class Curves:
     def add(self, row: Row, rows: list[Row]) -> None:
         """Appends `row` to `rows`, and shows it."""
         rows.append(row)
-        for name in ("learning_rate", "train_loss", "validation_accuracy"):
-            self._writer.add_scalar(name, getattr(row, name), row.epoch)
+        for name, value in asdict(row).items():
+            if name != "epoch" and value is not None:
+                self._writer.add_scalar(name, value, row.epoch)
 
     def end(self, rows: list[Row]) -> None:
         self._writer.close()
         with (self._folder / "curves.csv").open("w", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(field.name for field in fields(Row))
-            table.writerows([f"{value:.8g}" for value in astuple(row)] for row in rows)
+            table.writerows(map(_written, astuple(row)) for row in rows)
+
+
+def _written(value: float | None) -> str:
+    return "" if value is None else f"{value:.8g}"

@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from pipeline.errors import PipelineError
 from pipeline.job import progress
 from pipeline.models import Twin
+from pipeline.training.accuracy import Accuracy, right, share
 from pipeline.training.augment import augment
 from pipeline.training.checkpoint import Checkpoints, Snapshot, State
 from pipeline.training.curves import Curves, Row
+from pipeline.training.recipe import Recipe, targets_of
+from pipeline.training.team import ALONE, Team
 from specs.network import TrainingSpec
 
 _REPORT_EVERY = 0.5
@@ -23,6 +26,8 @@ _REPORT_EVERY = 0.5
 _STEP_EVERY = 5.0
 _BLOCK = 500
 """Images validated at a time."""
+_LOOK_EVERY = 50
+"""Steps after which the losses are looked at."""
 
 
 @dataclass(frozen=True)
@@ -49,44 +54,54 @@ def train(
     held_out: Labelled,
     checkpoints: Checkpoints,
     curves: Curves,
+    team: Team = ALONE,
 ) -> Trained:
     """Trains the learner's model in place; the best weights are those that did best on `held_out`.
 
-    Adam, squared hinge loss on +-1 targets and weights clipped to +-1 after each step: the recipe
-    of brevitas_examples.bnn_pynq, whose best epoch is chosen on the test set, however. Between two
-    equal epochs the later one wins. Raises PipelineError if the loss is not finite.
+    By default Adam, squared hinge loss on +-1 targets and weights clipped to +-1 after each step:
+    the recipe of brevitas_examples.bnn_pynq, whose best epoch is chosen on the test set, however.
+    Between two equal epochs the later one wins. Raises PipelineError if the loss or a parameter is
+    not finite.
     """
     model = learner.model
-    optimiser = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
-    state = checkpoints.load(model, optimiser) or State()
+    count = len(images.labels)
+    recipe = Recipe(training, learner, len(batches(training, 0, count)), team)
+    state = checkpoints.load(model, recipe, team) or State()
     curves.begin(state.rows)
-    targets = plus_minus_one(images.labels, learner.classes)
+    targets = targets_of(training, images.labels, learner.classes)
     clock = _Clock(state.epoch, training.epochs)
     ending = why_ended(training, state.rows)
     while ending is None:
-        rate = learning_rate(training, state.epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        order = batches(training, state.epoch, len(targets))
-        loss = run_epoch(learner, optimiser, training, images.images, targets, order, clock.step)
+        rate = recipe.rate
+        order = batches(training, state.epoch, count)
         state.epoch += 1
-        if not math.isfinite(loss):
-            raise PipelineError(
-                f"training diverged in epoch {state.epoch}: the loss is {loss}; "
-                f"choose a smaller training.learning_rate than {training.learning_rate}"
+        try:
+            loss = run_epoch(
+                recipe, learner, training, images.images, targets, order, team, clock.step
             )
-        share = validate(learner, held_out)
-        curves.add(Row(state.epoch, rate, loss, share), state.rows)
-        if state.best is None or share >= state.best.accuracy:
-            state.best = Snapshot(state.epoch, share, _copy(model))
+            look_at_parameters(model)
+        except DivergedError as error:
+            raise PipelineError(
+                f"training diverged in epoch {state.epoch}: {error}; "
+                f"choose a smaller training.learning_rate than {training.learning_rate}"
+            ) from None
+        team.check_same(model)
+        found = validate(learner, held_out, team)
+        recipe.after_epoch(found.top1)
+        curves.add(Row(state.epoch, rate, loss, found.top1, found.top5), state.rows)
+        if state.best is None or found.top1 >= state.best.accuracy:
+            state.best = Snapshot(state.epoch, found.top1, _copy(model))
         ending = why_ended(training, state.rows)
-        checkpoints.save(state, model, optimiser, last=ending is not None)
+        if team.rank == 0:
+            checkpoints.save(state, model, recipe, last=ending is not None)
         clock.report(
-            state.epoch, f"loss {loss:.4f}, validation {share:.2f} %", last=ending is not None
+            state.epoch, f"loss {loss:.4f}, validation {found.top1:.2f} %", last=ending is not None
         )
     curves.end(state.rows)
-    share = state.rows[-1].validation_accuracy if state.rows else validate(learner, held_out)
-    last = Snapshot(state.epoch, share, _copy(model))
+    accuracy = (
+        state.rows[-1].validation_accuracy if state.rows else validate(learner, held_out, team).top1
+    )
+    last = Snapshot(state.epoch, accuracy, _copy(model))
     return Trained(state.best or last, last, ending)
 
 
@@ -150,56 +165,59 @@ def batches(training: TrainingSpec, epoch: int, images: int) -> tuple[Tensor, ..
 
 
 def run_epoch(
+    recipe: Recipe,
     learner: Twin,
-    optimiser: torch.optim.Optimizer,
     training: TrainingSpec,
     images: Tensor,
     targets: Tensor,
     order: tuple[Tensor, ...],
+    team: Team = ALONE,
     on_step: Callable[[float], None] = lambda share: None,
 ) -> float:
-    """One step for each batch of `order`; returns the mean loss. on_step: takes the share done."""
+    """One step for each batch of `order`; returns the mean loss. on_step: takes the share done.
+
+    Raises DivergedError soon after the first step whose loss is not finite.
+    """
     learner.model.train()
-    total = torch.zeros(())
+    total = torch.zeros((), device=images.device)
+    losses = torch.zeros(len(order), device=images.device)
     for number, batch in enumerate(order):
         on_step(number / len(order))
-        part = images.index_select(0, batch)
-        part = augment(part, training.crop_padding, training.flip, learner.black)
-        scores = learner.scores(part)
-        loss, gradient = squared_hinge(scores.detach(), targets.index_select(0, batch))
-        learner.backward(scores, gradient)
-        optimiser.step()
-        learner.after_step()
-        total += loss  # on the device: it is read once an epoch
+        own = team.own(batch).to(images.device)
+        part = images.index_select(0, own)
+        part = augment(part, training.crop_padding, training.flip, learner.black, team.part)
+        loss = recipe.step(part, targets.index_select(0, own))
+        losses[number] = loss
+        total += loss
+        # on a GPU to read a number is to wait for all that leads to it
+        if number % _LOOK_EVERY == _LOOK_EVERY - 1 or number == len(order) - 1:
+            _look(total, losses)
     return float(total) / len(order)
 
 
-def squared_hinge(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of max(0, 1 - score * target)**2, and its gradient with respect to the scores."""
-    short = (scores * targets).neg_().add_(1).relu_()
-    return short.square().mean(), (short * targets).mul_(-2 / scores.numel())
+class DivergedError(Exception):
+    """Where a training diverged: a step, or a parameter."""
 
 
-def plus_minus_one(labels: Tensor, classes: int) -> Tensor:
-    """Float targets [N, classes]: +1 for the label, -1 elsewhere."""
-    targets = torch.full((len(labels), classes), -1.0)
-    return targets.scatter_(1, labels[:, None], 1.0)
+def _look(total: Tensor, losses: Tensor) -> None:
+    if not math.isfinite(float(total)):
+        step = int(losses.isfinite().logical_not().nonzero()[0])
+        raise DivergedError(f"the loss is {float(losses[step])} at step {step + 1}")
 
 
-def learning_rate(training: TrainingSpec, epoch: int) -> float:
-    """Rate of an epoch (counted from 0) by the spec's schedule."""
-    if training.schedule == "halve":
-        return training.learning_rate * 0.5 ** (epoch // training.halve_every)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / training.epochs))
+def look_at_parameters(model: nn.Module) -> None:
+    """Raises DivergedError for one that is not finite: a quantiser makes any NaN a fine -1."""
+    for name, value in model.named_parameters():
+        if not value.isfinite().all():
+            raise DivergedError(f"{name} is not finite")
 
 
-def validate(learner: Twin, held_out: Labelled) -> float:
-    """Accuracy on the held-out images in per cent."""
+def validate(learner: Twin, held_out: Labelled, team: Team = ALONE) -> Accuracy:
+    """Of the held-out images, in fp32; each process of the team judges some of them."""
     learner.model.eval()
-    right = 0
+    counts = torch.zeros(2, dtype=torch.int64, device=held_out.labels.device)
     with torch.no_grad():
-        for start in range(0, len(held_out.labels), _BLOCK):
+        for start in range(team.rank * _BLOCK, len(held_out.labels), team.size * _BLOCK):
             part = slice(start, start + _BLOCK)
-            found = learner.scores(held_out.images[part]).argmax(1)
-            right += int((found == held_out.labels[part]).sum())
-    return 100.0 * right / len(held_out.labels)
+            counts += right(learner.scores(held_out.images[part]), held_out.labels[part])
+    return share(team.total(counts), len(held_out.labels), learner.classes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -9,10 +11,14 @@ from pipeline.data import FILE, DataSet
 from pipeline.errors import SpecError
 from pipeline.job import Figure, Job, Metrics
 from pipeline.models import build, images_to_tensor, save_weights, twin
+from pipeline.training.accuracy import Accuracy, right, share
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
+from pipeline.training.global_norm import share_statistics
+from pipeline.training.launch import launch
 from pipeline.training.loop import Labelled, train
 from pipeline.training.start import start_weights
+from pipeline.training.team import ALONE, Team, check_device
 from specs.network import AnyModel, FactoryModel, InputSpec, Model, QonnxModel, TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"
@@ -25,9 +31,19 @@ def run(job: Job) -> Metrics:
     """Writes weights.safetensors (best on validation), last.safetensors, curves.csv, tensorboard/.
 
     A checkpoint that a cut run of the same job left is continued, to the identical result.
-    SpecError: the data or the weights to start from do not suit the network; PipelineError: those
-    weights cannot be had, or the loss is not finite.
+    SpecError: the data or the weights to start from do not suit the network, or the machine the
+    training; PipelineError: those weights cannot be had, or the training diverged.
     """
+    job.read.update(("network.model", "network.input"))  # by `work`, in whichever process
+    training = job.spec("network.training", TrainingSpec)
+    check_device(training)
+    if training.processes * training.machines > 1:
+        return launch(job, training)
+    return work(job, replace(ALONE, device=torch.device(training.device)))
+
+
+def work(job: Job, team: Team) -> Metrics:
+    """What each process of a team does; only those that lead their machine have metrics."""
     spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     contract = job.spec("network.input", InputSpec)
     assert not isinstance(spec, QonnxModel), "it has no such stage"
@@ -35,38 +51,49 @@ def run(job: Job) -> Metrics:
     data = DataSet.read(job.inputs["data"] / FILE)
     if data.classes > spec.classes:
         raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
-    torch.set_num_threads(training.threads)
-    torch.manual_seed(training.seed)
+    _settle(training)
     own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
     model = build(spec, contract, own)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
-    learner = twin(model, spec.classes, -contract.mean / contract.std)
+    if team.size > 1:
+        share_statistics(model, team.size)
+    learner = twin(model, team.part, spec.classes, -contract.mean / contract.std)
     images = torch.cat(
         [
             learner.encode(images_to_tensor(data.train_images[start : start + _BLOCK], contract))
             for start in range(0, len(data.train_images), _BLOCK)
         ]
-    )
-    labels = torch.from_numpy(data.train_labels)
+    ).to(team.device)
+    labels = torch.from_numpy(data.train_labels).to(team.device)
+    model.to(team.device)
     held_out, kept = split(len(labels), training.validation_share, training.seed)
+    if training.batch_size > len(kept) and len(kept) % team.size:
+        raise SpecError(
+            f"training.batch_size = {training.batch_size}: there are only {len(kept)} images to "
+            f"train on, which {team.size} processes cannot share equally"
+        )
     checkpoints = Checkpoints(job.folder / _CHECKPOINT)
-    curves = Curves(job.folder)
     trained = train(
         learner,
         training,
         Labelled(images[kept], labels[kept]),
         Labelled(images[held_out], labels[held_out]),
         checkpoints,
-        curves,
+        Curves(job.folder),
+        team,
     )
+    if not team.leads:
+        return {}
     best, last = trained.best, trained.last
     save_weights(last.weights, job.folder, _LAST)
     save_weights(best.weights, job.folder)
-    model.load_state_dict(best.weights)
-    test_accuracy = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
+    model.cpu().load_state_dict(best.weights)
+    test = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
     checkpoints.remove()
+    top5 = {} if test.top5 is None else {"test_top5": Figure(test.top5, "%", "measured")}
     return {
-        "test_accuracy": Figure(test_accuracy, "%", "measured"),
+        "test_accuracy": Figure(test.top1, "%", "measured"),
+        **top5,
         "validation_accuracy": Figure(best.accuracy, "%", "measured"),
         "best_epoch": Figure(best.epoch, "", "measured"),
         "last_validation_accuracy": Figure(last.accuracy, "%", "measured"),
@@ -75,6 +102,16 @@ def run(job: Job) -> Metrics:
         "start": Figure(start, "", "measured"),
         "test_images": Figure(len(data.test_labels), "images", "measured"),
     }
+
+
+def _settle(training: TrainingSpec) -> None:
+    """What decides a result beside the job: numbers of threads, random numbers, kernels."""
+    torch.set_num_threads(training.threads)
+    torch.manual_seed(training.seed)
+    if training.device == "cuda":
+        # as exact as on the processor, and the same in each run
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
 
 
 def split(images: int, share: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,9 +126,10 @@ def split(images: int, share: float, seed: int) -> tuple[torch.Tensor, torch.Ten
     return order[:count].sort().values, order[count:].sort().values
 
 
-def accuracy(model: torch.nn.Module, images: torch.Tensor, labels: np.ndarray) -> float:
-    """Share of images whose greatest score is their label's, in per cent; by the module itself."""
+def accuracy(model: torch.nn.Module, images: torch.Tensor, labels: np.ndarray) -> Accuracy:
+    """Of images [N, C, H, W]; by the module itself, in fp32 on the processor, as in export."""
     model.eval()
+    wanted = torch.from_numpy(labels)
     with torch.no_grad():
-        found = torch.cat([model(block).argmax(1) for block in images.split(1000)])
-    return 100.0 * float((found.numpy() == labels).mean())
+        scores = torch.cat([model(block) for block in images.split(1000)])
+    return share(right(scores, wanted), len(labels), scores.shape[1])

@@ -59,7 +59,7 @@ def spec(path: Path, **values: object) -> FactoryModel:
 def test_it_is_built_with_its_arguments(file: Path) -> None:
     model = build(spec(file, arguments={"width": 12}), CONTRACT, file)
     assert model[2].out_features == 12  # type: ignore[index]
-    learner = twin(model, 10, -1.0)
+    learner = twin(model, classes=10, black=-1.0)
     assert (learner.classes, learner.black) == (10, -1.0)
     assert learner.scores(torch.rand(5, 1, 8, 8)).shape == (5, 10)
 
@@ -137,5 +137,5 @@ def test_its_own_clipping_follows_each_step(file: Path) -> None:
     model = build(spec(file), CONTRACT, file)
     with torch.no_grad():
         model[2].weight.fill_(3.0)  # type: ignore[index]
-    twin(model, 10).after_step()
+    twin(model, classes=10).after_step()
     assert model[2].weight.max() == 1.0  # type: ignore[index]

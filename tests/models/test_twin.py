@@ -97,5 +97,18 @@ def test_dropout_drops_its_share_and_keeps_the_mean(share: float) -> None:
     assert columns.std() < 0.02, "every input is dropped equally often"
 
 
+def test_dropout_of_an_image_is_the_same_whoever_has_which_part_of_the_batch() -> None:
+    _, whole = pair((1, 1, 1), dropout=0.5)
+    whole.model.train()
+    masks = []
+    for learner, images in ((whole, 20), *((FcTwin(whole.model, (i, 4)), 5) for i in range(4))):
+        torch.manual_seed(1)
+        found = learner._masks(images, torch.device("cpu"))
+        assert found is not None
+        masks.append(found)
+    for layer, expected in enumerate(masks[0]):
+        assert torch.equal(torch.cat([mask[layer] for mask in masks[1:]]), expected)
+
+
 def test_one_bit_counts_both_zeros_as_plus_one() -> None:
     assert quantise(torch.tensor([0.0, -0.0, 1e-30, -1e-30]), 1).tolist() == [1, 1, 1, -1]

@@ -8,10 +8,10 @@ import pytest
 from pipeline.data import imagefolder
 from pipeline.errors import SpecError
 from pipeline.unit import LONGEST_NAME, Unit, select
-from pipeline.variables import settings
+from pipeline.variables import VARIABLES, settings
 from specs import catalog
 from specs.board import BoardSpec
-from specs.network import NetworkSpec
+from specs.network import NetworkSpec, TrainingSpec
 
 
 def one(**given: str) -> Unit:
@@ -53,6 +53,39 @@ def test_numbers_in_names_are_plain() -> None:
     assert name == "tfc_1w1a@Pynq-Z1.open.fps-2000000.clock_mhz-62.5"
 
 
+def test_every_field_of_a_training_is_a_variable() -> None:
+    given = {
+        "optimiser": "sgd",
+        "momentum": "0.9",
+        "learning_rate": "1e-5",
+        "weight_decay": "0.00050",
+        "schedule": "step",
+        "milestones": "30,60",
+        "flip": "yes",
+        "batch_size": "100",
+    }
+    unit = one(network="tfc_1w1a", **given).at("network")
+    changed = ".optimiser-sgd.learning_rate-1e-05.momentum-0.9.weight_decay-0.0005.schedule-step"
+    assert unit.long_name == f"tfc_1w1a{changed}.milestones-30-60.flip-true"
+    assert unit.network.training.milestones == (30, 60)
+    assert unit.network.training.learning_rate == 1e-5
+    (same,) = select({"network": "tfc_1w1a", **given, "learning_rate": "0.00001"})
+    assert same.at("network").name == unit.name
+    assert TrainingSpec.model_fields.keys() <= VARIABLES.keys()
+
+
+def test_a_choice_takes_the_place_of_the_files_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    path = tmp_path / "net.toml"
+    path.write_text(text + 'schedule = "step"\nmilestones = [3]\nrate_factor = 0.5\n')
+    other = one(network=str(path), schedule="plateau").network.training
+    assert (other.schedule, other.milestones, other.rate_factor) == ("plateau", (), 0.5)
+    assert one(network=str(path), schedule="cosine").network.training.rate_factor == 0.1
+    assert one(network=str(path), milestones="5").network.training.milestones == (5,)
+    with pytest.raises(SpecError, match=r"^milestones = \(5,\): belongs to schedule"):
+        one(network=str(path), schedule="cosine", milestones="5")
+
+
 def test_lists_and_all() -> None:
     names = [
         unit.name for unit in select({"network": "tfc_1w1a,tfc_2w2a", "board": "Pynq-Z1,Ultra96"})
@@ -90,6 +123,10 @@ def test_long_names_get_a_digest_and_stay_apart(tmp_path: Path) -> None:
         ({"dataset": "minst"}, "dataset=minst: input should be"),
         ({"engine": "vivado"}, "engine=vivado: input should be 'open'"),
         ({"board": ""}, "board=: has no value"),
+        ({"optimiser": "adm"}, "optimiser=adm: input should be 'adam', 'adamw' or 'sgd'"),
+        ({"momentum": "0.9"}, 'momentum = 0.9: belongs to optimiser = "sgd", not "adam"'),
+        ({"schedule": "step", "milestones": "3,x"}, "milestones=3,x: input should be a valid int"),
+        ({"precision": "fp64", "epochs": "3"}, "precision=fp64: input should be"),
         ({"fps": "1e30"}, "fps=1e30: input should be less than or equal to 1000000000"),
     ],
 )

@@ -77,3 +77,15 @@ def test_the_images_given_stay_as_they_are() -> None:
     before = images()
     augment(before, 2, flip=True, black=BLACK)
     assert torch.equal(before, images())
+
+
+def test_each_part_of_a_batch_gets_what_it_would_get_in_the_whole() -> None:
+    torch.manual_seed(7)
+    whole = augment(images(), 2, flip=True, black=BLACK)
+    after = torch.get_rng_state()
+    parts = []
+    for number, part in enumerate(images().chunk(4)):
+        torch.manual_seed(7)
+        parts.append(augment(part, 2, flip=True, black=BLACK, part=(number, 4)))
+        assert torch.equal(torch.get_rng_state(), after), "the next draw is the same for all"
+    assert torch.equal(torch.cat(parts), whole)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from torch.nn import BatchNorm1d
 from pipeline.job import Job
 from pipeline.models import Twin
 from pipeline.training import loop, run, stage
+from pipeline.training.accuracy import Accuracy
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves, Row
 from pipeline.training.loop import Labelled
@@ -90,6 +92,31 @@ def test_cut_after_some_epochs(
 
 
 @pytest.mark.usefixtures("_save_every_epoch")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"optimiser": "sgd", "momentum": 0.9, "schedule": "step", "milestones": [3, 6]},
+        {"optimiser": "adamw", "weight_decay": 0.1, "schedule": "one_cycle"},
+        {"schedule": "plateau", "plateau_patience": 0, "loss": "cross_entropy"},
+        {"schedule": "halve", "halve_every": 2, "precision": "fp16"},
+        {"schedule": "constant", "precision": "bf16"},
+    ],
+    ids=lambda fields: fields["schedule"],
+)
+def test_whatever_the_recipe_its_state_is_kept(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    whole, cut = (make_job(name, **fields) for name in ("whole", "cut"))
+    expected = run(whole)
+    with monkeypatch.context() as patch:
+        cut_after(4, patch)
+        with pytest.raises(Cut):
+            run(cut)
+    assert run(cut) == expected
+    assert outputs(cut) == outputs(whole)
+
+
+@pytest.mark.usefixtures("_save_every_epoch")
 @pytest.mark.parametrize("epochs", [2, 3, 4, 5])
 def test_cut_before_and_after_patience_is_at_its_end(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, epochs: int
@@ -98,13 +125,13 @@ def test_cut_before_and_after_patience_is_at_its_end(
     shares = [10.0, 50.0, 50.0, 40.0, 49.0, 60.0, 60.0, 60.0]
     trained: list[int] = []
 
-    def validate(learner: Twin, held_out: Labelled) -> float:
+    def validate(learner: Twin, held_out: Labelled) -> Accuracy:
         # the accuracy of an epoch is the epoch's, in whichever process it is trained
         norm = next(layer for layer in learner.model.modules() if isinstance(layer, BatchNorm1d))
         assert norm.num_batches_tracked is not None
         epoch = int(norm.num_batches_tracked) // (270 // 20)
         trained.append(epoch)
-        return shares[epoch - 1]
+        return Accuracy(shares[epoch - 1], None)
 
     monkeypatch.setattr(loop, "validate", validate)
     whole, cut = (make_job(name, patience=3) for name in ("whole", "cut"))
@@ -151,6 +178,7 @@ import json, time
 from pathlib import Path
 from pipeline.job import Job
 from pipeline.training import run, stage
+from pipeline.training.accuracy import Accuracy
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
 add = Curves.add

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from pipeline.data import FILE, DataSet
 from pipeline.errors import PipelineError, SpecError
 from pipeline.job import PROGRESS
 from pipeline.models import build, images_to_tensor, load_weights
 from pipeline.training import loop, run
+from pipeline.training.accuracy import Accuracy
+from pipeline.training.recipe import Recipe
 from pipeline.training.stage import split
 from specs.network import FcModel, InputSpec
 from tests.training.conftest import MakeJob
@@ -60,7 +63,9 @@ def test_the_weights_are_the_best_epoch_s_and_give_the_stated_accuracy(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, best: int
 ) -> None:
     epochs = iter(range(1, 9))
-    monkeypatch.setattr(loop, "validate", lambda *_: 50.0 - abs(best - next(epochs)))
+    monkeypatch.setattr(
+        loop, "validate", lambda *_: Accuracy(50.0 - abs(best - next(epochs)), None)
+    )
     job = make_job("a")
     metrics = run(job)
     assert metrics["best_epoch"].value == best
@@ -100,8 +105,61 @@ def test_the_test_images_choose_nothing(make_job: MakeJob, tmp_path: Path) -> No
 
 
 def test_divergence_is_an_error_that_names_the_field(make_job: MakeJob) -> None:
-    with pytest.raises(PipelineError, match=r"diverged in epoch 1: .*training.learning_rate"):
+    with pytest.raises(PipelineError, match=r"diverged in epoch 1: .* at step 2; .*learning_rate"):
         run(make_job("a", learning_rate=1e38))
+
+
+def test_divergence_is_seen_within_its_epoch(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 135 steps of the first epoch the 60th goes wrong, and the 100th is the last."""
+    losses = iter([1.0] * 59 + [float("inf"), float("nan")] + [1.0] * 99)
+    done = []
+    step = Recipe.step
+
+    def step_with_another_loss(self: Recipe, images: Tensor, targets: Tensor) -> Tensor:
+        done.append(step(self, images, targets))
+        return torch.tensor(next(losses))
+
+    monkeypatch.setattr(Recipe, "step", step_with_another_loss)
+    with pytest.raises(PipelineError, match=r"in epoch 1: the loss is inf at step 60; choose a"):
+        run(make_job("a", batch_size=2))
+    assert len(done) == 100
+
+
+def test_a_parameter_that_is_no_number_is_an_error_though_the_loss_is_fine(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Recipe.step
+
+    def spoil(self: Recipe, images: Tensor, targets: Tensor) -> Tensor:
+        loss = step(self, images, targets)
+        with torch.no_grad():
+            self.optimiser.param_groups[0]["params"][0][0, 0] = torch.nan
+        return loss
+
+    monkeypatch.setattr(Recipe, "step", spoil)
+    with pytest.raises(PipelineError, match=r"diverged in epoch 1: .*weight is not finite; choose"):
+        run(make_job("a"))
+
+
+def test_top_5_of_more_than_five_classes(make_job: MakeJob) -> None:
+    """Of 3 classes of images and 8 of scores: right are the 5 best scores, more often than one."""
+    assert "test_top5" not in run(make_job("a"))
+    job = make_job("b", epochs=1, learning_rate=1e-9)
+    job.specs["network.model"]["classes"] = 8
+    metrics = run(job)
+    model = build(job.spec("network.model", FcModel), job.spec("network.input", InputSpec))
+    load_weights(model, job.folder)
+    data = DataSet.read(job.inputs["data"] / FILE)
+    images = images_to_tensor(data.test_images, job.spec("network.input", InputSpec))
+    ranks = np.argsort(-model(images).detach().numpy(), axis=1, kind="stable")
+    five = 100 * np.mean([y in row[:5] for y, row in zip(data.test_labels, ranks, strict=True)])
+    assert metrics["test_top5"].value == pytest.approx(five)
+    assert float(metrics["test_accuracy"].value) < five < 100
+    with (job.folder / "curves.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["validation_top5"]) > float(row["validation_accuracy"])
 
 
 def test_more_classes_than_the_network_has_are_refused(make_job: MakeJob) -> None:

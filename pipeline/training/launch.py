@@ -1,0 +1,92 @@
+"""Starts the processes of this machine that train together, and waits for their end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError, SpecError, ToolError
+from pipeline.job import PROGRESS, Figure, Job, Metrics, progress
+from pipeline.tools import run_tool
+from pipeline.variables import ROOT
+from specs.network import TrainingSpec
+
+METRICS, ERROR, JOB = "metrics.json", "error.txt", "job.json"
+"""Files in the scratch folder by which the processes tell the stage, and the stage them."""
+
+
+def launch(job: Job, training: TrainingSpec) -> Metrics:
+    """The stage's result, by `worker` in each process. Raises what they do.
+
+    torchrun starts them and ends all when one fails; no process outlives the stage (`run_tool`).
+    """
+    with job.scratch() as scratch:
+        order = scratch / JOB
+        order.write_text(json.dumps(_document(job)))
+        if training.machines > 1:
+            progress(f"meeting {training.machines - 1} other machines")
+        try:
+            run_tool(
+                [
+                    *(sys.executable, "-m", "torch.distributed.run"),
+                    *meeting(training, job.settings),
+                    f"--nproc-per-node={training.processes}",
+                    *("-m", "pipeline.training.worker", order),
+                ],
+                log=job.folder / "logs" / "processes.log",
+                cwd=ROOT,
+                env={"OMP_NUM_THREADS": str(training.threads)},
+                on_line=_pass_on,
+                tool_errors=False,
+            )
+        except ToolError:
+            if (told := scratch / ERROR).is_file():
+                raise PipelineError(told.read_text()) from None
+            raise
+        figures = json.loads((scratch / METRICS).read_text())
+    return {name: Figure(**figure) for name, figure in figures.items()}
+
+
+def meeting(training: TrainingSpec, settings: Mapping[str, Any]) -> list[str]:
+    """torchrun's arguments for where processes meet. SpecError: this machine was not told."""
+    if training.machines == 1:
+        return ["--standalone", "--local-addr=127.0.0.1"]
+    place, rank = settings.get("rendezvous"), settings.get("machine_rank", 0)
+    if place is None or rank >= training.machines:
+        raise SpecError(
+            f"training.machines = {training.machines}: on each, set where they meet, rendezvous = "
+            '"HOST:PORT" of the first, and which it is, machine_rank = 0 to '
+            f"{training.machines - 1} (it is {rank}), in local.toml or as PIPELINE_RENDEZVOUS and "
+            "PIPELINE_MACHINE_RANK"
+        )
+    host, _, port = place.partition(":")
+    return [
+        f"--nnodes={training.machines}",
+        f"--node-rank={rank}",
+        f"--master-addr={host}",
+        f"--master-port={port}",
+    ]
+
+
+def _document(job: Job) -> dict[str, Any]:
+    document = dataclasses.asdict(job)
+    del document["read"]
+    document["inputs"] = {name: str(place) for name, place in job.inputs.items()}
+    return {**document, "folder": str(job.folder)}
+
+
+def read_job(path: Path) -> Job:
+    """The job that `launch` wrote."""
+    document = json.loads(path.read_text())
+    inputs = {name: Path(place) for name, place in document.pop("inputs").items()}
+    return Job(inputs=inputs, folder=Path(document.pop("folder")), **document)
+
+
+def _pass_on(line: str) -> None:
+    if line.startswith(PROGRESS):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
