@@ -23,6 +23,7 @@ from pipeline.training.accuracy import Accuracy
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves, Row
 from pipeline.training.loop import Labelled
+from pipeline.training.team import Team
 from tests.training.conftest import MakeJob
 
 EPOCHS = 30
@@ -125,7 +126,7 @@ def test_cut_before_and_after_patience_is_at_its_end(
     shares = [10.0, 50.0, 50.0, 40.0, 49.0, 60.0, 60.0, 60.0]
     trained: list[int] = []
 
-    def validate(learner: Twin, held_out: Labelled) -> Accuracy:
+    def validate(learner: Twin, held_out: Labelled, team: Team) -> Accuracy:
         # the accuracy of an epoch is the epoch's, in whichever process it is trained
         norm = next(layer for layer in learner.model.modules() if isinstance(layer, BatchNorm1d))
         assert norm.num_batches_tracked is not None
