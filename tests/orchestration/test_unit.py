@@ -19,6 +19,11 @@ def one(**given: str) -> Unit:
     return unit
 
 
+def recipe(unit: Unit) -> TrainingSpec:
+    assert unit.network.training is not None
+    return unit.network.training
+
+
 def test_quick_start() -> None:
     assert one().name == "tfc_1w1a.dataset-digits@Pynq-Z1.open"
     assert one(board="Ultra96").at("network") == one().at("network")
@@ -36,8 +41,7 @@ def test_overrides_are_part_of_the_name_and_defaults_are_not() -> None:
     assert unit.read("network.training")["epochs"] == 5
     assert unit.read("target.fps") == 3000
     default = one(network="tfc_1w1a")
-    assert default.network.training is not None
-    same = one(network="tfc_1w1a", epochs=str(default.network.training.epochs))
+    same = one(network="tfc_1w1a", epochs=str(recipe(default).epochs))
     assert same.name == default.name
 
 
@@ -67,8 +71,8 @@ def test_every_field_of_a_training_is_a_variable() -> None:
     unit = one(network="tfc_1w1a", **given).at("network")
     changed = ".optimiser-sgd.learning_rate-1e-05.momentum-0.9.weight_decay-0.0005.schedule-step"
     assert unit.long_name == f"tfc_1w1a{changed}.milestones-30-60.flip-true"
-    assert unit.network.training.milestones == (30, 60)
-    assert unit.network.training.learning_rate == 1e-5
+    assert recipe(unit).milestones == (30, 60)
+    assert recipe(unit).learning_rate == 1e-5
     (same,) = select({"network": "tfc_1w1a", **given, "learning_rate": "0.00001"})
     assert same.at("network").name == unit.name
     assert TrainingSpec.model_fields.keys() <= VARIABLES.keys()
@@ -78,10 +82,10 @@ def test_a_choice_takes_the_place_of_the_files_with_all_that_belongs_to_it(tmp_p
     text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
     path = tmp_path / "net.toml"
     path.write_text(text + 'schedule = "step"\nmilestones = [3]\nrate_factor = 0.5\n')
-    other = one(network=str(path), schedule="plateau").network.training
+    other = recipe(one(network=str(path), schedule="plateau"))
     assert (other.schedule, other.milestones, other.rate_factor) == ("plateau", (), 0.5)
-    assert one(network=str(path), schedule="cosine").network.training.rate_factor == 0.1
-    assert one(network=str(path), milestones="5").network.training.milestones == (5,)
+    assert recipe(one(network=str(path), schedule="cosine")).rate_factor == 0.1
+    assert recipe(one(network=str(path), milestones="5")).milestones == (5,)
     with pytest.raises(SpecError, match=r"^milestones = \(5,\): belongs to schedule"):
         one(network=str(path), schedule="cosine", milestones="5")
 

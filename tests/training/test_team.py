@@ -35,7 +35,8 @@ MakeDigits = Callable[..., Job]
 def make_digits(tmp_path_factory: pytest.TempPathFactory) -> MakeDigits:
     """A training job on the embedded digits, with all that draws random numbers."""
     images = tmp_path_factory.mktemp("data")
-    data.run(Job("data", "digits", {"dataset": "digits", "data_files": None}, {}, images))
+    specs: dict[str, object] = {"dataset": "digits", "data_files": None, "network.data": {}}
+    data.run(Job("data", "digits", specs, {}, images))
 
     def make(name: str, settings: dict[str, Any] | None = None, **training: Any) -> Job:
         folder = tmp_path_factory.mktemp(name)
