@@ -85,7 +85,7 @@ def rows(work: Path) -> Iterator[tuple[object, ...]]:
         fold, simulate, synth = (state.metrics(folders[x]) for x in ("fold", "simulate", "synth"))
         streamline = state.metrics(folders["streamline"])
         if not fold:
-            yield (name, board, "ours", "not built", *[""] * 5)
+            yield from kept(name, board) or [(name, board, "ours", "not built", *[""] * 5)]
             continue
         best: Metrics = {**fold, **simulate, **synth}
         path = synth.get("longest_cell_path")
@@ -112,6 +112,16 @@ def rows(work: Path) -> Iterator[tuple[object, ...]]:
             "",
             "",
         )
+
+
+def kept(name: str, board: str) -> list[tuple[object, ...]]:
+    """The two rows that the table has of a network that this build folder does not hold."""
+    lines = OUT.read_text().splitlines() if OUT.is_file() else []
+    start = f"| {name} | {board} | ours | "
+    for number, line in enumerate(lines):
+        if line.startswith(start) and "not built" not in line:
+            return [tuple(row[2:-2].split(" | ")) for row in lines[number : number + 2]]
+    return []
 
 
 def told(figure: Figure) -> str:

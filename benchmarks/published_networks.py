@@ -1,0 +1,182 @@
+"""Every network of the reference set beside its published accuracy: reached, equal, on which board.
+
+    ./doit build network=tfc_1w1a board=Pynq-Z1,Ultra96 data_root=~/mnist
+    .venv/bin/python benchmarks/published_networks.py network=tfc_1w1a board=Pynq-Z1,Ultra96
+    .venv/bin/python benchmarks/published_networks.py --quick   # the table again, nothing harvested
+
+Takes the variables of the build whose figures it is to keep, reads their manifests into
+docs/networks.json, a record for each network, and writes docs/networks.md from all records.
+remark="...": what a reader should know beside.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import table
+from pipeline import state
+from pipeline.errors import DoesNotFit
+from pipeline.folding import search
+from pipeline.folding.costs import space
+from pipeline.folding.search import Budget
+from pipeline.graph import selection
+from pipeline.hardware import graph as hardware
+from pipeline.job import Metrics
+from pipeline.unit import Unit
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+RECORDS, OUT = DOCS / "networks.json", DOCS / "networks.md"
+BOARDS = ("Pynq-Z1", "Ultra96")
+BREVITAS = "README of brevitas_examples.bnn_pynq, 500 or 1,000 epochs"
+MASKS = "README of BNN-PYNQ-Mask-Classification, e86f486"
+PUBLISHED: dict[str, tuple[float | None, str]] = {
+    "tfc_1w1a": (93.17, BREVITAS),
+    "tfc_1w2a": (94.79, BREVITAS),
+    "tfc_2w2a": (96.60, BREVITAS),
+    "sfc_1w1a": (97.81, BREVITAS),
+    "sfc_1w2a": (98.31, BREVITAS),
+    "sfc_2w2a": (98.66, BREVITAS),
+    "lfc_1w1a": (98.88, BREVITAS),
+    "lfc_1w2a": (98.99, BREVITAS),
+    "cnv_1w1a": (84.22, BREVITAS),
+    "cnv_1w2a": (87.80, BREVITAS),
+    "cnv_2w2a": (89.03, BREVITAS),
+    "mask_1w1a": (99.15, MASKS),
+    "mask_1w1a_w050": (97.84, MASKS),
+    "mask_1w1a_w025": (93.37, MASKS),
+    "mask_1w1a_w0125": (None, ""),
+    "resnet18_4w4a": (92.61, BREVITAS),
+    "resnet18_8w8a_e4m3": (None, ""),
+    "resnet18_5w5a_e3m1": (None, ""),
+    "resnet18_fp32": (None, ""),
+}
+"""Per cent on the test images of the network's own data set, and where that is from."""
+COLUMNS = ("network", "reached", "with", "published", "equal level to level", *BOARDS)
+HEAD = """<!-- written by benchmarks/published_networks.py -->
+# The networks of the reference set
+
+Accuracies are *measured* on the test images; published ones are those of Brevitas' README after
+500 or 1,000 epochs, of the masks those of BNN-PYNQ-Mask-Classification's README. *Equal*: on how
+many test images QONNX gives the labels of the trained network, and on how many the integer
+reference gives the accumulators behind its logits and its label. A board's column tells the
+accelerator at its 100 MHz: what kind each figure has, and how many images its RTL was bit-exact on,
+those with every stream of every layer in brackets.
+
+"""
+
+
+def harvest(unit: Unit, folders: dict[str, Path], record: dict[str, Any]) -> None:
+    """Figures of one board unit into the record of its network."""
+    found = {stage: state.metrics(folder) for stage, folder in folders.items()}
+    if found["train"]:
+        record |= _software(unit, found)
+    assert unit.board is not None
+    if why := unit.network.model.no_hardware():
+        record["boards"] = dict.fromkeys(BOARDS, f"none: {why.split(':')[1].split(',')[0].strip()}")
+    elif found["streamline"]:
+        record.setdefault("boards", {})[unit.board.name] = _hardware(unit, folders, found)
+
+
+def _software(unit: Unit, found: dict[str, Metrics]) -> dict[str, Any]:
+    train, data, export = found["train"], found["data"], found["export"]
+    images = data["train_images"].value
+    note = str(data["content"].value).split(":")[0].split(";")[0]
+    other = "" if note == "original" else f" ({note})"
+    told = {
+        "accuracy": round(float(train["test_accuracy"].value), 4),
+        "budget": f"{train['epochs'].value} epochs of {images:,} images of {unit.network.dataset}"
+        f"{other}, {train['test_images'].value:,} test images",
+    }
+    equal = []
+    if export:
+        equal.append(f"QONNX {_count(export['equal'].value)} of {_count(export['images'].value)}")
+        if "rounded_apart" in export:
+            values, apart = (export[f"rounded_{x}"].value for x in ("values", "apart"))
+            equal[-1] += f" ({values} activations of {apart} images rounded apart, all else equal)"
+    if found["streamline"]:
+        equal.append(f"integer reference {found['streamline']['equal'].value}")
+    return {**told, "equal": "; ".join(equal)}
+
+
+def _hardware(unit: Unit, folders: dict[str, Path], found: dict[str, Metrics]) -> str:
+    fold, fps = found["fold"], unit.read("target.fps")
+    aim = f"at {fps:g} fps: " if fps else ""
+    if not fold:
+        return aim + _refusal(unit, folders["streamline"])
+    best: Metrics = {**fold, **found["simulate"], **found["synth"]}
+    figures = [f"II {_count(best['ii'].value)} {best['ii'].kind}"]
+    figures += [f"{best[name]} {best[name].kind}" for name in ("lut", "bram36")]
+    if found["simulate"]:
+        proved = found["simulate"]
+        figures.append(f"bit-exact {proved['bit_exact'].value} ({proved['streams'].value})")
+    return aim + ", ".join(figures)
+
+
+def _refusal(unit: Unit, streamlined: Path) -> str:
+    """What the fold stage says of a network that does not fit."""
+    board, graph = unit.board, hardware.load(streamlined)
+    assert board is not None
+    every = Budget(board.lut, 2 * board.bram36, board.memory_port_bits)
+    budget = Budget(board.lut_share * every.lut, board.bram_share * every.bram18, every.input_bits)
+    try:
+        search(space(graph), budget, every, board.clock_mhz, unit.read("target.fps"))
+    except DoesNotFit as error:
+        return f"does not fit: {str(error).partition('budget: ')[2].partition(';')[0]}"
+    return "fits; not folded yet"
+
+
+def _count(value: float | int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def rows(records: dict[str, Any]) -> list[tuple[object, ...]]:
+    found = []
+    for name, (published, _) in PUBLISHED.items():
+        record = records.get(name, {})
+        reached = record.get("accuracy")
+        boards = record.get("boards", {})
+        found.append(
+            (
+                name,
+                "not trained here" if reached is None else f"{reached:.2f} %",
+                record.get("budget", ""),
+                "not known" if published is None else f"{published:.2f} %",
+                record.get("equal", ""),
+                *(boards.get(board, "not built") for board in BOARDS),
+            )
+        )
+    return found
+
+
+def main() -> None:
+    records = json.loads(RECORDS.read_text()) if RECORDS.is_file() else {}
+    if "--quick" not in sys.argv:
+        given = dict(word.split("=", 1) for word in sys.argv[1:])
+        remark = given.pop("remark", None)
+        chosen = selection(given)
+        for unit in chosen.units:
+            folders = {task.stage.name: task.folder for task in chosen.chain(unit)}
+            every = {stage: folders.get(stage, Path("absent")) for stage in _STAGES}
+            record = records.setdefault(unit.network.name, {})
+            harvest(unit, every, record)
+            if remark is not None:
+                record["budget"] += f"; {remark}"
+        RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n")
+    found = rows(records)
+    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    lines += [f"| {' | '.join(map(str, row))} |" for row in found]
+    if "--quick" not in sys.argv:
+        OUT.write_text(HEAD + "\n".join(lines) + "\n")
+    table.show("Networks of the reference set", COLUMNS, found)
+
+
+_STAGES = ("data", "train", "export", "streamline", "fold", "simulate", "synth")
+
+
+if __name__ == "__main__":
+    main()
