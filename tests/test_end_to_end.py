@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.export import qonnx_files
+
 ROOT = Path(__file__).resolve().parent.parent
 UNIT = "tfc_1w1a.dataset-digits"
 BOARD_UNIT = f"{UNIT}@Pynq-Z1.open"
@@ -219,3 +221,50 @@ def test_a_network_of_convolutions_is_built_as_well(clone: Clone) -> None:
         layers = {row["layer"]: int(row["lut"]) for row in csv.DictReader(file)}
     assert {"conv0_swg", "conv1_pad", "pool0", "conv1"} <= layers.keys()
     assert layers["conv1_swg"] > 20
+
+
+def test_every_level_is_evaluated_on_all_test_images(clone: Clone) -> None:
+    done = clone.doit("evaluate", "level=brevitas,qonnx,reference,rtl")
+    assert done.returncode == 0, done.stdout + done.stderr
+    levels = ("brevitas", "qonnx", "reference")
+    units = {**dict.fromkeys(levels, UNIT), "rtl": BOARD_UNIT}
+    right = {level: clone.figure(f"evaluate-{level}", "right", units[level]) for level in units}
+    assert set(right.values()) == {right["rtl"]}, "equal from level to level"
+    assert right["rtl"].endswith(" of 360")
+    assert clone.figure("evaluate-reference", "top5", UNIT) > 90
+    with (clone.folder / f"build/{BOARD_UNIT}/evaluate-rtl/confusion.csv").open() as file:
+        counts = [int(value) for row in csv.DictReader(file) for value in list(row.values())[1:]]
+    assert sum(counts) == 360
+    # a share of them is another evaluation, and builds nothing else again
+    part = clone.doit("evaluate", "level=rtl", "images=50")
+    assert lines(part, "ran") == ["evaluate-rtl"]
+    assert clone.figure("evaluate-rtl", "right").endswith(" of 50")
+
+
+def test_the_users_own_qonnx_model_is_built_without_a_data_set(clone: Clone) -> None:
+    """Signed features, 3-bit weights, a single output: software gets its score."""
+    path = qonnx_files.mlp(clone.folder / "mine.onnx", (13, 7), outputs=1)
+    refused = clone.doit("build", "qonnx=mine.onnx")
+    assert refused.returncode != 0
+    assert 'use output = "logits"' in refused.stdout
+    done = clone.doit("build", "qonnx=mine.onnx", "output=logits", "fps=1000000")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("no data set: checked on 1,000 random", "mutants caught", "netlist.v"):
+        assert words in done.stdout
+    (unit,) = (path.name for path in (clone.folder / "build").glob("mine-*@*") if path.is_dir())
+    assert clone.figure("simulate", "bit_exact", unit) == "1,000 of 1,000"
+    network = unit.partition("@")[0]
+    graph = json.loads((clone.folder / f"build/{network}/streamline/hardware.json").read_text())
+    assert graph["post"]["output"] == "logits"
+    assert len(graph["post"]["scale"]) == 1
+    assert (clone.folder / "build" / network / "export").is_dir()
+    assert not (clone.folder / "build" / network / "train").exists()
+    assert path.is_file()
+
+
+def test_floats_end_at_once_where_hardware_is_asked_for(clone: Clone) -> None:
+    done = clone.doit("build", "network=resnet18_fp32", "data_root=.")
+    assert done.returncode != 0
+    assert "number_format = 'fp32': no accelerator can be built" in done.stdout
+    assert "as network=resnet18_4w4a" in done.stdout
+    assert lines(done, "ran") == []
