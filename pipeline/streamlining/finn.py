@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from pipeline.errors import PipelineError
 from specs.network import InputSpec
@@ -21,9 +24,9 @@ BIAS_ROUNDING = 1e-4
 """Relative: a float32 bias divided by a product of float32 scales is an integer up to that."""
 
 
-ABOVE = 2.0**-14
-"""Of a quantiser's step: less than accumulators of 14 bits a step tell apart, and more than float32
-loses while FINN moves scales and shifts into a threshold. What it gets wrong, verification sees."""
+TIE = 2.0**-36
+"""Of a quantiser's step: more than float64 loses while FINN moves scales and shifts into a
+threshold, and less than any accumulator tells apart."""
 
 
 def bootstrap(work: Path) -> None:
@@ -112,9 +115,11 @@ def to_dataflow(
     try:
         model = cleanup_model(ModelWrapper(str(qonnx)))
         joins = _joins(model)
-        model = _prepared(steps, config, model, contract)
-        model = (_streamline_joins if joins else steps.step_streamline)(model, config)
-        scale, bias = take_tail(model)
+        with float64_constants():
+            model = _prepared(steps, config, model, contract)
+            model = (_streamline_joins if joins else steps.step_streamline)(model, config)
+            scale, bias = take_tail(model)
+            _in_float32(model)
         labels = np.arange(len(scale))
         if output == "label":
             labels = append_arg_max(model, scale, bias)
@@ -263,7 +268,7 @@ def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
 
     model = model.transform(ConvertQONNXtoFINN())
-    _round_half_to_even(model)
+    _in_float64(model)
     model = steps.step_tidy_up(model, config)
     if (before := preprocessing(contract)) is not None:
         model = model.transform(MergeONNXModels(cleanup_model(before)))
@@ -271,29 +276,89 @@ def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
     return steps.step_tidy_up(model, config)
 
 
-def _round_half_to_even(model: Any) -> None:
-    """Gives thresholds the rounding of the quantisers that FINN made them of, which is to even.
+@contextmanager
+def float64_constants() -> Iterator[None]:
+    """Lets float64 constants stand where ONNX' type inference wants float32: it sees those."""
+    from qonnx.transformation import infer_shapes  # noqa: PLC0415
 
-    FINN puts each threshold in the middle between two levels, where x >= t rounds up. Up to an even
-    level that is right; an odd one begins just above. Power-of-two scales meet such middles often.
+    before = infer_shapes.si
+
+    def infer(model: ModelProto) -> ModelProto:
+        exact = {x.name for x in model.graph.initializer if x.data_type == TensorProto.DOUBLE}
+        _retype(model, exact, TensorProto.FLOAT)
+        _note_as_float32(model.graph)
+        found: ModelProto = before.infer_shapes(model)
+        for changed in (model, found):
+            _retype(changed, exact, TensorProto.DOUBLE)
+        return found
+
+    infer_shapes.si = SimpleNamespace(infer_shapes=infer)
+    try:
+        yield
+    finally:
+        infer_shapes.si = before
+
+
+def _note_as_float32(graph: Any) -> None:
+    """Of the types of tensors, which qonnx notes of constants too."""
+    for value in (*graph.value_info, *graph.input, *graph.output):
+        if value.type.tensor_type.elem_type == TensorProto.DOUBLE:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+
+
+def _retype(model: ModelProto, names: Collection[str], kind: int) -> None:
+    for constant in model.graph.initializer:
+        if constant.name in names:
+            constant.data_type = kind
+
+
+def _in_float64(model: Any) -> None:
+    """Gives float constants, and the thresholds that FINN made of quantisers, their exact values.
+
+    In float32 the scales and shifts that streamlining moves into a threshold leave it some 1e-7 of
+    its size away, which is the wrong side of an integer now and then. A quantiser rounds to even:
+    in the middle below an even level that level is reached, below an odd one it is not yet. FINN
+    rounds up in both; so odd levels begin just above the middle, even ones just below.
     """
     from qonnx.custom_op.registry import getCustomOp  # noqa: PLC0415
 
+    for constant in model.graph.initializer:
+        if constant.data_type == TensorProto.FLOAT:
+            exact = numpy_helper.to_array(constant).astype(np.float64)
+            constant.CopyFrom(numpy_helper.from_array(exact, constant.name))
     for node in model.get_nodes_by_op_type("MultiThreshold"):
-        operator = getCustomOp(node)
-        dtype = operator.get_nodeattr("out_dtype")
-        if dtype == "BIPOLAR":  # whose zero counts as +1
+        if getCustomOp(node).get_nodeattr("out_dtype") == "BIPOLAR":
             continue
-        least = 0.0
-        if dtype.startswith("INT"):  # whose least level is added behind it
-            add = model.find_consumers(node.output[0])[0]
-            least = model.get_initializer(add.input[1]).item()
-        thresholds = model.get_initializer(node.input[1]).astype(np.float64)
-        first = thresholds[:, :1]
-        step = thresholds[:, 1:2] - first if thresholds.shape[1] > 1 else 2 * np.abs(first)
-        levels = least + 1 + np.arange(thresholds.shape[1])
-        above = np.where(levels % 2 == 1, ABOVE * step, 0.0)
-        model.set_initializer(node.input[1], (thresholds + above).astype(np.float32))
+        # MultiThreshold, for signed ones Add of the least level, then Mul by the scale
+        least, behind = 0.0, model.find_consumers(node.output[0])[0]
+        if behind.op_type == "Add":
+            least = model.get_initializer(behind.input[1]).item()
+            behind = model.find_consumers(behind.output[0])[0]
+        scale = model.get_initializer(behind.input[1]) if behind.op_type == "Mul" else None
+        rough = model.get_initializer(node.input[1])
+        levels = least + 1 + np.arange(rough.shape[1])
+        odd_above = np.where(levels % 2 == 1, TIE, -TIE)
+        step = np.ones(1) if scale is None else np.asarray(scale, np.float64)
+        exact = step.reshape(-1, 1) * (levels - 0.5 + odd_above)
+        if not np.allclose(exact, rough, rtol=1e-5, atol=1e-5 * np.abs(rough).max()):
+            raise PipelineError(f"{node.name}: its thresholds are not those of a quantiser")
+        model.set_initializer(node.input[1], np.array(np.broadcast_to(exact, rough.shape)))
+
+
+def _in_float32(model: Any) -> None:
+    """Rounds thresholds up to integers, where FINN left them to be, and all constants to float32.
+
+    x >= t is x >= ceil(t) for the integers that thresholds are compared with.
+    """
+    for node in model.get_nodes_by_op_type("MultiThreshold"):
+        if model.get_tensor_datatype(node.input[0]).is_integer():
+            thresholds = np.ceil(model.get_initializer(node.input[1]))
+            model.set_initializer(node.input[1], thresholds)
+    for constant in model.graph.initializer:
+        if constant.data_type == TensorProto.DOUBLE:
+            rounded = numpy_helper.to_array(constant).astype(np.float32)
+            constant.CopyFrom(numpy_helper.from_array(rounded, constant.name))
+    _note_as_float32(model.graph)
 
 
 def _require_hardware(model: Any) -> Any:

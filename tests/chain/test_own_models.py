@@ -1,6 +1,8 @@
 """QONNX models that others wrote, of random structure: all the way to bit-exact RTL."""
 
+import math
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,31 @@ def test_quantisers_round_to_even(finn_work: Path, tmp_path: Path) -> None:
     graph, _ = streamlined(path, contract, "logits", tmp_path)
     found = reference.run(graph, np.array([[-5, -3, -1], [1, 3, 5]], np.int8))[graph.sink.id]
     assert found.tolist() == [[-2, -2, 0], [0, 2, 2]]
+
+
+def test_thresholds_are_exact_where_float32_is_not(finn_work: Path, tmp_path: Path) -> None:
+    g, channels, scale = qonnx_files.Graph(5), 300, 3000.7
+    weights = g.weights(9, channels, bits=8, scale=np.float32(0.013))
+    bias = g.rng.normal(0, 900, channels).astype(np.float32)
+    x = g.op("Add", g.op("MatMul", "input", weights), g.const(bias))
+    x = g.op("MatMul", g.quant(x, 4, scale / 100), g.weights(channels, 2))
+    path = g.save(tmp_path / "wide.onnx", ("input", [1, 9]), x, 2)
+    graph, _ = streamlined(path, InputSpec(shape=(9,), scale=1.0), "logits", tmp_path)
+    found = graph.layers[0].thresholds  # type: ignore[attr-defined]
+    low, high = graph.layers[0].accumulator_range(graph.source.dtype)  # type: ignore[attr-defined]
+
+    def exact(level: int, channel: int) -> int:
+        """The least integer sum whose quotient by the scale rounds to `level` or more."""
+        step, unit, shift = (Fraction(float(np.float32(v))) for v in (
+            scale / 100, 0.013, bias[channel]))  # fmt: skip
+        least = math.ceil((step * (level - Fraction(1, 2)) - shift) / unit)
+        return min(max(least, low), high + 1)
+
+    expected = np.array([[exact(level, c) for level in range(-7, 8)] for c in range(channels)])
+    assert np.array_equal(found, expected)
+    steps = (np.arange(-7, 8, dtype=np.float32) - np.float32(0.5)) * np.float32(scale / 100)
+    single = np.ceil((steps - bias[:, None]) / np.float32(0.013))
+    assert np.any(np.clip(single, low, high + 1) != expected), "else this shows nothing"
 
 
 @settings(
