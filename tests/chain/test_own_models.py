@@ -78,7 +78,7 @@ def test_thresholds_are_exact_where_float32_is_not(finn_work: Path, tmp_path: Pa
         """The least integer sum whose quotient by the scale rounds to `level` or more."""
         step, unit, shift = (Fraction(float(np.float32(v))) for v in (
             scale / 100, 0.013, bias[channel]))  # fmt: skip
-        least = math.ceil((step * (level - Fraction(1, 2)) - shift) / unit)
+        least: int = math.ceil((step * (level - Fraction(1, 2)) - shift) / unit)
         return min(max(least, low), high + 1)
 
     expected = np.array([[exact(level, c) for level in range(-7, 8)] for c in range(channels)])
