@@ -17,6 +17,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         ("luts_against_finn", "synthesised"),
         ("simulation_speed", "cycles/s"),
         ("cnv_against_finn", "estimated"),
+        ("cnv_training_speed", "images/s"),
+        ("published_networks", "QONNX 10,000 of 10,000"),
     ],
 )
 def test_a_quick_run_prints_its_table(tmp_path: Path, name: str, shown: str) -> None:

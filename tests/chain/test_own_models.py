@@ -79,7 +79,7 @@ def test_thresholds_are_exact_where_float32_is_not(finn_work: Path, tmp_path: Pa
         step, unit, shift = (Fraction(float(np.float32(v))) for v in (
             scale / 100, 0.013, bias[channel]))  # fmt: skip
         least: int = math.ceil((step * (level - Fraction(1, 2)) - shift) / unit)
-        return min(max(least, low), high + 1)
+        return int(min(max(least, low), high + 1))
 
     expected = np.array([[exact(level, c) for level in range(-7, 8)] for c in range(channels)])
     assert np.array_equal(found, expected)
