@@ -212,7 +212,9 @@ def _check(chain: list[Task]) -> TaskFailed | None:
 def run_tests() -> TaskFailed | None:
     """The test suite, its lines shown as they come."""
     log = ROOT / "build" / "test.log"
-    command: list[str | Path] = [sys.executable, "-m", "pytest"]
+    # a file at a time on each core: what tests of one file share is made once
+    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    command: list[str | Path] = [sys.executable, "-m", "pytest", *spread]
     try:
         run_tool(command, log=log, cwd=ROOT, on_line=print, tool_errors=False)
     except ToolError:
