@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from pipeline.errors import SpecError
 from pipeline.variables import (
-    USERS_IMAGES,
+    USERS_OWN,
     VARIABLES,
     check_names,
     checkpoint_file,
@@ -97,7 +97,7 @@ def select(given: Mapping[str, str]) -> list[Unit]:
 
     @cache  # looked at once, and only if a network wants it
     def images(dataset: str) -> tuple[str, str]:
-        return _image_folder(dataset, given)
+        return _users_folder(dataset, given)
 
     return [
         _board_unit(network, board_label, board, given)
@@ -116,7 +116,7 @@ def _find(
     for word in dict.fromkeys(catalog.names(model) if everything else words):
         label, spec = catalog.find(model, variable, word, user_folder())
         # one data_root cannot be that of all: who wants those gives it, or another data set
-        theirs = isinstance(spec, NetworkSpec) and spec.dataset in USERS_IMAGES
+        theirs = isinstance(spec, NetworkSpec) and spec.dataset in USERS_OWN
         if not (everything and theirs and "dataset" not in given):
             yield label, spec
 
@@ -152,7 +152,7 @@ def _network_unit(
     spec, files = _known_by_content(spec)
     changed_spec, changed = override(spec, "network", given)
     network = cast(NetworkSpec, changed_spec)
-    own = network.dataset in USERS_IMAGES
+    own = network.dataset in USERS_OWN
     name, held = images(network.dataset) if own else (network.dataset, None)
     # other data of the same files are another unit, too
     name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
@@ -187,8 +187,8 @@ def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
     return spec.model_copy(update={"model": known}), {digest: model.file}
 
 
-def _image_folder(dataset: str, given: Mapping[str, str]) -> tuple[str, str]:
-    """Name of the data set that the user's folder of images is, and what its files are known by.
+def _users_folder(dataset: str, given: Mapping[str, str]) -> tuple[str, str]:
+    """Name of the data set that the user's folder is, and what its files are known by.
 
     Other folders are other data sets: their networks must not share a unit.
     """

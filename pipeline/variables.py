@@ -14,9 +14,9 @@ from specs.base import Spec, parse, validate
 from specs.network import BELONGS, PUBLISHED, TrainingSpec
 
 ROOT = Path(__file__).resolve().parent.parent
-IMAGE_FOLDER, MASKED_FACE = "imagefolder", "maskedface"
-USERS_IMAGES = (IMAGE_FOLDER, MASKED_FACE)
-"""The data sets that are whatever images `data_root` holds."""
+IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS = "imagefolder", "maskedface", "arrays"
+USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
+"""The data sets that are whatever `data_root` holds."""
 
 VARIABLES = {
     "network": "",
@@ -58,8 +58,8 @@ class Settings(Spec):
 
     build_dir: str = "build"
     data_root: str | None = None
-    """Where data sets lie. Only of the user's own images it decides the content, and is
-    in units' names."""
+    """Where data sets lie. Only of the user's own data it decides the content, and is in
+    units' names."""
     checkpoint: str | None = None
     """Where the file lies that TrainingSpec.checkpoint knows by its sha256."""
     rendezvous: str | None = Field(default=None, pattern=r"^[^:/]+:[0-9]+$")

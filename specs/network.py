@@ -394,7 +394,7 @@ class DataSpec(Spec):
 
 _COUNTS = {"train_images", "test_images"}
 _DATA_FIELDS = {
-    **dict.fromkeys(("cifar10", "digits", "mnist"), _COUNTS),
+    **dict.fromkeys(("arrays", "cifar10", "digits", "mnist"), _COUNTS),
     "imagefolder": {"broken", *_COUNTS},
     "maskedface": set(DataSpec.model_fields),
 }
@@ -406,7 +406,7 @@ class NetworkSpec(Spec):
 
     name: Identifier
     description: str = ""
-    dataset: Literal["cifar10", "digits", "imagefolder", "maskedface", "mnist", "random"]
+    dataset: Literal["arrays", "cifar10", "digits", "imagefolder", "maskedface", "mnist", "random"]
     data: DataSpec = DataSpec()
     input: InputSpec = InputSpec()
     model: Model

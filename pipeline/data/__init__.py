@@ -35,11 +35,11 @@ def run(job: Job) -> Metrics:
             rows = csv.writer(file)
             rows.writerow(["file", "reason"])
             rows.writerows([broken.file, broken.reason] for broken in data.skipped)
-    height, width, channels = data.train_images.shape[1:]
+    size = "x".join(map(str, data.train_images.shape[1:]))
     return {
         "train_images": Figure(len(data.train_images), "images", "measured"),
         "test_images": Figure(len(data.test_images), "images", "measured"),
         "classes": Figure(data.classes, "", "measured"),
-        "image": Figure(f"{height}x{width}x{channels}", "", "measured"),
+        "image": Figure(size, "", "measured"),
         "content": Figure(data.note, "", "measured"),
     }

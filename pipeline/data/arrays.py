@@ -24,7 +24,8 @@ class Broken:
 class DataSet:
     """Raw images as they came, before any network's input contract is applied.
 
-    images: uint8 [N, height, width, channels]; labels: int64 [N], from 0. note: what a reader of
+    images: uint8 [N, height, width, channels], or feature vectors, uint8 or int8 [N, F]; labels:
+    int64 [N], from 0. note: what a reader of
     results should know of the data. skipped: files that were left out as the spec allows.
     """
 
@@ -40,7 +41,9 @@ class DataSet:
             (self.train_images, self.train_labels),
             (self.test_images, self.test_labels),
         ):
-            if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+            vectors = images.ndim == 2 and images.dtype in (np.uint8, np.int8)
+            pictures = images.ndim == 4 and images.dtype == np.uint8
+            if not (vectors or pictures) or 0 in images.shape:
                 raise ValueError(f"images: {images.dtype} {images.shape}, not uint8 [N, H, W, C]")
             if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
                 raise ValueError(f"labels: {labels.dtype} {labels.shape}, not int64 [N]")

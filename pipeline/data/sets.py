@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.data import cifar10, digits, imagefolder, maskedface, mnist
+from pipeline.data import cifar10, digits, imagefolder, maskedface, mnist, own_arrays
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
-from pipeline.variables import IMAGE_FOLDER, MASKED_FACE
+from pipeline.variables import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS
 from specs.network import DataSpec
 
 Loader = Callable[[Mapping[str, Any], DataSpec], DataSet]
@@ -28,10 +28,15 @@ LOADERS: dict[str, Loader] = {
     IMAGE_FOLDER: imagefolder.load,
     MASKED_FACE: maskedface.load,
     "mnist": _fixed(mnist.load),
+    OWN_ARRAYS: own_arrays.load,
 }
 
-FOLDERS = {IMAGE_FOLDER: imagefolder.LAYOUT, MASKED_FACE: maskedface.LAYOUT}
-"""What data_root holds, of the sets that are the user's own images."""
+FOLDERS = {
+    IMAGE_FOLDER: imagefolder.LAYOUT,
+    MASKED_FACE: maskedface.LAYOUT,
+    OWN_ARRAYS: own_arrays.LAYOUT,
+}
+"""What data_root holds, of the sets that are the user's own."""
 
 
 def load(name: str, settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
@@ -44,4 +49,6 @@ def load(name: str, settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
 
 def fingerprint(name: str, root: Path) -> str:
     """Digest of the names, sizes and modification times of all that the loader would look at."""
+    if name == OWN_ARRAYS:
+        return own_arrays.fingerprint(root)
     return maskedface.fingerprint(root) if name == MASKED_FACE else imagefolder.fingerprint(root)
