@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
-from qonnx.transformation.gemm_to_matmul import GemmToMatMul
-from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.util.cleanup import cleanup_model
 
 from pipeline.data.inputs import evaluation_inputs, planes
 from pipeline.errors import PipelineError, VerificationError
 from pipeline.export.description import describe, read
 from pipeline.export.files import LABELS, LOGITS, MODEL
+from pipeline.export.normal import normalised
 from pipeline.export.verify import TOLERANCE, execute, unsanitised
 from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.qonnx_graph import QUANTISERS, attributes, bypass, end_at
 from specs.network import InputSpec, Model, QonnxModel
 
 SAME = 8
@@ -31,7 +31,6 @@ SAME = 8
 _BLOCK = 500
 """Inputs executed at a time."""
 
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant")
 SUPPORTED = (
     *("Add", "AveragePool", "BatchNormalization", "BipolarQuant", "Conv", "Div", "Dropout"),
     *("Flatten", "Gemm", "Identity", "IntQuant", "MatMul", "MaxPool", "Mul", "Pad", "Quant"),
@@ -40,7 +39,6 @@ SUPPORTED = (
 """Operators with a hardware layer, or that become part of one."""
 TAIL = ("ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopK")
 """Operators at the end that leave the order of the classes: software's, dropped here."""
-_LAYOUT_FREE = (*QUANTISERS, "Relu", "Mul", "Div", "Add", "Sub", "Identity")
 
 
 def run(job: Job) -> Metrics:
@@ -96,7 +94,7 @@ def clean(model: Any) -> Any:
         raise PipelineError(f"the ONNX model is not consistent: {error}") from None
     _fill_attributes(model)
     for node in [*model.get_nodes_by_op_type("Dropout"), *model.get_nodes_by_op_type("Identity")]:
-        _bypass(model, node)
+        bypass(model, node)
     return model
 
 
@@ -113,7 +111,7 @@ def without_tail(model: Any) -> tuple[Any, list[str]]:
                 return model, dropped[::-1]
         dropped.append(node.name)
         model.graph.node.remove(node)
-        _end_at(model, node.input[0])
+        end_at(model, node.input[0])
 
 
 def unsupported(model: Any) -> Iterator[str]:
@@ -136,18 +134,18 @@ def _why_unsupported(model: Any, node: Any) -> str | None:
     if kind in ("Conv", "Gemm", "MatMul"):
         return _why_no_product(model, node)
     if kind == "MaxPool":
-        attributes = _attributes(node)
-        kernel, strides = attributes["kernel_shape"], attributes["strides"]
-        if kernel != strides or any(attributes["pads"]) or attributes.get("ceil_mode"):
+        found = attributes(node)
+        kernel, strides = found["kernel_shape"], found["strides"]
+        if kernel != strides or any(found["pads"]) or found.get("ceil_mode"):
             return (
-                f"windows of {kernel} with strides {strides} and padding {attributes['pads']}; "
+                f"windows of {kernel} with strides {strides} and padding {found['pads']}; "
                 "max-pools without overlap and padding have a layer"
             )
     if kind in QUANTISERS and model.get_initializer(node.input[0]) is None:
         zero = model.get_initializer(node.input[2]) if kind != "BipolarQuant" else None
         if zero is not None and zero.any():
             return "its zero point is not 0"
-        rounding = _attributes(node).get("rounding_mode", b"ROUND").decode()
+        rounding = attributes(node).get("rounding_mode", b"ROUND").decode()
         if rounding != "ROUND":
             return f"rounding_mode {rounding}; ROUND, to the nearest and to even, has a layer"
         if kind != "BipolarQuant":
@@ -176,30 +174,14 @@ def _why_no_product(model: Any, node: Any) -> str | None:
     if quantiser is None and not model.get_tensor_datatype(weights).is_integer():
         return "its weights are floats; quantise them (Quant, BipolarQuant)"
     if node.op_type == "Conv":
-        attributes = _attributes(node)
-        if attributes["group"] != 1:
-            return f"{attributes['group']} groups; convolutions of one group have a layer"
-        if len(attributes["kernel_shape"]) != 2:
-            return f"a kernel of {len(attributes['kernel_shape'])} dimensions; two are supported"
-        if set(attributes["dilations"]) != {1}:
-            return f"dilations {attributes['dilations']}; undilated convolutions have a layer"
+        found = attributes(node)
+        if found["group"] != 1:
+            return f"{found['group']} groups; convolutions of one group have a layer"
+        if len(found["kernel_shape"]) != 2:
+            return f"a kernel of {len(found['kernel_shape'])} dimensions; two are supported"
+        if set(found["dilations"]) != {1}:
+            return f"dilations {found['dilations']}; undilated convolutions have a layer"
     return None
-
-
-def normalised(model: Any, layout: str | None) -> Any:
-    """The same network with channels first, in the operators that FINN takes; a copy."""
-    model = ModelWrapper(model.model, make_deepcopy=True)
-    model = cleanup_model(model.transform(GemmToMatMul()))  # weights transposed where they lie
-    if len(model.get_tensor_shape(model.graph.input[0].name)) == 4:
-        if layout == "NHWC":
-            _channels_first(model)
-        _flatten_channels_first(model)
-    _relu_before_unsigned(model)
-    return cleanup_model(model.transform(InferShapes()))
-
-
-def _attributes(node: Any) -> dict[str, Any]:
-    return {x.name: helper.get_attribute_value(x) for x in node.attribute}
 
 
 def _fill_attributes(model: Any) -> None:
@@ -207,7 +189,7 @@ def _fill_attributes(model: Any) -> None:
     for node in model.graph.node:
         if node.op_type not in ("Conv", "MaxPool", "AveragePool"):
             continue
-        found = _attributes(node)
+        found = attributes(node)
         source = model.get_tensor_shape(node.input[0])[2:]
         if "kernel_shape" not in found:
             found["kernel_shape"] = model.get_tensor_shape(node.input[1])[2:]
@@ -232,143 +214,6 @@ def _same_pads(source: list[int], kernel: list[int], strides: list[int], upper: 
         least.append(total // 2)
         most.append(total - total // 2)
     return [*least, *most] if upper else [*most, *least]
-
-
-def _end_at(model: Any, tensor: str) -> None:
-    """Makes `tensor` the output of the graph."""
-    value = model.get_tensor_valueinfo(tensor)
-    model.graph.output.pop()
-    model.graph.output.append(value)
-    if value in model.graph.value_info:
-        model.graph.value_info.remove(value)
-
-
-def _bypass(model: Any, node: Any) -> None:
-    source, target = node.input[0], node.output[0]
-    model.graph.node.remove(node)
-    if target == model.graph.output[0].name:
-        _end_at(model, source)
-    for reader in model.graph.node:
-        reader.input[:] = [source if name == target else name for name in reader.input]
-
-
-def _channels_first(model: Any) -> None:
-    """Gives a network of channels-last images an input of channels-first ones.
-
-    The transpose that such a network begins with, sooner or later, goes; before it are operators
-    of single values.
-    """
-    at = model.graph.input[0].name
-    before = [at]
-    while True:
-        readers = model.find_consumers(at) or []
-        node = readers[0] if len(readers) == 1 else None
-        if node is not None and node.op_type == "Transpose":
-            if _attributes(node).get("perm") == [0, 3, 1, 2]:
-                break
-            node = None
-        if node is None or node.op_type not in _LAYOUT_FREE or not _scalar(model, node):
-            _transpose_input(model)
-            return
-        at = node.output[0]
-        before.append(at)
-    for name in before:
-        count, height, width, channels = model.get_tensor_shape(name)
-        model.set_tensor_shape(name, [count, channels, height, width])
-    _bypass(model, node)
-
-
-def _scalar(model: Any, node: Any) -> bool:
-    """Whether all its constants are single numbers."""
-    constants = [model.get_initializer(name) for name in node.input]
-    return all(value is None or value.size == 1 for value in constants)
-
-
-def _transpose_input(model: Any) -> None:
-    """The same by a transpose of its own in front."""
-    source = model.graph.input[0]
-    name = source.name
-    count, height, width, channels = model.get_tensor_shape(name)
-    for reader in model.graph.node:
-        reader.input[:] = ["channels_last" if x == name else x for x in reader.input]
-    model.set_tensor_shape(name, [count, channels, height, width])
-    made = helper.make_tensor_value_info(
-        "channels_last", TensorProto.FLOAT, [count, height, width, channels]
-    )
-    model.graph.value_info.append(made)
-    transpose = helper.make_node("Transpose", [name], ["channels_last"], perm=[0, 2, 3, 1])
-    model.graph.node.insert(0, transpose)
-
-
-def _flatten_channels_first(model: Any) -> None:
-    """Flattens channels-last maps as channels-first ones, and reorders the weights behind it."""
-    for node in [*model.get_nodes_by_op_type("Transpose")]:
-        if _attributes(node).get("perm") != [0, 2, 3, 1]:
-            continue
-        readers = model.find_consumers(node.output[0]) or []
-        if len(readers) != 1 or readers[0].op_type not in ("Reshape", "Flatten"):
-            continue
-        at, product = readers[0].output[0], None
-        while (behind := model.find_consumers(at) or []) and len(behind) == 1:
-            if behind[0].op_type == "MatMul":
-                product = behind[0]
-                break
-            if behind[0].op_type not in _LAYOUT_FREE or not _scalar(model, behind[0]):
-                break
-            at = behind[0].output[0]
-        if product is None:
-            continue
-        name = product.input[1]
-        if (quantiser := model.find_producer(name)) is not None:
-            if quantiser.op_type == "Quant" and not _scalar_scale(model, quantiser):
-                continue
-            name = quantiser.input[0]
-        weights = model.get_initializer(name)
-        _, height, width, channels = model.get_tensor_shape(node.output[0])
-        order = np.arange(height * width * channels).reshape(height, width, channels)
-        model.set_initializer(name, weights[order.transpose(2, 0, 1).reshape(-1)])
-        _bypass(model, node)
-
-
-def _scalar_scale(model: Any, quantiser: Any) -> bool:
-    """Whether its scale is a number, or one for each output."""
-    scale = model.get_initializer(quantiser.input[1])
-    return scale is not None and (scale.size == 1 or scale.shape[0] == 1)
-
-
-def _relu_before_unsigned(model: Any) -> None:
-    """Puts a ReLU in front of each unsigned quantiser, and unsigned quantisers behind each ReLU.
-
-    FINN knows a ReLU and its quantiser as one; either alone cuts off the negative values.
-    """
-    for node in [*model.get_nodes_by_op_type("Quant")]:
-        if model.get_initializer(node.input[0]) is not None:
-            continue
-        attributes = _attributes(node)
-        before = model.find_producer(node.input[0])
-        after_relu = before is not None and before.op_type == "Relu"
-        if after_relu and attributes.get("signed", 1):
-            bits = model.get_initializer(node.input[3])
-            if bits.item() > 1:
-                own = f"{node.output[0]}_bits"
-                model.set_initializer(own, bits - 1)
-                node.input[3] = own
-                _set(node, signed=0, narrow=0)
-        elif not after_relu and not attributes.get("signed", 1) and before is not None:
-            made = f"{node.output[0]}_relu"
-            shape = model.get_tensor_shape(node.input[0])
-            model.graph.value_info.append(
-                helper.make_tensor_value_info(made, TensorProto.FLOAT, shape)
-            )
-            relu = helper.make_node("Relu", [node.input[0]], [made])
-            model.graph.node.insert([*model.graph.node].index(node), relu)
-            node.input[0] = made
-
-
-def _set(node: Any, **values: int) -> None:
-    kept = [x for x in node.attribute if x.name not in values]
-    del node.attribute[:]
-    node.attribute.extend([*kept, *(helper.make_attribute(*entry) for entry in values.items())])
 
 
 def require_same(

@@ -31,7 +31,8 @@ from pipeline.hardware.graph import (
     Threshold,
     accumulator_range,
 )
-from pipeline.streamlining.finn import Dataflow, Tail
+from pipeline.streamlining.finn import Dataflow
+from pipeline.streamlining.tail import Tail
 from specs.network import InputSpec
 
 SOURCE = "image"

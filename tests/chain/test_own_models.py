@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.data.inputs import draw, planes
 from pipeline.errors import PipelineError
-from pipeline.export import own
+from pipeline.export import normal, own
 from pipeline.export.description import describe, read
 from pipeline.export.verify import execute
 from pipeline.hardware import reference
@@ -37,7 +37,7 @@ def streamlined(
     layout = describe(path).layout
     original, _ = own.without_tail(own.clean(ModelWrapper(read(path))))
     assert not list(own.unsupported(original))
-    own.normalised(original, layout).save(str(work / "normalised.onnx"))
+    normal.normalised(original, layout).save(str(work / "normalised.onnx"))
     inputs = draw(contract, 60)
     floats = planes(inputs, contract)
     model = ModelWrapper(str(work / "normalised.onnx"))

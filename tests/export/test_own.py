@@ -10,9 +10,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from pipeline.data.inputs import RANDOM, draw
 from pipeline.errors import PipelineError, SpecError
-from pipeline.export import LABELS, LOGITS, MODEL, own, run
+from pipeline.export import LABELS, LOGITS, MODEL, normal, run
 from pipeline.export.description import describe, read
 from pipeline.job import Job
+from pipeline.qonnx_graph import attributes, bypass
 from pipeline.state import sha256
 from pipeline.unit import Unit, select
 from specs.network import InputSpec, QonnxModel
@@ -172,19 +173,19 @@ def test_a_softmax_goes_and_scores_stay(tmp_path: Path) -> None:
 
 
 def test_a_wrong_normalisation_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own, "_channels_first", own._transpose_input)
-    monkeypatch.setattr(own, "_flatten_channels_first", lambda model: None)
+    monkeypatch.setattr(normal, "_channels_first", normal._transpose_input)
+    monkeypatch.setattr(normal, "_flatten_channels_first", lambda model: None)
     path = keras_network(tmp_path / "keras.onnx")
     job = job_of(path, InputSpec(shape=(8, 8, 3)), tmp_path / "plain")
     run(job)  # slower to streamline, and still the same network
 
     def forgets_the_weights(model: object) -> None:
         for node in [*model.get_nodes_by_op_type("Transpose")]:  # type: ignore[attr-defined]
-            if own._attributes(node).get("perm") == [0, 2, 3, 1] and node.input[0] != "input":
-                own._bypass(model, node)
+            if attributes(node).get("perm") == [0, 2, 3, 1] and node.input[0] != "input":
+                bypass(model, node)
 
     monkeypatch.undo()
-    monkeypatch.setattr(own, "_flatten_channels_first", forgets_the_weights)
+    monkeypatch.setattr(normal, "_flatten_channels_first", forgets_the_weights)
     with pytest.raises(PipelineError, match="gives other scores than the file"):
         run(job_of(path, InputSpec(shape=(8, 8, 3)), tmp_path / "wrong"))
 

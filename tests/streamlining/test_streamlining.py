@@ -12,6 +12,7 @@ from pipeline.hardware import reference
 from pipeline.models import build
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import Extraction, extract
+from pipeline.streamlining.tail import Tail
 from specs.network import FcModel, InputSpec
 
 
@@ -134,7 +135,7 @@ def test_operators_without_a_layer_are_all_named(finn_work: Path) -> None:
     kinds = ("Lookup", "UpsampleNearestNeighbour", "MVAU")
     nodes = [helper.make_node(kind, ["a"], ["b"], name=f"{kind}_0") for kind in kinds]
     model = ModelWrapper(helper.make_model(helper.make_graph(nodes, "g", [], [])))
-    tail = finn.Tail(np.ones(2), np.zeros(2), np.arange(2))
+    tail = Tail(np.ones(2), np.zeros(2), np.arange(2))
     with pytest.raises(
         PipelineError, match=r"Lookup_0 \(Lookup\), UpsampleNearestNeighbour_0 .*supported: .*Label"
     ):

@@ -9,7 +9,8 @@ import pytest
 from pipeline.hardware import reference
 from pipeline.hardware.graph import Mvau
 from pipeline.streamlining.extract import extract
-from pipeline.streamlining.finn import Dataflow, Tail
+from pipeline.streamlining.finn import Dataflow
+from pipeline.streamlining.tail import Tail
 from specs.network import InputSpec
 
 MW, THRESHOLD, AGREE = 784, 600, 560

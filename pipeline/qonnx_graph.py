@@ -1,0 +1,33 @@
+"""Small changes to a QONNX graph in a qonnx ModelWrapper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx import helper
+
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant")
+
+
+def attributes(node: Any) -> dict[str, Any]:
+    return {x.name: helper.get_attribute_value(x) for x in node.attribute}
+
+
+def end_at(model: Any, tensor: str) -> None:
+    """Makes `tensor` the output of the graph."""
+    value = model.get_tensor_valueinfo(tensor)
+    dtype = model.get_tensor_datatype(tensor)
+    model.graph.output.pop()
+    model.graph.output.append(value)
+    if value in model.graph.value_info:
+        model.graph.value_info.remove(value)
+    model.set_tensor_datatype(tensor, dtype)
+
+
+def bypass(model: Any, node: Any) -> None:
+    source, target = node.input[0], node.output[0]
+    model.graph.node.remove(node)
+    if target == model.graph.output[0].name:
+        end_at(model, source)
+    for reader in model.graph.node:
+        reader.input[:] = [source if name == target else name for name in reader.input]
