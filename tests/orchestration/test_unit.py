@@ -7,11 +7,13 @@ import pytest
 
 from pipeline.data import imagefolder
 from pipeline.errors import SpecError
+from pipeline.graph import selection
 from pipeline.unit import LONGEST_NAME, Unit, select
 from pipeline.variables import VARIABLES, settings
 from specs import catalog
 from specs.board import BoardSpec
 from specs.network import NetworkSpec, TrainingSpec
+from tests.export.qonnx_files import mlp
 
 
 def one(**given: str) -> Unit:
@@ -219,3 +221,27 @@ def test_the_folder_is_looked_at_once_for_all_networks(
     )
     assert units[0].at("dataset").name == units[1].at("dataset").name
     assert looked == [tmp_path]
+
+
+def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
+    floats = one(network="resnet18_fp32").at("network")
+    assert floats.absent("train") is floats.absent("evaluate-qonnx") is None
+    for stage in ("streamline", "synth", "evaluate-rtl"):
+        assert "no accelerator can be built" in str(floats.absent(stage))
+    own = one(qonnx=str(mlp(tmp_path / "mlp.onnx")))
+    assert "nothing to train" in str(own.absent("train"))
+    assert "drawn where they are needed" in str(own.absent("data"))
+    assert "no labels" in str(own.absent("evaluate-reference"))
+    assert own.absent("synth") is None
+    tasks = {
+        task.stage.name for task in selection({"qonnx": str(tmp_path / "mlp.onnx")}).chain(own)
+    }
+    assert tasks == {"export", "streamline", "fold", "fifos", "rtl", "simulate", "synth"}
+
+
+def test_what_is_evaluated_is_no_part_of_a_name() -> None:
+    unit = one(network="tfc_1w1a", level="rtl", images="50")
+    assert unit.name == one(network="tfc_1w1a").name
+    assert unit.read("evaluation.images") == 50
+    with pytest.raises(SpecError, match="level=rtl,board: unknown: board; allowed: brevitas"):
+        one(level="rtl,board")
