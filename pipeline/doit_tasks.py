@@ -67,7 +67,7 @@ def evaluate_tasks() -> Iterator[dict[str, Any]]:
     """The levels that `level=` names, of each selected unit; without it those a unit has."""
     entries = [
         {**entry, "name": f"{level}:{entry['name']}"}
-        for level in selected().evaluation.level.split(",")
+        for level in dict.fromkeys(selected().evaluation.level.split(","))
         for entry in stage_tasks(f"{graph.PREFIX}{level}")
     ]
     there = [entry for entry in entries if "task" in entry["meta"]]

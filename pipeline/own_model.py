@@ -45,8 +45,8 @@ def from_file(path: Path, given: Mapping[str, str]) -> tuple[str, NetworkSpec]:
     contract = InputSpec.model_validate(
         {
             "shape": shape,
-            **({"dtype": said.dtype} if said.dtype else {}),
-            **({"scale": said.scale} if said.scale else {}),
+            **({"dtype": said.dtype} if said.dtype is not None else {}),
+            **({"scale": said.scale} if said.scale is not None else {}),
         }
     )
     spec = NetworkSpec(

@@ -56,6 +56,9 @@ class Task:
     inputs: tuple[Task, ...]
     settings: Settings
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # specs may hold what has no hash
+
     @property
     def name(self) -> str:
         return f"{self.stage.name}:{self.unit.name}"

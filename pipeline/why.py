@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import state
 from pipeline.errors import PipelineError, nearest
-from pipeline.graph import BY_NAME, Selection
+from pipeline.graph import BY_NAME, EVALUATIONS, PREFIX, Selection
 from pipeline.stage import Task
 
 BUILD = "build"
@@ -19,6 +19,9 @@ def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
     names: tasks, stages (their selected units), or `build`; none is `build`.
     Raises PipelineError for a name that is none of these.
     """
+    for unit in selection.units if BUILD in (list(names) or [BUILD]) else ():
+        if (reason := unit.absent("synth")) is not None:
+            yield f"{BUILD}:{unit.name}: {reason}"
     stale: set[str] = set()
     for task in _in_order(selection, list(names) or [BUILD]):
         if found := reasons(task):
@@ -87,8 +90,18 @@ def _in_order(selection: Selection, names: list[str]) -> list[Task]:
     """The tasks that `names` mean and all they stand on, in the order of the chain."""
     chains = {unit.name: list(selection.chain(unit)) for unit in selection.units}
     known = {task.name: task for chain in chains.values() for task in chain}
+    evaluations = {
+        task.name: task
+        for stage in EVALUATIONS
+        for task in selection.tasks(stage.name)
+        if task.unit.absent(stage.name) is None
+    }
     groups = {stage: [t for t in known.values() if t.stage.name == stage] for stage in BY_NAME}
-    groups |= {name: [task] for name, task in known.items()}
+    levels = selection.evaluation.level.split(",")
+    for stage in EVALUATIONS:
+        groups[stage.name] = [t for t in evaluations.values() if t.stage.name == stage.name]
+    groups["evaluate"] = [task for level in levels for task in groups[f"{PREFIX}{level}"]]
+    groups |= {name: [task] for name, task in (known | evaluations).items()}
     groups |= {f"{BUILD}:{unit}": chain for unit, chain in chains.items()}
     groups[BUILD] = list(known.values())
     if unknown := [name for name in names if name not in groups]:

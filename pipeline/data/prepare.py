@@ -42,6 +42,7 @@ def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
         raise PipelineError(f"input.shape = {wanted}: the images have {size[2]} channels")
     if 0 in size:
         raise PipelineError(f"input.shape = {wanted}: the images are empty")
+    _require_range(raw, contract)
     if size == (height, width, channels):
         return np.ascontiguousarray(raw)
     if contract.resize == "none":
@@ -66,15 +67,21 @@ def _vectors(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
         raise PipelineError(
             f"input.shape = {contract.shape[0]}: the data has {raw.shape[1]} values an input"
         )
+    _require_range(raw, contract)
+    return np.ascontiguousarray(raw)
+
+
+def _require_range(raw: np.ndarray, contract: InputSpec) -> None:
+    """PipelineError: values that are none of the input's datatype."""
     bits = int(contract.dtype.lstrip("UINT"))
     signed = contract.dtype.startswith("INT")
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    least, most = int(raw.min()), int(raw.max())
+    least, most = int(raw.min(initial=0)), int(raw.max(initial=0))
     if least < low or most > high:
         raise PipelineError(
-            f"input.dtype = {contract.dtype}: the data has values from {least} to {most}"
+            f"input.dtype = {contract.dtype}: holds {low} to {high}, and the data has values from "
+            f"{least} to {most}"
         )
-    return np.ascontiguousarray(raw)
 
 
 def network_input(prepared: np.ndarray, contract: InputSpec) -> np.ndarray:

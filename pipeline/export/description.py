@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,18 @@ from onnx import numpy_helper
 from pipeline.errors import SpecError
 from specs.network import Layout
 
-_ELEMENTWISE = {"Add", "Cast", "Div", "Identity", "IntQuant", "Mul", "Quant", "Relu", "Sub"}
+_ELEMENTWISE = {
+    "Add",
+    "BipolarQuant",
+    "Cast",
+    "Div",
+    "Identity",
+    "IntQuant",
+    "Mul",
+    "Quant",
+    "Relu",
+    "Sub",
+}
 """Operators that leave a value in its place."""
 _OF_IMAGES = {"AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "MaxPool"}
 """Operators whose input ONNX defines as [N, C, H, W]."""
@@ -30,7 +41,6 @@ class Description:
     """
 
     dims: tuple[int, ...]
-    outputs: int
     layout: Layout | None
     dtype: str | None
     scale: float | None
@@ -69,13 +79,15 @@ def describe(path: Path) -> Description:
     graph = model.graph
     constants = {x.name: x for x in graph.initializer}
     inputs = [x for x in graph.input if x.name not in constants]
-    if len(inputs) != 1 or len(graph.output) != 1:
+    # the values and the indices of a TopK are one answer
+    ends = {node.name for node in graph.node for x in graph.output if x.name in node.output}
+    if len(inputs) != 1 or len(ends) != 1:
         names = [[x.name for x in of] for of in (inputs, graph.output)]
         raise SpecError(
             f"qonnx={path}: one input and one output are supported; it has the inputs "
             f"{', '.join(names[0])} and the outputs {', '.join(names[1])}"
         )
-    dims, outputs = _dims(path, inputs[0]), _dims(path, graph.output[0])
+    dims = _dims(path, inputs[0])
     if len(dims) not in (1, 3):
         raise SpecError(
             f"qonnx={path}: its input {inputs[0].name} has {len(dims) + 1} dimensions; supported "
@@ -89,12 +101,17 @@ def describe(path: Path) -> Description:
         if pair.key == "finn_datatype"
     ]
     scale: float | None = None
-    dtype = annotated[0] if annotated and "INT" in annotated[0] else None
-    if dtype is not None:
-        scale = 1.0
+    dtype: str | None = None
+    if annotated and "INT" in annotated[0]:
+        if not re.fullmatch(r"U?INT[1-8]", annotated[0]):
+            raise SpecError(
+                f"qonnx={path}: its input is said to be {annotated[0]}; supported are UINT1 to "
+                "UINT8 and INT1 to INT8"
+            )
+        dtype, scale = annotated[0], 1.0
     elif (found := _quantised(graph, inputs[0].name, constants)) is not None:
         dtype, scale = found
-    return Description(dims, prod(outputs), _layout(graph, inputs[0].name, dims), dtype, scale)
+    return Description(dims, _layout(graph, inputs[0].name, dims), dtype, scale)
 
 
 def _dims(path: Path, value: Any) -> tuple[int, ...]:
@@ -122,7 +139,9 @@ def _quantised(graph: Any, tensor: str, constants: dict[str, Any]) -> tuple[str,
     if not all(name in constants for name in names):
         return None
     scale, zero, bits = (numpy_helper.to_array(constants[name]) for name in names)
-    if scale.size != 1 or zero.any() or bits.size != 1 or not 1 <= bits.item() <= MOST_BITS:
+    if scale.size != 1 or not 0 < scale.item() < float("inf") or zero.any():
+        return None
+    if bits.size != 1 or bits.item() not in range(1, MOST_BITS + 1):
         return None
     signed = next((x.i for x in readers[0].attribute if x.name == "signed"), 1)
     return f"{'' if signed else 'U'}INT{int(bits.item())}", float(scale.item())

@@ -15,6 +15,7 @@ from qonnx.transformation.gemm_to_matmul import GemmToMatMul
 from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.util.cleanup import cleanup_model
 
+from pipeline.errors import PipelineError
 from pipeline.qonnx_graph import QUANTISERS, attributes, bypass
 
 _LAYOUT_FREE = (*QUANTISERS, "Relu", "Mul", "Div", "Add", "Sub", "Identity")
@@ -28,7 +29,9 @@ def normalised(model: Any, layout: str | None) -> Any:
         if layout == "NHWC":
             _channels_first(model)
         _flatten_channels_first(model)
+    _quantise_before_pooling(model)
     _relu_before_unsigned(model)
+    _end_flat(model)
     return cleanup_model(model.transform(InferShapes()))
 
 
@@ -114,6 +117,45 @@ def _scalar_scale(model: Any, quantiser: Any) -> bool:
     """Whether its scale is a number, or one for each output."""
     scale = model.get_initializer(quantiser.input[1])
     return scale is not None and (scale.size == 1 or scale.shape[0] == 1)
+
+
+def _quantise_before_pooling(model: Any) -> None:
+    """Moves max-pools behind the ReLU and the quantiser that follow them: the greatest stays so."""
+    while True:
+        for pool in model.get_nodes_by_op_type("MaxPool"):
+            readers = model.find_consumers(pool.output[0]) or []
+            if len(readers) != 1 or readers[0].op_type not in ("Relu", *QUANTISERS):
+                continue
+            node = readers[0]
+            before, between, after = pool.input[0], pool.output[0], node.output[0]
+            model.set_tensor_shape(between, model.get_tensor_shape(before))
+            node.input[0], node.output[0] = before, between
+            pool.input[0], pool.output[0] = between, after
+            order = [*model.graph.node]
+            order[order.index(pool)], order[order.index(node)] = node, pool
+            del model.graph.node[:]
+            model.graph.node.extend(order)
+            break
+        else:
+            return
+
+
+def _end_flat(model: Any) -> None:
+    """Flattens scores [1, C, 1, 1] that a network of convolutions alone ends with."""
+    name = model.graph.output[0].name
+    shape = model.get_tensor_shape(name)
+    if len(shape) != 4:
+        return
+    if shape[2:] != [1, 1]:
+        raise PipelineError(
+            f"the network ends with a map of {shape[2]}x{shape[3]} scores for each class; one "
+            "score a class is supported: end with a pool or a dense layer"
+        )
+    value = helper.make_tensor_value_info("flat_scores", TensorProto.FLOAT, shape[:2])
+    model.graph.value_info.append(model.graph.output[0])
+    model.graph.output.pop()
+    model.graph.output.append(value)
+    model.graph.node.append(helper.make_node("Flatten", [name], ["flat_scores"]))
 
 
 def _relu_before_unsigned(model: Any) -> None:

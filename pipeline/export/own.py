@@ -7,7 +7,7 @@ stand behind a ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
 from typing import Any
 
 import numpy as np
@@ -23,22 +23,14 @@ from pipeline.export.files import LABELS, LOGITS, MODEL
 from pipeline.export.normal import normalised
 from pipeline.export.verify import TOLERANCE, execute, unsanitised
 from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.qonnx_graph import QUANTISERS, attributes, bypass, end_at
+from pipeline.qonnx_graph import attributes, bypass, end_at
+from pipeline.qonnx_support import TAIL, require_supported
 from specs.network import InputSpec, Model, QonnxModel
 
 SAME = 8
 """Inputs on which the model is shown to be what the file holds."""
 _BLOCK = 500
 """Inputs executed at a time."""
-
-SUPPORTED = (
-    *("Add", "AveragePool", "BatchNormalization", "BipolarQuant", "Conv", "Div", "Dropout"),
-    *("Flatten", "Gemm", "Identity", "IntQuant", "MatMul", "MaxPool", "Mul", "Pad", "Quant"),
-    *("Relu", "Reshape", "Sub", "Transpose", "Trunc"),
-)
-"""Operators with a hardware layer, or that become part of one."""
-TAIL = ("ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopK")
-"""Operators at the end that leave the order of the classes: software's, dropped here."""
 
 
 def run(job: Job) -> Metrics:
@@ -50,22 +42,33 @@ def run(job: Job) -> Metrics:
     contract = job.spec("network.input", InputSpec)
     spec: QonnxModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     path = job.own_file(spec.file)
-    layout = spec.layout or describe(path).layout
+    said = describe(path)
+    layout = spec.layout or said.layout
+    if (shape := said.shape(layout)) is not None and shape != contract.shape:
+        raise PipelineError(f"input.shape = {contract.shape}: the input of {path} is {shape}")
     progress("cleaning", 0.1)
     original, dropped = without_tail(clean(ModelWrapper(read(path))))
-    if faults := [*unsupported(original)]:
-        raise PipelineError(
-            f"{path}: {len(faults)} of its {len(original.graph.node)} operators have no hardware "
-            "layer:\n" + "\n".join(f"  {fault}" for fault in faults) + "\n"
-            f"supported: {', '.join(SUPPORTED)}; at the end also {', '.join(TAIL)}"
-        )
-    model = normalised(original, layout)
-    model.save(str(job.folder / MODEL))
-    progress("executing", 0.4)
+    require_supported(original, str(path))
     data = evaluation_inputs(job, contract)
     inputs = planes(data.images, contract)
-    logits = execute(model, inputs, _BLOCK).reshape(len(inputs), -1)
-    difference = require_same(original, inputs[:SAME], layout, logits[:SAME])
+    try:
+        model = normalised(original, layout)
+        progress("executing", 0.4)
+        logits = execute(model, inputs, _BLOCK).reshape(len(inputs), -1)
+        difference = require_same(original, inputs[:SAME], layout, logits[:SAME])
+    except PipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what onnx and its run time raise is of the file
+        traceback.print_exc()
+        raise PipelineError(
+            f"{path}: cannot be executed: {error}; the whole traceback is in the stage's log"
+        ) from None
+    model.save(str(job.folder / MODEL))
+    if data.labels is not None and logits.shape[1] > 1 and data.labels.max() >= logits.shape[1]:
+        raise PipelineError(
+            f"{path}: gives {logits.shape[1]} scores, and the data set has "
+            f"{data.labels.max() + 1} classes; dataset= names another"
+        )
     labels = logits.argmax(axis=1).astype(np.int64)
     np.save(job.folder / LOGITS, logits)
     np.save(job.folder / LABELS, labels)
@@ -84,15 +87,16 @@ def run(job: Job) -> Metrics:
 
 def clean(model: Any) -> Any:
     """Of batch 1, constants folded, nodes named, every attribute written out."""
-    for operator in ("IntQuant",):
-        for node in model.get_nodes_by_op_type(operator):
-            node.op_type = "Quant"
+    for node in model.get_nodes_by_op_type("IntQuant"):
+        node.op_type = "Quant"
     dims = [x.dim_value for x in model.graph.input[0].type.tensor_type.shape.dim]
     try:
         model = cleanup_model(model, override_inpsize=(1, *dims[1:]))
-    except Exception as error:  # noqa: BLE001 - onnx' shape inference raises what it likes
+        _fill_attributes(model)
+        _fold_pads(model)
+    except Exception as error:  # noqa: BLE001 - what onnx and its run time raise is of the file
+        traceback.print_exc()
         raise PipelineError(f"the ONNX model is not consistent: {error}") from None
-    _fill_attributes(model)
     for node in [*model.get_nodes_by_op_type("Dropout"), *model.get_nodes_by_op_type("Identity")]:
         bypass(model, node)
     return model
@@ -103,85 +107,31 @@ def without_tail(model: Any) -> tuple[Any, list[str]]:
     dropped: list[str] = []
     while True:
         node = model.find_producer(model.graph.output[0].name)
+        if node is None:
+            raise PipelineError("the ONNX model has no operator that computes a score")
         reshapes = dropped and node.op_type in ("Cast", "Squeeze")
-        if node.op_type not in TAIL and not reshapes:
+        if not reshapes and not _keeps_order(model, node):
             return model, dropped[::-1]
         for output in node.output[1:]:  # TopK's second
             if model.find_consumers(output):
                 return model, dropped[::-1]
+        while len(model.graph.output) > 1:
+            model.graph.output.pop()
         dropped.append(node.name)
         model.graph.node.remove(node)
         end_at(model, node.input[0])
 
 
-def unsupported(model: Any) -> Iterator[str]:
-    """Each node that no hardware layer stands for, with its shapes and why."""
-    for node in model.graph.node:
-        why = _why_unsupported(model, node)
-        if why is not None:
-            shapes = [model.get_tensor_shape(name) for name in node.input[:1]]
-            made = model.get_tensor_shape(node.output[0])
-            yield f"{node.name} ({node.op_type}, {shapes[0]} -> {made}): {why}"
-
-
-def _why_unsupported(model: Any, node: Any) -> str | None:
-    """None if there is a layer for it, as far as the node and its neighbours tell."""
-    kind = node.op_type
-    if kind == "FloatQuant":
-        return "minifloats have no integer datapath; quantise to integers (Quant)"
-    if kind not in SUPPORTED:
-        return "no hardware layer"
-    if kind in ("Conv", "Gemm", "MatMul"):
-        return _why_no_product(model, node)
-    if kind == "MaxPool":
-        found = attributes(node)
-        kernel, strides = found["kernel_shape"], found["strides"]
-        if kernel != strides or any(found["pads"]) or found.get("ceil_mode"):
-            return (
-                f"windows of {kernel} with strides {strides} and padding {found['pads']}; "
-                "max-pools without overlap and padding have a layer"
-            )
-    if kind in QUANTISERS and model.get_initializer(node.input[0]) is None:
-        zero = model.get_initializer(node.input[2]) if kind != "BipolarQuant" else None
-        if zero is not None and zero.any():
-            return "its zero point is not 0"
-        rounding = attributes(node).get("rounding_mode", b"ROUND").decode()
-        if rounding != "ROUND":
-            return f"rounding_mode {rounding}; ROUND, to the nearest and to even, has a layer"
-        if kind != "BipolarQuant":
-            bits = model.get_initializer(node.input[3])
-            if bits is None or bits.size != 1 or not 1 <= bits.item() <= 8:
-                shown = (
-                    "bits by channel" if bits is None or bits.size != 1 else f"{bits.item():g} bits"
-                )
-                return f"{shown}; activations of 1 to 8 bits have a layer"
-    if kind == "Relu":
-        behind = model.find_consumers(node.output[0]) or []
-        while behind and behind[0].op_type in ("MaxPool", "Transpose", "Reshape", "Flatten"):
-            behind = model.find_consumers(behind[0].output[0]) or []
-        if not behind or behind[0].op_type not in QUANTISERS:
-            return "no quantiser behind it: an integer datapath needs one (e.g. a quantised ReLU)"
-    return None
-
-
-def _why_no_product(model: Any, node: Any) -> str | None:
-    weights = node.input[1]
-    quantiser = model.find_producer(weights)
-    if model.get_initializer(weights) is None and quantiser is None:
-        return "multiplies two streams; one side must be weights"
-    if quantiser is not None and quantiser.op_type not in QUANTISERS:
-        return "multiplies two streams; one side must be quantised weights"
-    if quantiser is None and not model.get_tensor_datatype(weights).is_integer():
-        return "its weights are floats; quantise them (Quant, BipolarQuant)"
-    if node.op_type == "Conv":
-        found = attributes(node)
-        if found["group"] != 1:
-            return f"{found['group']} groups; convolutions of one group have a layer"
-        if len(found["kernel_shape"]) != 2:
-            return f"a kernel of {len(found['kernel_shape'])} dimensions; two are supported"
-        if set(found["dilations"]) != {1}:
-            return f"dilations {found['dilations']}; undilated convolutions have a layer"
-    return None
+def _keeps_order(model: Any, node: Any) -> bool:
+    """Whether `node` at the end tells the same class as the greatest of its inputs."""
+    found = attributes(node)
+    rank = len(model.get_tensor_shape(node.input[0]))
+    if node.op_type == "Sigmoid":
+        return True
+    default = 0 if node.op_type == "ArgMax" else -1
+    last = found.get("axis", default) in (-1, rank - 1)
+    first = not found.get("select_last_index", 0)
+    return node.op_type in TAIL and last and first and bool(found.get("largest", 1))
 
 
 def _fill_attributes(model: Any) -> None:
@@ -204,6 +154,37 @@ def _fill_attributes(model: Any) -> None:
             found["pads"] = _same_pads(source, kernel, found["strides"], auto == "SAME_UPPER")
         del node.attribute[:]
         node.attribute.extend(helper.make_attribute(*entry) for entry in found.items())
+
+
+def _fold_pads(model: Any) -> None:
+    """Takes zeros that a Pad puts around a convolution's input into the convolution."""
+    for node in [*model.get_nodes_by_op_type("Pad")]:
+        found = attributes(node)
+        value = model.get_initializer(node.input[2]) if len(node.input) > 2 else None
+        pads = found.get("pads")
+        if pads is None and len(node.input) > 1:
+            pads = model.get_initializer(node.input[1])
+        readers = model.find_consumers(node.output[0]) or []
+        if (
+            found.get("mode", b"constant") != b"constant"
+            or found.get("value", 0) != 0
+            or (value is not None and value.any())
+            or pads is None
+            or len(pads) != 8
+            or any(pads[i] for i in (0, 1, 4, 5))
+            or [reader.op_type for reader in readers] != ["Conv"]
+        ):
+            continue
+        own = attributes(readers[0])["pads"]
+        around = [*pads[2:4], *pads[6:8]]
+        _replace(readers[0], pads=[int(a + b) for a, b in zip(own, around, strict=True)])
+        bypass(model, node)
+
+
+def _replace(node: Any, **values: Any) -> None:
+    kept = [x for x in node.attribute if x.name not in values]
+    del node.attribute[:]
+    node.attribute.extend([*kept, *(helper.make_attribute(*entry) for entry in values.items())])
 
 
 def _same_pads(source: list[int], kernel: list[int], strides: list[int], upper: bool) -> list[int]:

@@ -82,7 +82,7 @@ def in_float64(model: Any) -> None:
         step = np.ones(1) if scale is None else np.asarray(scale, np.float64)
         exact = step.reshape(-1, 1) * (levels - 0.5 + odd_above)
         if not np.allclose(exact, rough, rtol=1e-5, atol=1e-5 * np.abs(rough).max()):
-            raise PipelineError(f"{node.name}: its thresholds are not those of a quantiser")
+            raise PipelineError(f"{node.output[0]}: its thresholds are not those of a quantiser")
         model.set_initializer(node.input[1], np.array(np.broadcast_to(exact, rough.shape)))
 
 

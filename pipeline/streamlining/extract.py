@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,7 @@ _KNOWN = {
     "MVAU",
     "Pool",
     "Reshape",
+    "Shuffle",
     "Thresholding",
     "VVAU",
 }
@@ -185,8 +187,17 @@ class _Builder:
         if node.op_type == "Reshape":
             self._flatten()
             return rest
+        if node.op_type == "Shuffle":
+            if self.last.vectors != 1:
+                raise PipelineError(f"{node.name}: transposes a map of more than one pixel")
+            return rest
         if node.op_type == "Thresholding":
-            self._threshold(node, self.quantiser)
+            taken = {layer.id for layer in self.layers}
+            more = (f"{self.quantiser}{number}" for number in count(1))
+            free = (
+                name for name in (self.quantiser, *islice(more, len(taken))) if name not in taken
+            )
+            self._threshold(node, next(free))
             return rest
         if node.op_type == "FMPadding":
             self._pad(node)

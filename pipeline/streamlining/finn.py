@@ -6,6 +6,7 @@ Import this only in a process of its own: FINN rewires settings of the whole int
 from __future__ import annotations
 
 import os
+import traceback
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from pipeline.errors import PipelineError
+from pipeline.qonnx_support import require_supported
 from pipeline.streamlining.exact import float64_constants, in_float32, in_float64
 from pipeline.streamlining.tail import Tail, append_arg_max, take_tail
 from specs.network import InputSpec
@@ -92,6 +94,7 @@ def to_dataflow(
     )
     try:
         model = cleanup_model(ModelWrapper(str(qonnx)))
+        require_supported(model, "the network")
         joins = _joins(model)
         with float64_constants():
             model = _prepared(steps, config, model, contract)
@@ -107,9 +110,17 @@ def to_dataflow(
         for transformation in (SortGraph, GiveUniqueNodeNames, GiveReadableTensorNames):
             model = model.transform(transformation())
         return Dataflow(_channels_last(_require_hardware(model)), Tail(scale, bias, labels))
+    except PipelineError:
+        raise
     except FINNUserError as error:
         raise PipelineError(
             f"FINN cannot turn this network into hardware layers: {error}"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - FINN asserts what it takes for granted
+        traceback.print_exc()
+        raise PipelineError(
+            "FINN fails on this network, of a structure that it does not know: "
+            f"{type(error).__name__}: {error}; the whole traceback is in the stage's log"
         ) from None
 
 
@@ -137,6 +148,7 @@ def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
     from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
     from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
 
+    _flatten_by_reshape(model)
     model = model.transform(ConvertQONNXtoFINN())
     in_float64(model)
     model = steps.step_tidy_up(model, config)
@@ -144,6 +156,17 @@ def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
         model = model.transform(MergeONNXModels(cleanup_model(before)))
     model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
     return steps.step_tidy_up(model, config)
+
+
+def _flatten_by_reshape(model: Any) -> None:
+    """Flattens by Reshape everywhere: of an input that is flattened FINN knows that alone."""
+    for node in model.get_nodes_by_op_type("Flatten"):
+        shape = np.array(model.get_tensor_shape(node.output[0]), np.int64)
+        name = f"{node.output[0]}_shape"
+        model.set_initializer(name, shape)
+        node.op_type = "Reshape"
+        node.input.append(name)
+        del node.attribute[:]
 
 
 def _require_hardware(model: Any) -> Any:

@@ -46,6 +46,8 @@ def take_tail(model: Any) -> tuple[np.ndarray, np.ndarray]:
         if len(given) != 1 or (node.op_type in ("Sub", "Div") and given != [1]):
             break
         value = np.broadcast_to(np.float64(constants[given[0]]).reshape(-1), (classes,))
+        if node.op_type in ("Mul", "Div") and not value.all():
+            raise PipelineError(f"{node.name}: scales a score by 0")
         if node.op_type == "Mul":
             scale = scale * value
         elif node.op_type == "Div":

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline import qonnx_support
 from pipeline.data.inputs import draw, planes
 from pipeline.errors import PipelineError
 from pipeline.export import normal, own
@@ -36,7 +37,7 @@ def streamlined(
 
     layout = describe(path).layout
     original, _ = own.without_tail(own.clean(ModelWrapper(read(path))))
-    assert not list(own.unsupported(original))
+    assert not list(qonnx_support.unsupported(original))
     normal.normalised(original, layout).save(str(work / "normalised.onnx"))
     inputs = draw(contract, 60)
     floats = planes(inputs, contract)

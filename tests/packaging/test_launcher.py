@@ -280,7 +280,7 @@ def test_interrupted(tree: Tree, number: signal.Signals) -> None:
     process = tree.start("list", SLOW="uv pip install*")
     wait_until(lambda: tree.busy)
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert "interrupted" in err
     assert not alive(tree.busy)
@@ -305,7 +305,7 @@ def test_killed_outright(tree: Tree, locking: str) -> None:
     process.wait()
     os.kill(tree.busy, signal.SIGKILL)
     result = tree.run("list")
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert result.code == 0
     assert "the last installation was not completed" in result.err
     assert not (tree.root / ".venv/half").exists()
