@@ -21,8 +21,9 @@ TAIL = ("ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopK")
 def require_supported(model: Any, who: str) -> None:
     """PipelineError: all operators without a layer, node by node; `who`: whose graph it is."""
     if faults := [*unsupported(model)]:
+        count = f"{len(faults)} of its {len(model.graph.node)}"
         raise PipelineError(
-            f"{who}: {len(faults)} of its {len(model.graph.node)} operators have no hardware layer:\n"
+            f"{who}: {count} operators have no hardware layer:\n"
             + "\n".join(f"  {fault}" for fault in faults)
             + f"\nsupported: {', '.join(SUPPORTED)}; at the end also {', '.join(TAIL)}"
         )
@@ -43,7 +44,7 @@ def _why_unsupported(model: Any, node: Any) -> str | None:
     kind = node.op_type
     if kind == "FloatQuant":
         return "minifloats have no integer datapath; quantise to integers (Quant)"
-    if kind in TAIL:
+    if kind in TAIL and node.output[0] == model.graph.output[0].name:
         return f"{attributes(node)}: only where it leaves the greatest of the last axis on top"
     if kind not in SUPPORTED:
         return "no hardware layer"

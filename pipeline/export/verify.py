@@ -19,6 +19,9 @@ TOLERANCE = 1e-4
 """Of a logit, relative where it exceeds 1. Sums of integers are exact on both sides; what differs
 is the rounding of batch norm and of the scale at the end (some 1e-6)."""
 
+TIED = 1e-6
+"""Of the greatest logit: what rounding leaves between two equal ones."""
+
 
 def execute(graph: ModelWrapper, images: np.ndarray, block: int) -> np.ndarray:
     """Outputs [N, classes] of a QONNX graph for images [N, C, H, W], `block` images at a time."""
@@ -54,9 +57,10 @@ def differing(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
     allowed = TOLERANCE * np.maximum(1.0, np.abs(expected))
     # "not within" and not "beyond": a NaN is a difference too
     wrong: np.ndarray = ~(difference <= allowed).all(axis=1)
-    # of logits as near as that to the greatest, either may come out on top
+    # of logits that are equal but for the last bits, either may come out on top
     chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)
-    wrong |= ~(expected.max(axis=1) - chosen[:, 0] <= allowed.max(axis=1))
+    greatest = expected.max(axis=1)
+    wrong |= ~(greatest - chosen[:, 0] <= TIED * np.maximum(1.0, np.abs(greatest)))
     return wrong
 
 

@@ -105,3 +105,16 @@ def test_network_input_scales_and_normalises_in_float32() -> None:
 def test_data_is_light_to_import() -> None:
     code = "import sys, pipeline.data, pipeline.data.prepare; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_values_beyond_the_inputs_datatype_are_refused() -> None:
+    images = np.full((2, 4, 4, 1), 16, np.uint8)
+    for size in ((4, 4, 1), (2, 2, 1)):
+        contract = InputSpec(shape=size, dtype="UINT4")
+        with pytest.raises(PipelineError, match=r"UINT4: holds 0 to 15.*values from 0 to 16"):
+            prepare(images, contract)
+        assert prepare(images - 1, contract).max() == 15
+    vectors = InputSpec(shape=(3,), dtype="INT3")
+    assert prepare(np.array([[-4, 0, 3]], np.int8), vectors).tolist() == [[-4, 0, 3]]
+    with pytest.raises(PipelineError, match="INT3: holds -4 to 3"):
+        prepare(np.array([[-5, 0, 3]], np.int8), vectors)

@@ -134,3 +134,13 @@ def test_brevitas_jit_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(brevitas.config, "JIT_ENABLED", True)
     with pytest.raises(PipelineError, match="unset BREVITAS_JIT"):
         run(job)
+
+
+def test_either_of_two_equal_greatest_logits_is_right() -> None:
+    expected = np.array([[1.0, 3.0, 3.0], [0.0, 2.0, 1.0]], np.float32)
+    found = expected.copy()
+    found[0, 2] += 3e-7
+    assert compare(expected, found) < 1e-5
+    found[1] = [0.0, 1.0, 2.0]
+    with pytest.raises(VerificationError, match="the first is image 1"):
+        compare(expected, found)

@@ -1,6 +1,7 @@
 """A QONNX file of the user's own: what it says, what is refused, what it becomes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,10 +11,12 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from pipeline.data.inputs import RANDOM, draw
 from pipeline.errors import PipelineError, SpecError
-from pipeline.export import LABELS, LOGITS, MODEL, normal, run
+from pipeline.export import LABELS, LOGITS, MODEL, normal, own, run
 from pipeline.export.description import describe, read
+from pipeline.export.verify import execute
 from pipeline.job import Job
 from pipeline.qonnx_graph import attributes, bypass
+from pipeline.qonnx_support import unsupported
 from pipeline.state import sha256
 from pipeline.unit import Unit, select
 from specs.network import InputSpec, QonnxModel
@@ -196,3 +199,72 @@ def test_random_inputs_are_the_datatypes_and_always_the_same() -> None:
     assert set(np.unique(drawn)) == set(range(-4, 4))
     assert np.array_equal(drawn, draw(contract, 400))
     assert draw(InputSpec(shape=(4, 4, 1)), 200).max() == 255
+
+
+def cleaned(path: Path) -> ModelWrapper:
+    model, _ = own.without_tail(own.clean(ModelWrapper(read(path))))
+    return model
+
+
+def same_after_normalising(path: Path, shape: tuple[int, ...]) -> list[str]:
+    """Operators of the normal form, whose scores are the file's."""
+    original = cleaned(path)
+    assert not list(unsupported(original))
+    model = normal.normalised(original, "NCHW")
+    inputs = np.random.default_rng(0).integers(0, 256, (6, *shape)).astype(np.float32)
+    own.require_same(original, inputs, "NCHW", execute(model, inputs, 3).reshape(6, -1))
+    return [node.op_type for node in model.graph.node]
+
+
+def test_zeros_around_a_convolution_become_its_own(tmp_path: Path) -> None:
+    g = Graph()
+    pads = g.const(np.array([0, 0, 1, 0, 0, 0, 1, 2], np.int64))
+    x = g.op("Pad", "x", pads, g.const(np.float32(0)))
+    x = g.op("Conv", x, g.weights(4, 2, 3, 3), kernel_shape=[3, 3])
+    x = g.op("Flatten", g.quant(g.op("Relu", x), 4, 8.0, signed=0))
+    y = g.op("MatMul", x, g.weights(4 * 4 * 4, 3))
+    path = g.save(tmp_path / "pad.onnx", ("x", [1, 2, 4, 4]), y, 3)
+    assert "Pad" not in same_after_normalising(path, (2, 4, 4))
+    (conv,) = cleaned(path).get_nodes_by_op_type("Conv")
+    assert attributes(conv)["pads"] == [1, 0, 1, 2]
+
+
+def test_a_pad_of_another_kind_is_named(tmp_path: Path) -> None:
+    g = Graph()
+    pads = g.const(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    x = g.op("Conv", g.op("Pad", "x", pads, mode="reflect"), g.weights(3, 1, 6, 6))
+    path = g.save(tmp_path / "reflect.onnx", ("x", [1, 1, 4, 4]), g.op("Flatten", x), 3)
+    assert [line for line in unsupported(cleaned(path)) if "(Pad, " in line]
+
+
+def test_pools_stand_behind_the_quantisers_that_follow_them(tmp_path: Path) -> None:
+    g = Graph()
+    x = g.op("Conv", "x", g.weights(4, 1, 3, 3), kernel_shape=[3, 3])
+    x = g.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = g.quant(g.op("Relu", x), 3, 20.0, signed=0)
+    x = g.op("Conv", x, g.weights(5, 4, 2, 2), kernel_shape=[2, 2])
+    path = g.save(tmp_path / "pool.onnx", ("x", [1, 1, 6, 6]), x, 5)
+    model = onnx.load(str(path))
+    for _ in range(2):
+        model.graph.output[0].type.tensor_type.shape.dim.add().dim_value = 1
+    onnx.save(model, str(path))
+    kinds = same_after_normalising(path, (1, 6, 6))
+    after = kinds[kinds.index("Conv") :]
+    assert after[:4] == ["Conv", "Relu", "Quant", "MaxPool"]
+    assert after[-1] in ("Flatten", "Reshape"), "one score for each class"
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [("ArgMax", {"axis": 0}), ("Softmax", {"axis": 0}), ("ArgMax", {"select_last_index": 1})],
+)
+def test_an_end_that_tells_another_class_stays(
+    tmp_path: Path, kind: str, found: dict[str, Any]
+) -> None:
+    g = Graph()
+    x = g.op("MatMul", g.quant("x", 8, 1.0), g.weights(6, 4))
+    y = g.op(kind, x, **{"axis": -1, **found})
+    path = g.save(tmp_path / "end.onnx", ("x", [1, 6]), y, 4)
+    (line,) = unsupported(cleaned(path))
+    assert f"({kind}, " in line
+    assert "greatest of the last axis" in line

@@ -8,6 +8,7 @@ import torch
 from pipeline.data import FILE, DataSet, digits
 from pipeline.errors import PipelineError, SpecError
 from pipeline.export import run as export
+from pipeline.graph import selection
 from pipeline.job import Job
 from pipeline.models import build, factory, twin
 from pipeline.state import sha256
@@ -93,6 +94,8 @@ def test_a_unit_knows_its_file_by_content(file: Path, tmp_path: Path) -> None:
     (unit,) = select({"network": str(toml)})
     assert unit.read("network.model")["file"] == sha256(file)
     assert unit.at("network").files == {sha256(file): str(file)}
+    tasks = set(selection({"network": str(toml)}).chain(unit))
+    assert len(tasks) == 9, "each has a hash, whatever the specs hold"
     file.write_text(NETWORK + "\n")
     (other,) = select({"network": str(toml)})
     assert other.name == unit.name
