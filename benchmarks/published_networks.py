@@ -164,7 +164,7 @@ def main() -> None:
             every = {stage: folders.get(stage, Path("absent")) for stage in _STAGES}
             record = records.setdefault(unit.network.name, {})
             harvest(unit, every, record)
-            if remark is not None:
+            if remark is not None and "budget" in record:
                 record["budget"] += f"; {remark}"
         RECORDS.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n")
     found = rows(records)

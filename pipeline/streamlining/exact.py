@@ -92,9 +92,12 @@ def in_float32(model: Any) -> None:
     x >= t is x >= ceil(t) for the integers that thresholds are compared with.
     """
     for node in model.get_nodes_by_op_type("MultiThreshold"):
-        if model.get_tensor_datatype(node.input[0]).is_integer():
+        dtype = model.get_tensor_datatype(node.input[0])
+        if dtype.is_integer():
             thresholds = np.ceil(model.get_initializer(node.input[1]))
-            model.set_initializer(node.input[1], thresholds)
+            # always and never: beyond the input's range FINN refuses a threshold later
+            limited = np.clip(thresholds, dtype.min(), dtype.max() + 1)
+            model.set_initializer(node.input[1], limited)
     for constant in model.graph.initializer:
         if constant.data_type == TensorProto.DOUBLE:
             rounded = numpy_helper.to_array(constant).astype(np.float32)
