@@ -86,7 +86,7 @@ def _software(unit: Unit, found: dict[str, Metrics]) -> dict[str, Any]:
     train, data, export = found["train"], found["data"], found["export"]
     images = data["train_images"].value
     note = str(data["content"].value).split(":")[0].split(";")[0]
-    other = "" if note == "original" else f" ({note})"
+    other = f" ({note})" if note.startswith("not ") else ""
     told = {
         "accuracy": round(float(train["test_accuracy"].value), 4),
         "budget": f"{train['epochs'].value} epochs of {images:,} images of {unit.network.dataset}"
