@@ -32,30 +32,29 @@ from pipeline.unit import Unit
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RECORDS, OUT = DOCS / "networks.json", DOCS / "networks.md"
 BOARDS = ("Pynq-Z1", "Ultra96")
-BREVITAS = "README of brevitas_examples.bnn_pynq, 500 or 1,000 epochs"
-MASKS = "README of BNN-PYNQ-Mask-Classification, e86f486"
-PUBLISHED: dict[str, tuple[float | None, str]] = {
-    "tfc_1w1a": (93.17, BREVITAS),
-    "tfc_1w2a": (94.79, BREVITAS),
-    "tfc_2w2a": (96.60, BREVITAS),
-    "sfc_1w1a": (97.81, BREVITAS),
-    "sfc_1w2a": (98.31, BREVITAS),
-    "sfc_2w2a": (98.66, BREVITAS),
-    "lfc_1w1a": (98.88, BREVITAS),
-    "lfc_1w2a": (98.99, BREVITAS),
-    "cnv_1w1a": (84.22, BREVITAS),
-    "cnv_1w2a": (87.80, BREVITAS),
-    "cnv_2w2a": (89.03, BREVITAS),
-    "mask_1w1a": (99.15, MASKS),
-    "mask_1w1a_w050": (97.84, MASKS),
-    "mask_1w1a_w025": (93.37, MASKS),
-    "mask_1w1a_w0125": (None, ""),
-    "resnet18_4w4a": (92.61, BREVITAS),
-    "resnet18_8w8a_e4m3": (None, ""),
-    "resnet18_5w5a_e3m1": (None, ""),
-    "resnet18_fp32": (None, ""),
+PUBLISHED: dict[str, float | None] = {
+    "tfc_1w1a": 93.17,
+    "tfc_1w2a": 94.79,
+    "tfc_2w2a": 96.60,
+    "sfc_1w1a": 97.81,
+    "sfc_1w2a": 98.31,
+    "sfc_2w2a": 98.66,
+    "lfc_1w1a": 98.88,
+    "lfc_1w2a": 98.99,
+    "cnv_1w1a": 84.22,
+    "cnv_1w2a": 87.80,
+    "cnv_2w2a": 89.03,
+    "mask_1w1a": 99.15,
+    "mask_1w1a_w050": 97.84,
+    "mask_1w1a_w025": 93.37,
+    "mask_1w1a_w0125": None,
+    "resnet18_4w4a": 92.61,
+    "resnet18_8w8a_e4m3": None,
+    "resnet18_5w5a_e3m1": None,
+    "resnet18_fp32": None,
 }
-"""Per cent on the test images of the network's own data set, and where that is from."""
+"""Per cent on the test images of the network's own data set: README of
+brevitas_examples.bnn_pynq; masks: README of BNN-PYNQ-Mask-Classification, e86f486."""
 COLUMNS = ("network", "reached", "with", "published", "equal level to level", *BOARDS)
 HEAD = """<!-- written by benchmarks/published_networks.py -->
 # The networks of the reference set
@@ -136,7 +135,7 @@ def _count(value: float | int | str) -> str:
 
 def rows(records: dict[str, Any]) -> list[tuple[object, ...]]:
     found = []
-    for name, (published, _) in PUBLISHED.items():
+    for name, published in PUBLISHED.items():
         record = records.get(name, {})
         reached = record.get("accuracy")
         boards = record.get("boards", {})

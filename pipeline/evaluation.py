@@ -15,12 +15,11 @@ import numpy as np
 
 from pipeline.data.inputs import Inputs, evaluation_inputs, planes
 from pipeline.errors import PipelineError
-from pipeline.graph import PREFIX
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.hardware.graph import LabelSelect
 from pipeline.job import Figure, Job, Kind, Metrics, progress
-from specs.network import FactoryModel, InputSpec, Model, QonnxModel
+from specs.network import InputSpec
 
 TOP = 5
 _BLOCK = 500
@@ -37,7 +36,7 @@ def run(job: Job) -> Metrics:
 
     PipelineError: the network has no data set.
     """
-    level = job.stage.removeprefix(PREFIX)
+    level = job.stage.removeprefix("evaluate-")
     contract = job.spec("network.input", InputSpec)
     most: int | None = job.spec("evaluation.images", int | None)  # type: ignore[arg-type]
     data = evaluation_inputs(job, contract)
@@ -65,13 +64,10 @@ def run(job: Job) -> Metrics:
 def _brevitas(job: Job, images: np.ndarray, contract: InputSpec) -> Found:
     import torch  # noqa: PLC0415 - seconds of imports, which the hardware levels need not
 
-    from pipeline.models import build, load_weights  # noqa: PLC0415
+    from pipeline.models import build_of, load_weights  # noqa: PLC0415
 
     torch.set_num_threads(1)  # float sums in the same order on every machine of a kind
-    spec: Any = job.spec("network.model", Model)  # type: ignore[arg-type]
-    assert not isinstance(spec, QonnxModel), "it has no such stage"
-    own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
-    model = build(spec, contract, own)
+    model = build_of(job)
     load_weights(model, job.inputs["train"])
 
     def scores(part: np.ndarray) -> np.ndarray:

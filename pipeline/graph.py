@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.stage import Stage, Task
-from pipeline.unit import Unit, select
+from pipeline.unit import Scope, Unit, select
 from pipeline.variables import Settings, settings
-from specs.board import EvaluationSpec
+from specs.evaluation import EvaluationSpec
 
 STAGES = (
     Stage(
@@ -110,44 +110,25 @@ STAGES = (
     ),
 )
 PREFIX = "evaluate-"
-_EVALUATED = ("network.input", "evaluation.images")
+
+
+def _evaluation(level: str, needs: tuple[str, ...], *reads: str, scope: Scope = "network") -> Stage:
+    return Stage(
+        f"{PREFIX}{level}",
+        scope,
+        "pipeline.evaluation",
+        needs=("data", *needs),
+        reads=("network.input", "evaluation.images", *reads),
+        memory_mib=2048,
+        shows=("top1", "top5", "right"),
+    )
+
+
 EVALUATIONS = (
-    Stage(
-        "evaluate-brevitas",
-        "network",
-        "pipeline.evaluation",
-        needs=("data", "train"),
-        reads=("network.model", *_EVALUATED),
-        memory_mib=2048,
-        shows=("top1", "top5", "right"),
-    ),
-    Stage(
-        "evaluate-qonnx",
-        "network",
-        "pipeline.evaluation",
-        needs=("data", "export"),
-        reads=_EVALUATED,
-        memory_mib=2048,
-        shows=("top1", "top5", "right"),
-    ),
-    Stage(
-        "evaluate-reference",
-        "network",
-        "pipeline.evaluation",
-        needs=("data", "streamline"),
-        reads=_EVALUATED,
-        memory_mib=1024,
-        shows=("top1", "top5", "right"),
-    ),
-    Stage(
-        "evaluate-rtl",
-        "board",
-        "pipeline.evaluation",
-        needs=("data", "streamline", "rtl"),
-        reads=_EVALUATED,
-        memory_mib=1024,
-        shows=("top1", "top5", "right"),
-    ),
+    _evaluation("brevitas", ("train",), "network.model"),
+    _evaluation("qonnx", ("export",)),
+    _evaluation("reference", ("streamline",)),
+    _evaluation("rtl", ("streamline", "rtl"), scope="board"),
 )
 """The whole test set at one level each: beside the chain, made when asked for."""
 BY_NAME = {stage.name: stage for stage in (*STAGES, *EVALUATIONS)}

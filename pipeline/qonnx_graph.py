@@ -13,6 +13,13 @@ def attributes(node: Any) -> dict[str, Any]:
     return {x.name: helper.get_attribute_value(x) for x in node.attribute}
 
 
+def set_attributes(node: Any, **values: Any) -> None:
+    """Sets some, the others stay."""
+    kept = [x for x in node.attribute if x.name not in values]
+    del node.attribute[:]
+    node.attribute.extend([*kept, *(helper.make_attribute(*entry) for entry in values.items())])
+
+
 def end_at(model: Any, tensor: str) -> None:
     """Makes `tensor` the output of the graph."""
     value = model.get_tensor_valueinfo(tensor)

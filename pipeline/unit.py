@@ -22,8 +22,10 @@ from pipeline.variables import (
 )
 from specs import catalog
 from specs.base import Spec
-from specs.board import BoardSpec, EvaluationSpec, TargetSpec
-from specs.network import PUBLISHED, RANDOM, FactoryModel, NetworkSpec, QonnxModel
+from specs.board import BoardSpec, TargetSpec
+from specs.evaluation import EvaluationSpec
+from specs.network import RANDOM, FactoryModel, NetworkSpec, QonnxModel
+from specs.training import PUBLISHED
 
 Scope = Literal["dataset", "network", "board"]
 LONGEST_NAME = 80

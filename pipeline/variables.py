@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from pipeline.errors import SpecError, nearest
 from specs.base import Spec, parse, validate
-from specs.network import BELONGS, PUBLISHED, TrainingSpec
+from specs.training import BELONGS, PUBLISHED, TrainingSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS = "imagefolder", "maskedface", "arrays"

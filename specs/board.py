@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from specs.base import Spec
 from specs.network import Identifier
@@ -38,24 +38,3 @@ class TargetSpec(Spec):
     """Images a second to reach with the least hardware; None: as fast as the budget allows."""
     clock_mhz: float | None = Field(default=None, gt=0, le=1000)
     """None: the board's own."""
-
-
-LEVELS = ("brevitas", "qonnx", "reference", "rtl")
-
-
-class EvaluationSpec(Spec):
-    """What `./doit evaluate` looks at."""
-
-    level: str = "brevitas,qonnx,reference"
-    """One of LEVELS, or several with commas: the trained module, what was exported, the integer
-    hardware graph, the simulated accelerator."""
-    images: int | None = Field(default=None, ge=1)
-    """So many of the first test images; None: all."""
-
-    @field_validator("level")
-    @classmethod
-    def _known(cls, level: str) -> str:
-        unknown = [word for word in level.split(",") if word not in LEVELS]
-        if unknown:
-            raise ValueError(f"unknown: {', '.join(unknown)}; allowed: {', '.join(LEVELS)}")
-        return level

@@ -10,7 +10,7 @@ from pipeline.data.arrays import FILE, DataSet
 from pipeline.data.sets import fingerprint, load
 from pipeline.errors import PipelineError
 from pipeline.job import Figure, Job, Metrics
-from specs.network import DataSpec
+from specs.data import DataSpec
 
 __all__ = ["FILE", "SKIPPED", "DataSet", "run"]
 

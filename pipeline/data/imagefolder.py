@@ -24,7 +24,7 @@ from pipeline.data.image_files import (
 )
 from pipeline.errors import PipelineError
 from pipeline.job import progress
-from specs.network import DataSpec
+from specs.data import DataSpec
 
 SPLITS = ("train", "test")
 LAYOUT = "train/<class>/ and test/<class>/"

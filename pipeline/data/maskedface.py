@@ -31,7 +31,7 @@ from pipeline.data.image_files import (
 )
 from pipeline.errors import PipelineError
 from pipeline.job import progress
-from specs.network import DataSpec
+from specs.data import DataSpec
 
 CLASSES = ("CMFD", "IMFD1", "IMFD2", "IMFD3")
 """Worn right; the nose bare; the chin bare; nose and mouth bare."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.data.arrays import DataSet
 from pipeline.errors import PipelineError
-from specs.network import DataSpec
+from specs.data import DataSpec
 
 FILE = "data.npz"
 LAYOUT = f"{FILE} (numpy.savez) with train_inputs, train_labels, test_inputs and test_labels"

@@ -10,7 +10,7 @@ from pipeline.data import cifar10, digits, imagefolder, maskedface, mnist, own_a
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
 from pipeline.variables import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS
-from specs.network import DataSpec
+from specs.data import DataSpec
 
 Loader = Callable[[Mapping[str, Any], DataSpec], DataSet]
 """Takes the settings of the machine (data_root), which say where data lie, never what: but for

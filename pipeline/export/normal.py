@@ -16,7 +16,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.util.cleanup import cleanup_model
 
 from pipeline.errors import PipelineError
-from pipeline.qonnx_graph import QUANTISERS, attributes, bypass
+from pipeline.qonnx_graph import QUANTISERS, attributes, bypass, set_attributes
 
 _LAYOUT_FREE = (*QUANTISERS, "Relu", "Mul", "Div", "Add", "Sub", "Identity")
 
@@ -175,7 +175,7 @@ def _relu_before_unsigned(model: Any) -> None:
                 own = f"{node.output[0]}_bits"
                 model.set_initializer(own, bits - 1)
                 node.input[3] = own
-                _set(node, signed=0, narrow=0)
+                set_attributes(node, signed=0, narrow=0)
         elif not after_relu and not found.get("signed", 1) and before is not None:
             made = f"{node.output[0]}_relu"
             shape = model.get_tensor_shape(node.input[0])
@@ -185,9 +185,3 @@ def _relu_before_unsigned(model: Any) -> None:
             relu = helper.make_node("Relu", [node.input[0]], [made])
             model.graph.node.insert([*model.graph.node].index(node), relu)
             node.input[0] = made
-
-
-def _set(node: Any, **values: int) -> None:
-    kept = [x for x in node.attribute if x.name not in values]
-    del node.attribute[:]
-    node.attribute.extend([*kept, *(helper.make_attribute(*entry) for entry in values.items())])

@@ -23,7 +23,7 @@ from pipeline.export.files import LABELS, LOGITS, MODEL
 from pipeline.export.normal import normalised
 from pipeline.export.verify import TOLERANCE, execute, unsanitised
 from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.qonnx_graph import attributes, bypass, end_at
+from pipeline.qonnx_graph import attributes, bypass, end_at, set_attributes
 from pipeline.qonnx_support import TAIL, require_supported
 from specs.network import InputSpec, Model, QonnxModel
 
@@ -177,14 +177,8 @@ def _fold_pads(model: Any) -> None:
             continue
         own = attributes(readers[0])["pads"]
         around = [*pads[2:4], *pads[6:8]]
-        _replace(readers[0], pads=[int(a + b) for a, b in zip(own, around, strict=True)])
+        set_attributes(readers[0], pads=[int(a + b) for a, b in zip(own, around, strict=True)])
         bypass(model, node)
-
-
-def _replace(node: Any, **values: Any) -> None:
-    kept = [x for x in node.attribute if x.name not in values]
-    del node.attribute[:]
-    node.attribute.extend([*kept, *(helper.make_attribute(*entry) for entry in values.items())])
 
 
 def _same_pads(source: list[int], kernel: list[int], strides: list[int], upper: bool) -> list[int]:

@@ -27,9 +27,9 @@ from pipeline.export.files import LABELS, LOGITS, MODEL
 from pipeline.export.rounding import execute_along
 from pipeline.export.verify import TOLERANCE, compare, differing, execute
 from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.models import build, images_to_tensor, load_weights
+from pipeline.models import build_of, images_to_tensor, load_weights
 from pipeline.models.resnet import ResNet
-from specs.network import AnyModel, FactoryModel, InputSpec, Model
+from specs.network import InputSpec
 
 _BLOCK, _SMALL_BLOCK = 1000, 50
 """Images computed at a time; QONNX keeps every tensor of them, 15 MB for one image of ResNet18."""
@@ -46,9 +46,7 @@ def run(job: Job) -> Metrics:
     """
     contract = job.spec("network.input", InputSpec)
     torch.set_num_threads(1)  # float sums in the same order on every machine of a kind
-    spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
-    own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
-    model = build(spec, contract, own)
+    model = build_of(job)
     load_weights(model, job.inputs["train"])
     data = DataSet.read(job.inputs["data"] / FILE)
     images = images_to_tensor(data.test_images, contract)

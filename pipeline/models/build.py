@@ -7,11 +7,27 @@ from pathlib import Path
 
 from torch import nn
 
+from pipeline.job import Job
 from pipeline.models import factory
 from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
 from pipeline.models.resnet import ResNet
-from specs.network import AnyModel, CnvModel, FactoryModel, InputSpec, QonnxModel, ResNetModel
+from specs.network import (
+    AnyModel,
+    CnvModel,
+    FactoryModel,
+    InputSpec,
+    Model,
+    QonnxModel,
+    ResNetModel,
+)
+
+
+def build_of(job: Job) -> nn.Module:
+    """The untrained module of a job's network, with the user's own file if it is made by one."""
+    spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
+    own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
+    return build(spec, job.spec("network.input", InputSpec), own)
 
 
 def build(model: AnyModel, contract: InputSpec, own: Path | None = None) -> nn.Module:

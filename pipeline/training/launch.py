@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError, SpecError, ToolError
 from pipeline.job import PROGRESS, Figure, Job, Metrics, progress
 from pipeline.tools import run_tool
 from pipeline.variables import ROOT
-from specs.network import TrainingSpec
+from specs.training import TrainingSpec
 
 METRICS, ERROR, JOB = "metrics.json", "error.txt", "job.json"
 """Files in the scratch folder by which the processes tell the stage, and the stage them."""

@@ -19,7 +19,7 @@ from pipeline.training.checkpoint import Checkpoints, Snapshot, State
 from pipeline.training.curves import Curves, Row
 from pipeline.training.recipe import Recipe, targets_of
 from pipeline.training.team import ALONE, Team
-from specs.network import TrainingSpec
+from specs.training import TrainingSpec
 
 _REPORT_EVERY = 0.5
 """Seconds between two progress lines at least."""

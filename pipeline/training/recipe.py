@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler
 
 from pipeline.models import Twin
 from pipeline.training.team import ALONE, Team
-from specs.network import TrainingSpec
+from specs.training import TrainingSpec
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Of scores [N, classes] without gradient and their targets: mean loss, gradient of the scores."""

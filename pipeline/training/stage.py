@@ -10,7 +10,7 @@ import torch
 from pipeline.data import FILE, DataSet
 from pipeline.errors import SpecError
 from pipeline.job import Figure, Job, Metrics
-from pipeline.models import build, images_to_tensor, save_weights, twin
+from pipeline.models import build_of, images_to_tensor, save_weights, twin
 from pipeline.training.accuracy import Accuracy, right, share
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
@@ -19,7 +19,8 @@ from pipeline.training.launch import launch
 from pipeline.training.loop import Labelled, train
 from pipeline.training.start import start_weights
 from pipeline.training.team import ALONE, Team, check_device
-from specs.network import AnyModel, FactoryModel, InputSpec, Model, QonnxModel, TrainingSpec
+from specs.network import AnyModel, InputSpec, Model, QonnxModel
+from specs.training import TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"
 _LAST = "last.safetensors"
@@ -52,8 +53,7 @@ def work(job: Job, team: Team) -> Metrics:
     if data.classes > spec.classes:
         raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
     _settle(training)
-    own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
-    model = build(spec, contract, own)
+    model = build_of(job)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
     if team.size > 1:
         share_statistics(model, team.size)

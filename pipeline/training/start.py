@@ -21,16 +21,8 @@ from torch import Tensor, nn
 
 from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
-from specs.network import (
-    PUBLISHED,
-    AnyModel,
-    CnvModel,
-    ConvLayer,
-    DenseLayer,
-    FcModel,
-    InputSpec,
-    ResNetModel,
-)
+from specs.network import AnyModel, CnvModel, ConvLayer, DenseLayer, FcModel, InputSpec, ResNetModel
+from specs.training import PUBLISHED
 
 _NOT_LOADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError)
 """What torch.load raises on a file that holds anything but tensors, or is none of its own."""

@@ -11,7 +11,7 @@ from accelerate.utils import broadcast_object_list, reduce
 from torch import Tensor, nn
 
 from pipeline.errors import PipelineError, SpecError
-from specs.network import TrainingSpec
+from specs.training import TrainingSpec
 
 T = TypeVar("T")
 _PROCESSOR = torch.device("cpu")

@@ -13,7 +13,7 @@ from pipeline.tools import die_with_parent
 from pipeline.training.launch import ERROR, METRICS, read_job
 from pipeline.training.stage import work
 from pipeline.training.team import join, leave
-from specs.network import TrainingSpec
+from specs.training import TrainingSpec
 
 
 def main(path: Path) -> int:

@@ -14,7 +14,7 @@ from pipeline.data.imagefolder import fingerprint
 from pipeline.errors import PipelineError, SpecError
 from pipeline.graph import selection
 from pipeline.job import Job
-from specs.network import DataSpec
+from specs.data import DataSpec
 from tests.orchestration.bench import Bench
 
 FILES = (

@@ -19,7 +19,8 @@ from pipeline.errors import PipelineError, SpecError
 from pipeline.graph import selection
 from pipeline.job import Job
 from specs.base import validate
-from specs.network import DataSpec, NetworkSpec
+from specs.data import DataSpec
+from specs.network import NetworkSpec
 from tests.orchestration.bench import Bench
 
 SIZES = (9, 6, 7, 8)

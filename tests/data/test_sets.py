@@ -7,7 +7,7 @@ from pipeline.data import FILE, DataSet, run
 from pipeline.data.sets import load
 from pipeline.errors import SpecError
 from pipeline.job import Job
-from specs.network import DataSpec
+from specs.data import DataSpec
 
 
 def test_digits_are_split_by_class_without_loss() -> None:

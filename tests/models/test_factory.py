@@ -14,7 +14,8 @@ from pipeline.models import build, factory, twin
 from pipeline.state import sha256
 from pipeline.training import run as train
 from pipeline.unit import select
-from specs.network import FactoryModel, InputSpec, TrainingSpec
+from specs.network import FactoryModel, InputSpec
+from specs.training import TrainingSpec
 
 NETWORK = """
 import torch

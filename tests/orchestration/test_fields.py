@@ -12,15 +12,9 @@ import pytest
 from pipeline.graph import STAGES, Selection, selection
 from pipeline.unit import Unit
 from specs.base import Spec
-from specs.board import BoardSpec, EvaluationSpec, TargetSpec
-from specs.network import (
-    CnvModel,
-    FactoryModel,
-    FcModel,
-    NetworkSpec,
-    QonnxModel,
-    ResNetModel,
-)
+from specs.board import BoardSpec, TargetSpec
+from specs.evaluation import EvaluationSpec
+from specs.network import CnvModel, FactoryModel, FcModel, NetworkSpec, QonnxModel, ResNetModel
 from tests.export.qonnx_files import mlp
 from tests.orchestration.bench import Bench
 

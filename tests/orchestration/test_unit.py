@@ -12,7 +12,8 @@ from pipeline.unit import LONGEST_NAME, Unit, select
 from pipeline.variables import VARIABLES, settings
 from specs import catalog
 from specs.board import BoardSpec
-from specs.network import NetworkSpec, TrainingSpec
+from specs.network import NetworkSpec
+from specs.training import TrainingSpec
 from tests.export.qonnx_files import mlp
 
 

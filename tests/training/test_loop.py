@@ -2,7 +2,7 @@ import torch
 
 from pipeline.training.curves import Row
 from pipeline.training.loop import batches, why_ended
-from specs.network import TrainingSpec
+from specs.training import TrainingSpec
 
 
 def test_batches_are_full_and_their_order_is_the_seed_s_and_the_epoch_s() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from pipeline.errors import SpecError
 from pipeline.training.recipe import Recipe, loss_of, plus_minus_one, squared_hinge, targets_of
 from specs.base import validate
-from specs.network import TrainingSpec
+from specs.training import TrainingSpec
 
 CLASSES = 3
 
