@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import variables
 from pipeline.data import SKIPPED, DataSet, imagefolder, run
 from pipeline.data.imagefolder import fingerprint
-from pipeline.errors import PipelineError, SpecError
-from pipeline.graph import selection
+from pipeline.errors import PipelineError
 from pipeline.job import Job
 from specs.data import DataSpec
 from tests.orchestration.bench import Bench
@@ -315,18 +313,3 @@ def test_a_changed_file_builds_the_data_again(
     assert bench.build(dataset="digits") == ["data"]
     picture(8).save(root / "train/cat/a.png")
     assert bench.build(dataset="digits") == [], "another data set does not read it"
-
-
-def test_without_a_folder_it_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PIPELINE_DATA_ROOT", raising=False)
-    monkeypatch.setattr(variables, "ROOT", tmp_path)  # without this machine's local.toml
-    with pytest.raises(SpecError) as caught:
-        selection({"dataset": "imagefolder"})
-    assert str(caught.value) == (
-        "dataset=imagefolder: give the folder that holds train/<class>/ and test/<class>/ "
-        "with data_root=FOLDER"
-    )
-    with pytest.raises(SpecError, match="data_root=nowhere: no such folder"):
-        selection({"dataset": "imagefolder", "data_root": "nowhere"})

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import variables
 from pipeline.data import SKIPPED, DataSet, maskedface, run
 from pipeline.data.copies import CONTRAST, changed
 from pipeline.data.maskedface import CLASSES, fingerprint
@@ -240,18 +239,6 @@ def test_other_data_of_the_same_files_are_another_unit(
     assert unit.at("dataset").name in unit.long_name
     face(0, 0).save(root / "CMFD/00000/00010.png")
     assert bench.build(network=small, **given) == ["data"]
-
-
-def test_without_a_folder_it_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PIPELINE_DATA_ROOT", raising=False)
-    monkeypatch.setattr(variables, "ROOT", tmp_path)  # without this machine's local.toml
-    with pytest.raises(SpecError) as caught:
-        selection({"network": "mask_1w1a"})
-    assert str(caught.value) == (
-        f"dataset=maskedface: give the folder that holds {maskedface.LAYOUT} with data_root=FOLDER"
-    )
 
 
 @pytest.mark.parametrize(

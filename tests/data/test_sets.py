@@ -3,9 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import variables
 from pipeline.data import FILE, DataSet, run
-from pipeline.data.sets import load
+from pipeline.data.sets import FOLDERS, load
 from pipeline.errors import SpecError
+from pipeline.graph import selection
 from pipeline.job import Job
 from specs.data import DataSpec
 
@@ -72,3 +74,16 @@ def test_arrays_of_other_types_are_no_data_set() -> None:
         DataSet(images / 255, labels, images, labels)
     with pytest.raises(ValueError, match=r"not int64 \[N\]"):
         DataSet(images, labels, images, labels[:1])
+
+
+@pytest.mark.parametrize("dataset", FOLDERS)
+def test_the_users_own_data_without_a_folder_are_refused_at_once(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIPELINE_DATA_ROOT", raising=False)
+    monkeypatch.setattr(variables, "ROOT", tmp_path)  # without this machine's local.toml
+    with pytest.raises(SpecError) as caught:
+        selection({"dataset": dataset})
+    assert str(caught.value) == (
+        f"dataset={dataset}: give the folder that holds {FOLDERS[dataset]} with data_root=FOLDER"
+    )
