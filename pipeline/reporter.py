@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from rich.markup import escape
 from pipeline import state
 from pipeline.job import Figure
 from pipeline.stage import Task
+from pipeline.tools import MARK, end_marked, new_mark
 
 ABBREVIATIONS = {"ii": "II"}
 RAN = "ran"
@@ -36,6 +38,7 @@ class StageReporter:
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _leave)
+        os.environ[MARK] = new_mark()
         for line in {tasks[name].meta.get("notice") for name in selected_tasks if tasks[name].meta}:
             if line:
                 self.console.print(line, style="dim")
@@ -113,7 +116,10 @@ def _leave(number: int, frame: FrameType | None) -> None:
         signal.signal(ending, signal.SIG_IGN)  # once is enough
     _clear_progress()
     for worker in multiprocessing.active_children():
-        worker.kill()  # of `doit -n`: an idle one may miss the signal; its stage ends with it
+        worker.kill()  # of `doit -n`: an idle one may miss the signal
+    if multiprocessing.parent_process() is None:
+        # a worker may have been killed while it was ending its stage
+        end_marked(os.environ[MARK])
     if sys.__stderr__ is not None:
         with contextlib.suppress(OSError):  # a terminal that is gone
             sys.__stderr__.write("interrupted; the same command goes on from here\n")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import itertools
 import os
 import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -29,7 +29,6 @@ MARK = "PIPELINE_STARTED_BY"
 """In the environment of a program and all it starts: which calls of `run_tool` it stands below."""
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_NUMBERS = itertools.count()
 # loaded here: between fork and exec of a process with threads nothing may be loaded
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -44,6 +43,11 @@ def adopt_orphans() -> None:
     """Makes this process the parent of what its descendants leave behind when they end (Linux)."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def new_mark() -> str:
+    """A value of `MARK` for what is started now, below the mark of this process."""
+    return f"{os.environ.get(MARK, '')}/{secrets.token_hex(8)}"
 
 
 def run_tool(
@@ -75,7 +79,7 @@ def run_tool(
     tail: deque[str] = deque(maxlen=12)
     errors: list[str] = []
     adopt_orphans()
-    mark = f"{os.environ.get(MARK, '')}/{os.getpid()}.{next(_NUMBERS)}"
+    mark = new_mark()
     with log.open("w") as out:
         process = subprocess.Popen(
             words,
@@ -115,7 +119,7 @@ def run_tool(
             watch.cancel()
             _kill(process.pid)
             process.wait()
-            _end_orphans(mark)
+            end_marked(mark)
     if timed_out.is_set():
         raise ToolError(_failure(words, f"did not end within {timeout:g} s", list(tail), log))
     if code != 0 or errors:
@@ -137,17 +141,19 @@ def _kill(pid: int) -> None:
             process.kill()
 
 
-def _end_orphans(mark: str) -> None:
-    """Kills what the program of `mark` started and left running: by now children of this process.
+def end_marked(mark: str) -> None:
+    """Kills every process that stands below `mark`, whoever its parent is.
 
-    A compiler's own processes, where the stage that ran the compiler was killed.
+    A compiler's own processes, where the stage that ran the compiler was killed. Not sought among
+    this process's children: a parent that is just ending no longer shows its own mark, and still
+    holds its children.
     """
-    while left := [child for child in psutil.Process().children() if _below(child, mark)]:
+    while left := [process for process in psutil.process_iter() if _below(process, mark)]:
         for process in left:
             end_descendants(process)
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(left)
+        psutil.wait_procs(left, timeout=1)
 
 
 def end_descendants(process: psutil.Process) -> None:

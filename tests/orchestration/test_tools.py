@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import MissingTool, ToolError
-from pipeline.tools import run_tool
+from pipeline.tools import MARK, run_tool
 
 
 def python(code: str) -> list[str]:
@@ -84,6 +84,27 @@ def test_grandchildren_in_groups_of_their_own_are_killed_too(tmp_path: Path) -> 
     assert gone_soon(int(pids[0]))
 
 
+def test_what_it_started_is_found_below_whichever_parent(tmp_path: Path) -> None:
+    """Killed, a program hands its children on only at the very end, when its mark is gone."""
+    others: list[subprocess.Popen[str]] = []
+    children: list[int] = []
+
+    def shelter(mark: str) -> None:
+        words = ["sh", "-c", f"{MARK}={mark} sleep 60 & echo $!; exec sleep 60"]
+        other = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        assert other.stdout is not None
+        others.append(other)
+        children.append(int(other.stdout.readline()))
+
+    code = f"import os; print(os.environ['{MARK}'])"
+    run_tool(python(code), log=tmp_path / "tool.log", on_line=shelter)
+    try:
+        assert gone_soon(children[0])
+        assert alive(others[0].pid)
+    finally:
+        others[0].kill()
+
+
 def test_the_program_gets_no_input(tmp_path: Path) -> None:
     lines: list[str] = []
     run_tool(
@@ -96,7 +117,7 @@ def test_the_program_gets_no_input(tmp_path: Path) -> None:
 
 def test_a_killed_caller_takes_the_program_with_it(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from pipeline.tools import run_tool;"
+        "from pathlib import Path; from pipeline.tools import MARK, run_tool;"
         f"run_tool(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 60'],"
         f" log=Path('{tmp_path}/tool.log'))"
     )
