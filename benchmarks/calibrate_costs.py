@@ -67,6 +67,23 @@ WINDOWS = [
     (16, 9, 1, 4, "lut"), (16, 12, 5, 8, "block"),
 ]  # fmt: skip
 """Channels, row, kernel, PE and memory of sliding windows: CNV's, and some of other kernels."""
+WHOLE_WINDOWS = [
+    (3, 32, 3, "lut"), (3, 32, 3, "block"), (16, 30, 3, "lut"), (64, 30, 3, "lut"),
+    (64, 12, 3, "lut"), (16, 5, 3, "lut"), (16, 12, 5, "block"), (8, 56, 3, "lut"),
+]  # fmt: skip
+"""Channels, row, kernel and memory of windows that are handed out whole."""
+CONVOLUTIONS = [
+    ("BIPOLAR", "BIPOLAR", 576, 64, 64, 144), ("BIPOLAR", "BIPOLAR", 576, 64, 16, 576),
+    ("BIPOLAR", "BIPOLAR", 576, 128, 32, 144), ("BIPOLAR", "BIPOLAR", 1152, 128, 32, 64),
+    ("BIPOLAR", "INT2", 576, 64, 32, 96), ("INT2", "INT2", 576, 64, 16, 72),
+    ("BIPOLAR", "INT8", 27, 64, 16, 27), ("BIPOLAR", "INT8", 27, 64, 64, 27),
+    ("INT2", "INT8", 27, 64, 16, 27), ("BIPOLAR", "INT8", 27, 16, 16, 27),
+    ("BIPOLAR", "BIPOLAR", 64, 32, 32, 64), ("BIPOLAR", "BIPOLAR", 144, 16, 16, 144),
+    ("BIPOLAR", "INT2", 64, 16, 16, 64), ("INT2", "INT2", 36, 16, 16, 36),
+    ("INT4", "UINT4", 27, 8, 8, 27), ("INT8", "UINT8", 9, 4, 4, 9),
+]  # fmt: skip
+"""Weight, activation, MW, MH, PE, SIMD as of CNV's layers behind whole windows, and layers that are
+not folded at all: their weights are constants."""
 
 
 def divisors(n: int) -> list[int]:
@@ -114,6 +131,11 @@ def samples() -> Iterator[dict[str, str | int]]:
     for mw, mh, pe, simd in TABLES:
         values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "lut", "table", 0)
         yield dict(zip(FIELDS, values, strict=True))
+    for weight, activation, mw, mh, pe, simd in CONVOLUTIONS:
+        steps = 3 if activation == "INT2" or weight == "INT2" else 1
+        ram = "block" if (mh // pe) * (mw // simd) >= 64 else "lut"
+        values = ("mvau", weight, activation, mw, mh, steps, pe, simd, ram, "compare", 0)
+        yield dict(zip(FIELDS, values, strict=True))
     for weight, activation in WIDE_KINDS:
         bits = DataType(weight).bits * DataType(activation).bits
         steps = DataType(activation).max - DataType(activation).min
@@ -134,6 +156,13 @@ def samples() -> Iterator[dict[str, str | int]]:
         for channels, row, kernel, pe, style in WINDOWS:
             if pe * DataType(activation).bits <= 256:
                 values = ("swg", "", activation, channels, row, kernel, pe, pe, style, "compare", 0)
+                yield dict(zip(FIELDS, values, strict=True))
+        for channels, row, kernel, style in WHOLE_WINDOWS:
+            pe = kernel * kernel * channels
+            if pe * DataType(activation).bits <= 1200:
+                values = (
+                    "swg", "", activation, channels, row, kernel, pe, channels, style, "compare", 0
+                )  # fmt: skip
                 yield dict(zip(FIELDS, values, strict=True))
         for channels, row, pe in ((64, 28, 1), (64, 28, 16), (128, 10, 4), (16, 8, 16)):
             values = ("max_pool", "", activation, channels, row, 2, pe, pe, "lut", "compare", 0)

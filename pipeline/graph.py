@@ -64,7 +64,7 @@ STAGES = (
             "target.clock_mhz",
         ),
         shows=("ii", "fps", "lut", "bram36"),
-        version=2,
+        version=3,
     ),
     Stage(
         "fifos",
@@ -81,7 +81,7 @@ STAGES = (
         "pipeline.rtl",
         needs=("streamline", "fold", "fifos"),
         shows=("modules", "memory_bits"),
-        version=2,
+        version=3,
     ),
     Stage(
         "simulate",

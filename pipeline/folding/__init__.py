@@ -131,8 +131,8 @@ def _certificate(
         "searched": (
             "every PE that divides the output channels, every SIMD that divides the input "
             f"channels; weights in LUTs or, of {LEAST_BLOCK_DEPTH} words or more, in block RAM; "
-            "the pixels of sliding windows in LUTs or block RAM; thresholds in the style that is "
-            "cheapest for the fold"
+            "sliding windows a part of a pixel, a pixel or a whole window a beat, their pixels in "
+            "LUTs or block RAM; thresholds in the style that is cheapest for the fold"
         ),
         "cost": solution.lut / board.lut + solution.bram18 / board.bram18,
         "ii": solution.ii,

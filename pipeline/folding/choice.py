@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,14 +23,18 @@ from pipeline.hardware.graph import (
 
 RamStyle = Literal["lut", "block"]
 ThresholdStyle = Literal["compare", "table", "search"]
+LEAST_ROW = 3
+"""Pixels in a row of a map whose windows can be handed out whole, see parallel_window.v."""
 TABLE_BITS = 8
 """Bits of the widest value whose levels a table holds."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """pe: output lanes (PE | MH, PE | C); simd: input lanes of an MVAU (SIMD | MW), else = pe.
+    """pe: output lanes (PE | MH, PE | C); simd: input lanes (SIMD | MW of an MVAU, else = pe).
 
+    A sliding window may hand out a whole window a beat ("parallel"): then simd is all channels, pe
+    all pixels of the window with all their channels.
     ram_style: where an MVAU keeps its weights, a sliding window its pixels: LUTs or block RAM.
     threshold_style: how thresholds turn a value into a level, see rtl/library/levels.v.
     """
@@ -38,6 +43,10 @@ class Fold:
     simd: int
     ram_style: RamStyle = "lut"
     threshold_style: ThresholdStyle = "compare"
+
+    def is_whole_window(self, layer: Layer, source: Edge) -> bool:
+        """Whether `layer` is a sliding window that hands out a whole window a beat."""
+        return (self.pe, self.simd) == whole_window(layer, source)
 
 
 Folding = dict[str, Fold]
@@ -49,7 +58,7 @@ def cycles(layer: Layer, fold: Fold, source: Edge) -> int:
     if isinstance(layer, Mvau):
         vectors = source.elements // layer.mw
         return (layer.mh // fold.pe) * (layer.mw // fold.simd) * vectors
-    if isinstance(layer, SlidingWindow):
+    if isinstance(layer, SlidingWindow) and not fold.is_whole_window(layer, source):
         height, width, channels = source.shape
         return swg_cycles(
             (height, width),
@@ -62,12 +71,7 @@ def cycles(layer: Layer, fold: Fold, source: Edge) -> int:
         height, width, channels = source.shape
         rows, columns = height + sum(layer.rows), width + sum(layer.columns)
         return channels // fold.pe * rows * columns
-    return source.elements // fold.pe
-
-
-def input_lanes(layer: Layer, fold: Fold) -> int:
-    """Elements a beat of the layer's input stream carries."""
-    return fold.simd if isinstance(layer, Mvau) else fold.pe
+    return source.elements // fold.simd
 
 
 def output_lanes(layer: Layer, fold: Fold) -> int:
@@ -76,10 +80,23 @@ def output_lanes(layer: Layer, fold: Fold) -> int:
 
 
 def lanes(layer: Layer, source: Edge) -> tuple[int, int]:
-    """What the PE and the SIMD of a layer must divide."""
+    """What the PE and the SIMD of a layer must divide, but for whole windows."""
     if isinstance(layer, Mvau):
         return layer.mh, layer.mw
     return source.channels, source.channels
+
+
+def whole_window(layer: Layer, source: Edge) -> tuple[int, int] | None:
+    """PE and SIMD of a sliding window that takes a pixel a beat and hands out whole windows.
+
+    None: the layer has no such fold. A window of one pixel is whole anyway; and the module reads
+    what it wrote three columns before.
+    """
+    if not isinstance(layer, SlidingWindow) or layer.kernel == (1, 1):
+        return None
+    if layer.kernel[0] > 1 and source.shape[1] < LEAST_ROW:
+        return None
+    return layer.kernel[0] * layer.kernel[1] * source.channels, source.channels
 
 
 def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
@@ -105,11 +122,7 @@ def check(graph: HardwareGraph, folding: Folding) -> None:
             found.append(f"{layer.id}: has no fold")
             continue
         source = graph.edges[layer.input]
-        rows, columns = lanes(layer, source)
-        if fold.pe < 1 or rows % fold.pe:
-            found.append(f"{layer.id}: PE {fold.pe} does not divide {rows}")
-        if fold.simd < 1 or columns % fold.simd:
-            found.append(f"{layer.id}: SIMD {fold.simd} does not divide {columns}")
+        found += [f"{layer.id}: {text}" for text in _check_lanes(layer, fold, source)]
         if fold.ram_style not in get_args(RamStyle):
             allowed = ", ".join(get_args(RamStyle))
             found.append(f"{layer.id}: ram_style {fold.ram_style!r}; allowed: {allowed}")
@@ -121,6 +134,20 @@ def check(graph: HardwareGraph, folding: Folding) -> None:
             )
     if found:
         raise PipelineError("folding: " + "; ".join(found))
+
+
+def _check_lanes(layer: Layer, fold: Fold, source: Edge) -> Iterator[str]:
+    if fold.is_whole_window(layer, source):
+        return
+    rows, columns = lanes(layer, source)
+    if fold.pe < 1 or rows % fold.pe:
+        yield f"PE {fold.pe} does not divide {rows}"
+    if fold.simd < 1 or columns % fold.simd:
+        yield f"SIMD {fold.simd} does not divide {columns}"
+    if fold.pe != fold.simd and not isinstance(layer, Mvau):
+        whole = whole_window(layer, source)
+        other = "" if whole is None else f", or PE {whole[0]}, SIMD {whole[1]}: a window a beat"
+        yield f"PE {fold.pe} is not SIMD {fold.simd}; allowed: equal{other}"
 
 
 def save(folding: Folding, path: Path) -> None:

@@ -19,10 +19,10 @@ from pipeline.folding.choice import (
     Fold,
     ThresholdStyle,
     cycles,
-    input_lanes,
     lanes,
     output_lanes,
     threshold_styles,
+    whole_window,
 )
 from pipeline.folding.memories import (
     LUTS_OF_A_BRAM18,
@@ -34,7 +34,7 @@ from pipeline.folding.memories import (
     shares_thresholds,
 )
 from pipeline.folding.search import Option, Space
-from pipeline.folding.windows import swg_depth
+from pipeline.folding.windows import WINDOWS, swg_depth
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import (
     Edge,
@@ -58,7 +58,7 @@ class Shape:
 
     acc_bits: of the values that thresholds meet, labels are selected from, or of sums. shared: all
     channels have the same thresholds, which are kept once. ring: words of a window's or a pool's
-    memory.
+    memory. above: of a whole window the rows above a pixel, which are a word of that memory.
     """
 
     kind: str
@@ -72,6 +72,12 @@ class Shape:
     shared: bool
     fold: Fold
     ring: int = 0
+    above: int = 0
+
+    @property
+    def ring_bits(self) -> int:
+        """Width of a word of a window's memory."""
+        return max(1, self.above) * self.fold.simd * self.input_bits
 
     @property
     def words(self) -> int:
@@ -119,10 +125,13 @@ def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
             False,
             fold,
         )
-    steps, shared, ring, acc_bits = 0, False, 0, bits
+    kind, steps, shared, ring, above, acc_bits = layer.kind, 0, False, 0, 0, bits
     if isinstance(layer, Threshold):
         steps, shared = layer.thresholds.shape[1], shares_thresholds(layer.thresholds)
-    if isinstance(layer, SlidingWindow):
+    if isinstance(layer, SlidingWindow) and fold.is_whole_window(layer, source):
+        kind, above = "parallel_window", layer.kernel[0] - 1
+        ring = source.shape[1] if above else 0
+    elif isinstance(layer, SlidingWindow):
         ring = swg_depth(
             (source.shape[0], source.shape[1]),
             layer.kernel,
@@ -136,16 +145,15 @@ def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
         ring = channels // fold.pe
         acc_bits = DataType.smallest(*replace(layer, shift=0).range(source)).bits
     return Shape(
-        layer.kind, bits, 0, False, channels, channels, steps, acc_bits, shared, fold, ring
+        kind, bits, 0, False, channels, channels, steps, acc_bits, shared, fold, ring, above
     )
 
 
 def bram18(shape: Shape) -> int:
     """RAMB18 halves of the weight memory and of the memories of a binary search."""
     _, searched = shape.search_memories
-    if shape.kind == "swg":
-        width = shape.fold.pe * shape.input_bits
-        return ramb18s(shape.ring, width) if shape.fold.ram_style == "block" else 0
+    if shape.kind in ("swg", "parallel_window"):
+        return ramb18s(shape.ring, shape.ring_bits) if shape.fold.ram_style == "block" else 0
     count = shape.fold.pe * sum(ramb18s(words, shape.compared_bits) for words in searched)
     if shape.kind != "mvau" or shape.fold.ram_style != "block":
         return count
@@ -172,6 +180,11 @@ def terms(shape: Shape) -> list[float]:
             *others,
             float(pe * search_levels(shape.steps)) if searched else 0.0,
         ]
+    if shape.kind == "parallel_window":
+        width = pe * shape.input_bits
+        in_luts = shape.above and shape.fold.ram_style == "lut"
+        rows = lut_ram_luts(shape.ring_bits, shape.ring) if in_luts else 0
+        return [1.0, log2(shape.ring + 1), float(rows), float(lut_ram_luts(width, WINDOWS))]
     if shape.kind in ("swg", "max_pool", "pad"):
         width = pe * shape.input_bits
         in_luts = shape.kind != "pad" and shape.fold.ram_style == "lut"
@@ -179,7 +192,9 @@ def terms(shape: Shape) -> list[float]:
         return [1.0, log2(shape.ring + 1), float(width), float(memory)]
     folds, steps = shape.mh // pe, shape.mw // simd
     planes = shape.weight_bits * shape.input_bits
-    products = pe * simd * planes
+    # weights that never change are no longer inputs of anything
+    constant = pe * simd * planes if shape.words == 1 else 0
+    products = pe * simd * planes - constant
     buffered = simd * shape.input_bits if folds > 1 else 0
     tables = rom_luts(shape.words, shape.word_bits) if shape.fold.ram_style == "lut" else 0.0
     deep = buffered * ceil(2 * steps / 32) * 4 / 6  # two vectors wait in the replay buffer
@@ -189,6 +204,7 @@ def terms(shape: Shape) -> list[float]:
         products if shape.popcount else 0.0,
         0.0 if shape.popcount or shape.weight_bits > 1 else products,
         products if shape.weight_bits > 1 else 0.0,
+        constant,
         pe * (planes - 1) * log2(simd + 1),
         float(pe * acc),
         rom_luts(folds, pe * acc),
@@ -256,7 +272,7 @@ def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
             Option(
                 fold,
                 cycles(layer, fold, source),
-                input_lanes(layer, fold),
+                fold.simd,
                 output_lanes(layer, fold),
                 lut(shape),
                 bram18(shape),
@@ -277,7 +293,10 @@ def cheapest_style(shape: Shape, styles: tuple[ThresholdStyle, ...]) -> Shape:
 
 
 def folds(layer: Layer, source: Edge) -> Iterator[Fold]:
-    """Every legal fold but for threshold styles: SIMD | MW, PE | MH; PE | C for the others."""
+    """Every legal fold but for threshold styles: SIMD | MW, PE | MH; PE | C for the others.
+
+    A sliding window also hands out whole windows, see choice.whole_window.
+    """
     rows, columns = lanes(layer, source)
     if isinstance(layer, Mvau):
         for pe in divisors(rows):
@@ -290,6 +309,10 @@ def folds(layer: Layer, source: Edge) -> Iterator[Fold]:
         yield Fold(pe, pe)
         if isinstance(layer, SlidingWindow):
             yield Fold(pe, pe, "block")
+    if isinstance(layer, SlidingWindow) and (whole := whole_window(layer, source)) is not None:
+        yield Fold(*whole)
+        if layer.kernel[0] > 1:
+            yield Fold(*whole, "block")
 
 
 def divisors(number: int) -> list[int]:

@@ -6,6 +6,8 @@ from functools import cache
 
 Pair = tuple[int, int]
 
+WINDOWS = 32
+"""Whole windows that wait for their consumer: as many as the smallest LUT RAM takes anyway."""
 LEAST_BLOCK_WORDS = 512
 """A RAMB18 has as many words at its widest: fewer would cost the same."""
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.folding.choice import Fold
 from pipeline.folding.memories import shares_thresholds
-from pipeline.folding.windows import swg_depth
+from pipeline.folding.windows import WINDOWS, swg_depth
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import (
     Add,
@@ -171,22 +171,21 @@ def _label_select(layer: LabelSelect, fold: Fold, source: Edge, target: Edge) ->
 
 def _swg(layer: SlidingWindow, fold: Fold, source: Edge, target: Edge) -> Instance:
     height, width, channels = source.shape
-    folds, block = channels // fold.pe, fold.ram_style == "block"
-    return Instance(
-        "swg",
-        {
-            "WIDTH": fold.pe * source.dtype.bits,
-            "FOLDS": folds,
-            "HEIGHT": height,
-            "ROW": width,
-            "KERNEL_H": layer.kernel[0],
-            "KERNEL_W": layer.kernel[1],
-            "STRIDE_H": layer.stride[0],
-            "STRIDE_W": layer.stride[1],
-            "DEPTH": swg_depth((height, width), layer.kernel, layer.stride, folds, block=block),
-            "BLOCK": int(block),
-        },
-    )
+    folds, block = channels // fold.simd, fold.ram_style == "block"
+    parameters: dict[str, int | str] = {
+        "WIDTH": fold.simd * source.dtype.bits,
+        "HEIGHT": height,
+        "ROW": width,
+        "KERNEL_H": layer.kernel[0],
+        "KERNEL_W": layer.kernel[1],
+        "STRIDE_H": layer.stride[0],
+        "STRIDE_W": layer.stride[1],
+        "BLOCK": int(block),
+    }
+    if fold.is_whole_window(layer, source):
+        return Instance("parallel_window", {**parameters, "WINDOWS": WINDOWS})
+    depth = swg_depth((height, width), layer.kernel, layer.stride, folds, block=block)
+    return Instance("swg", {**parameters, "FOLDS": folds, "DEPTH": depth})
 
 
 def _max_pool(layer: MaxPool, fold: Fold, source: Edge, target: Edge) -> Instance:

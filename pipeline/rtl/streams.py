@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import lcm
 
-from pipeline.folding.choice import Folding, input_lanes, output_lanes
+from pipeline.folding.choice import Folding, output_lanes
 from pipeline.folding.memories import lut_ram_luts
 from pipeline.hardware.graph import Edge, HardwareGraph, Pad, SlidingWindow
 
@@ -47,7 +47,7 @@ def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
     producers: dict[str, int] = {}
     bursty = set()
     for layer in graph.layers:
-        consumers |= dict.fromkeys(layer.inputs, input_lanes(layer, folding[layer.id]))
+        consumers |= dict.fromkeys(layer.inputs, folding[layer.id].simd)
         if isinstance(layer, Pad | SlidingWindow):
             bursty.add(layer.input)
         producers |= dict.fromkeys(layer.outputs, output_lanes(layer, folding[layer.id]))

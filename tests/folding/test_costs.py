@@ -13,6 +13,9 @@ from pipeline.errors import PipelineError
 from pipeline.folding import choice, costs
 from pipeline.folding.choice import Fold
 from pipeline.folding.memories import LUTS_OF_A_BRAM18
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.graph import Edge, HardwareGraph, SlidingWindow
+from specs.network import InputSpec
 from tests.hardware.networks import dense
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +61,42 @@ def test_illegal_folds_are_all_named() -> None:
         "label_select: has no fold",
     ):
         assert words in str(caught.value)
+
+
+def window(size: tuple[int, int, int], kernel: tuple[int, int]) -> HardwareGraph:
+    source = Edge("x", DataType("INT4"), size)
+    rows, columns = (size[0] - kernel[0] + 1, size[1] - kernel[1] + 1)
+    target = Edge("y", source.dtype, (rows, columns, kernel[0] * kernel[1] * size[2]))
+    layer = SlidingWindow("swg", "x", "y", (), kernel)
+    return HardwareGraph("window", InputSpec(), {"x": source, "y": target}, (layer,))
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "whole"),
+    [
+        ((5, 6, 4), (3, 3), (36, 4)),
+        ((5, 6, 4), (1, 2), (8, 4)),
+        ((5, 6, 4), (1, 1), None),  # whole anyway
+        ((5, 2, 4), (2, 2), None),  # written three columns before
+        ((5, 2, 4), (1, 2), (8, 4)),
+    ],
+)
+def test_a_window_may_be_handed_out_whole(
+    size: tuple[int, int, int], kernel: tuple[int, int], whole: tuple[int, int] | None
+) -> None:
+    graph = window(size, kernel)
+    (layer,) = graph.layers
+    options = costs.options(layer, graph.source, graph.sink)
+    lanes = {(option.fold.pe, option.fold.simd) for option in options}
+    assert lanes == {(1, 1), (2, 2), (4, 4), *([whole] if whole else [])}
+    for option in options:
+        choice.check(graph, {"swg": option.fold})
+        assert (option.input_lanes, option.output_lanes) == (option.fold.simd, option.fold.pe)
+        if (option.fold.pe, option.fold.simd) == whole:
+            assert option.cycles == size[0] * size[1]
+    for fold in (Fold(36, 2), Fold(4, 2), Fold(18, 4)):
+        with pytest.raises(PipelineError, match=f"swg: PE {fold.pe} is not SIMD {fold.simd}"):
+            choice.check(graph, {"swg": fold})
 
 
 def test_styles_that_a_layer_cannot_have_are_all_named() -> None:

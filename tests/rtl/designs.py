@@ -7,7 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.folding.choice import Fold, Folding, ThresholdStyle, lanes, threshold_styles
+from pipeline.folding.choice import (
+    Fold,
+    Folding,
+    ThresholdStyle,
+    lanes,
+    threshold_styles,
+    whole_window,
+)
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import BIPOLAR, DataType
 from pipeline.hardware.graph import (
@@ -134,9 +141,13 @@ def random_folding(graph: HardwareGraph, seed: int) -> Folding:
                 k for k in _divisors(rows) if k <= max(1, min(pe, MOST_PLANES // simd // planes))
             )
         style = "block" if rng.random() < 0.3 else "lut"
+        simd = simd if isinstance(layer, Mvau) else pe
+        whole_windows = whole_window(layer, source)
+        if whole_windows is not None and rng.random() < 0.5:
+            pe, simd = whole_windows
         folding[layer.id] = Fold(
             pe,
-            simd if isinstance(layer, Mvau) else pe,
+            simd,
             style,  # type: ignore[arg-type]
             _random_style(rng, layer, source, pe),
         )

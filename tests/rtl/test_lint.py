@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ToolError
+from pipeline.folding.choice import Fold
+from pipeline.hardware.graph import Mvau
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
 from tests.rtl import designs
@@ -32,10 +34,11 @@ def test_generated_designs_are_clean(seed: int, tmp_path: Path) -> None:
 )
 def test_a_fault_is_stopped(old: str, new: str, tool: str, tmp_path: Path) -> None:
     graph = designs.random_chain(20)
+    drawn = designs.random_folding(graph, 20)
     folding = {
-        name: type(fold)(1, fold.simd) for name, fold in designs.random_folding(graph, 20).items()
+        layer.id: Fold(1, drawn[layer.id].simd if isinstance(layer, Mvau) else 1)
+        for layer in graph.layers
     }
-    folding["quant"] = type(folding["quant"])(1, 1)
     design = generate(graph, folding, {}, tmp_path / "design")
     top = tmp_path / "design" / "accelerator.v"
     text = top.read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.folding.choice import Fold, cycles
+from pipeline.folding.choice import Fold, cycles, whole_window
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import Edge
@@ -55,6 +55,46 @@ def test_a_window_takes_the_predicted_cycles(
     model = designs.build(graph, folding, tmp_path, cache)
     result = model.run(designs.random_images(graph, 12, 1))
     assert result.interval() == cycles(layer, folding[layer.id], source)
+
+
+WHOLE = [
+    # height, width, channels; kernel; stride; datatype
+    ((5, 3, 2), (3, 3), (1, 1), "UINT2"),  # a row as short as it may be
+    ((6, 8, 3), (3, 3), (1, 1), "INT8"),
+    ((8, 7, 2), (3, 2), (2, 3), "BIPOLAR"),
+    ((7, 6, 1), (2, 2), (3, 3), "INT4"),  # pixels between windows
+    ((4, 5, 4), (4, 1), (1, 2), "UINT2"),
+    ((3, 9, 2), (1, 4), (1, 1), "INT4"),  # nothing above
+    ((2, 2, 1), (1, 2), (1, 1), "UINT2"),
+    ((5, 5, 2), (5, 5), (1, 1), "BIPOLAR"),  # one window
+]
+
+
+@pytest.mark.parametrize("ram_style", ["lut", "block"])
+@pytest.mark.parametrize(("size", "kernel", "stride", "dtype"), WHOLE)
+def test_whole_windows(
+    size: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dtype: str,
+    ram_style: str,
+    tmp_path: Path,
+    cache: Path,
+) -> None:
+    source = Edge("x", DataType(dtype), size)
+    layer, target = maps.swg(source, kernel, stride)
+    graph = designs.graph_of([source, target], [layer])
+    whole = whole_window(layer, source)
+    assert whole is not None
+    folding = {layer.id: Fold(*whole, ram_style)}  # type: ignore[arg-type]
+    model = designs.build(graph, folding, tmp_path, cache)
+    lint(model.design, tmp_path / "logs")
+    images = designs.random_images(graph, 12, 3)
+    for stalls in designs.STALLS:
+        result = designs.require_exact(model, graph, images, stalls)
+        if stalls is None:
+            assert result.interval() == size[0] * size[1]
+            assert cycles(layer, folding[layer.id], source) == size[0] * size[1]
 
 
 def test_a_model_for_timing_has_the_same_cycles(tmp_path: Path, cache: Path) -> None:

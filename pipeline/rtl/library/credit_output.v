@@ -1,11 +1,13 @@
 // Output stage of a pipeline that cannot stop. `promise` announces a result and is allowed only
 // while `credit` is high; the result arrives LATENCY-1 cycles later and is valid one cycle after.
 // Promises come at least PERIOD cycles apart: if that covers the latency, one register is enough;
-// else a FIFO keeps as many results as can be under way, so that the full rate is held.
+// else a FIFO keeps as many results as can be under way, so that the full rate is held, and LEAST at
+// the least.
 module credit_output #(
     parameter WIDTH   = 1,  // >= 1
     parameter LATENCY = 6,  // >= 1
-    parameter PERIOD  = 8   // >= 1
+    parameter PERIOD  = 8,  // >= 1
+    parameter LEAST   = 0   // >= 0
 ) (
     input              clk,
     input              rst_n,
@@ -37,7 +39,8 @@ module credit_output #(
         end
     end else begin : queued
       // the FIFO adds two cycles, the return of the credit one
-      localparam ROOM = (LATENCY + 3 + PERIOD - 1) / PERIOD;
+      localparam UNDER_WAY = (LATENCY + 3 + PERIOD - 1) / PERIOD;
+      localparam ROOM = (LEAST > UNDER_WAY) ? LEAST : UNDER_WAY;
       localparam COUNT_BITS = $clog2(ROOM + 1);
       localparam [COUNT_BITS-1:0] FULL = ROOM;
       reg [COUNT_BITS-1:0] pending;
