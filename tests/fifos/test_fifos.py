@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from pipeline import fifos
-from pipeline.folding.choice import Fold
+from pipeline.folding.choice import Fold, cycles
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.graph import Edge
 from pipeline.rtl.generator import generate
 from pipeline.simulation.verilator import build_model
 from tests.hardware.networks import dense, images
+from tests.rtl import designs, maps
 
 
 def test_the_smallest_depths_that_keep_the_ii(tmp_path: Path, cache: Path) -> None:
@@ -33,3 +39,23 @@ def test_the_smallest_depths_that_keep_the_ii(tmp_path: Path, cache: Path) -> No
     assert interval(depths, "as-found") == ii
     edge = max(depths, key=depths.__getitem__)
     assert interval({**depths, edge: depths[edge] - 1}, "one-less") > ii
+
+
+@pytest.mark.parametrize(("simd", "ii"), [(18, 64), (9, 72), (6, 108)])
+def test_whole_windows_keep_the_predicted_ii(
+    simd: int, ii: int, tmp_path: Path, cache: Path
+) -> None:
+    """Bound by the map's pixels, or by a unit that takes a window in parts."""
+    source = Edge("x", DataType("UINT2"), (8, 8, 2))
+    window, windows = maps.swg(source, (3, 3), (1, 1))
+    flat = Edge(windows.id, windows.dtype, (windows.channels,))
+    weights = np.random.default_rng(1).choice([-1, 1], (4, 18))
+    unit, edge = designs.mvau(flat, "y", weights, "BIPOLAR", None)
+    target = Edge("y", edge.dtype, (6, 6, 4))
+    graph = designs.graph_of([source, windows, target], [window, unit])
+    folding = {window.id: Fold(18, 2), unit.id: Fold(4, simd)}
+    batch = designs.random_images(graph, fifos.IMAGES, 1)
+    depths, found = fifos.size(graph, folding, batch, tmp_path, cache)
+    assert found == ii == max(cycles(x, folding[x.id], graph.edges[x.input]) for x in graph.layers)
+    model = designs.build(graph, folding, tmp_path / "as-found", cache, depths)
+    assert designs.require_exact(model, graph, batch).interval() == ii
