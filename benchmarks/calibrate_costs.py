@@ -24,9 +24,9 @@ from scipy.optimize import nnls
 from pipeline.folding.choice import Fold, RamStyle, ThresholdStyle
 from pipeline.folding.costs import COEFFICIENTS, Shape, bram18, shape_of, terms
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import (
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import (
     Edge,
-    HardwareGraph,
     LabelSelect,
     Layer,
     MaxPool,

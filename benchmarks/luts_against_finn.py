@@ -24,7 +24,8 @@ import numpy as np
 from pipeline.folding import costs
 from pipeline.folding.choice import Fold, RamStyle
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import HardwareGraph, Mvau
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Mvau
 from pipeline.streamlining import finn
 from pipeline.synthesis.layers import utilisation
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from pipeline.folding.choice import Fold, Folding
 from pipeline.hardware import reference
-from pipeline.hardware.graph import HardwareGraph, Mvau
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Mvau
 from pipeline.rtl.design import Design
 from pipeline.rtl.generator import generate
 from pipeline.simulation.beats import beat_bytes, pack, unpack

@@ -17,7 +17,7 @@ from pipeline.data.inputs import Inputs, evaluation_inputs, planes
 from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
-from pipeline.hardware.graph import LabelSelect
+from pipeline.hardware.layers import LabelSelect
 from pipeline.job import Figure, Job, Kind, Metrics, progress
 from specs.network import InputSpec
 

@@ -22,7 +22,8 @@ from pipeline.errors import VerificationError
 from pipeline.folding import choice
 from pipeline.folding.choice import Folding
 from pipeline.hardware import graph as hardware
-from pipeline.hardware.graph import Add, Fork, HardwareGraph
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Add, Fork
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import generate
 from pipeline.rtl.streams import links

@@ -10,16 +10,8 @@ from typing import Literal, get_args
 
 from pipeline.errors import PipelineError
 from pipeline.folding.windows import swg_cycles
-from pipeline.hardware.graph import (
-    Edge,
-    HardwareGraph,
-    LabelSelect,
-    Layer,
-    Mvau,
-    Pad,
-    SlidingWindow,
-    Threshold,
-)
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Pad, SlidingWindow, Threshold
 
 RamStyle = Literal["lut", "block"]
 ThresholdStyle = Literal["compare", "table", "search"]

@@ -36,16 +36,8 @@ from pipeline.folding.memories import (
 from pipeline.folding.search import Option, Space
 from pipeline.folding.windows import WINDOWS, swg_depth
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import (
-    Edge,
-    HardwareGraph,
-    Layer,
-    MaxPool,
-    Mvau,
-    SlidingWindow,
-    SumPool,
-    Threshold,
-)
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, Layer, MaxPool, Mvau, SlidingWindow, SumPool, Threshold
 
 COEFFICIENTS = Path(__file__).with_name("open_costs.json")
 LEAST_BLOCK_DEPTH = 64

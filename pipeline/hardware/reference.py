@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import (
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import (
     Add,
     Edge,
     Fork,
-    HardwareGraph,
     LabelSelect,
     Layer,
     MaxPool,

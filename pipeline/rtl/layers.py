@@ -14,11 +14,11 @@ from pipeline.folding.choice import Fold
 from pipeline.folding.memories import shares_thresholds
 from pipeline.folding.windows import WINDOWS, swg_depth
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import (
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import (
     Add,
     Edge,
     Fork,
-    HardwareGraph,
     LabelSelect,
     Layer,
     MaxPool,

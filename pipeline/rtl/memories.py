@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Mvau
+from pipeline.hardware.layers import Mvau
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from math import lcm
 
 from pipeline.folding.choice import Folding, output_lanes
 from pipeline.folding.memories import lut_ram_luts
-from pipeline.hardware.graph import Edge, HardwareGraph, Pad, SlidingWindow
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, Pad, SlidingWindow
 
 
 @dataclass(frozen=True)

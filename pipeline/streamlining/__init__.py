@@ -11,7 +11,8 @@ from pipeline.data.inputs import Inputs, evaluation_inputs
 from pipeline.errors import VerificationError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
-from pipeline.hardware.graph import HardwareGraph, LabelSelect, Mvau, SlidingWindow
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import LabelSelect, Mvau, SlidingWindow
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.streamlining.extract import Extraction, extract
 from pipeline.verification.compare import require_equal

@@ -16,17 +16,16 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import BIPOLAR, DataType
-from pipeline.hardware.graph import (
+from pipeline.hardware.graph import HardwareGraph, Post
+from pipeline.hardware.layers import (
     Add,
     Edge,
     Fork,
-    HardwareGraph,
     LabelSelect,
     Layer,
     MaxPool,
     Mvau,
     Pad,
-    Post,
     SlidingWindow,
     SumPool,
     Threshold,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline import state
 from pipeline.folding.choice import Fold
-from pipeline.hardware.graph import HardwareGraph, Layer
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Layer
 from pipeline.rtl.generator import generate
 from pipeline.synthesis.open import commands, synthesise
 from pipeline.synthesis.utilisation import Utilisation

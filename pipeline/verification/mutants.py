@@ -14,7 +14,8 @@ import numpy as np
 from pipeline.folding.choice import Fold, Folding
 from pipeline.folding.memories import shares_thresholds
 from pipeline.hardware import reference
-from pipeline.hardware.graph import Edge, HardwareGraph, Layer, Mvau, Threshold
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, Layer, Mvau, Threshold
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,8 @@ from pipeline.export import normal, own
 from pipeline.export.description import describe, read
 from pipeline.export.verify import execute
 from pipeline.hardware import reference
-from pipeline.hardware.graph import HardwareGraph, LabelSelect
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import LabelSelect
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import extract
 from specs.network import InputSpec, Output

@@ -8,7 +8,7 @@ import pytest
 from pipeline import fifos
 from pipeline.folding.choice import Fold, cycles
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge
+from pipeline.hardware.layers import Edge
 from pipeline.rtl.generator import generate
 from pipeline.simulation.verilator import build_model
 from tests.hardware.networks import dense, images

@@ -14,7 +14,8 @@ from pipeline.folding import choice, costs
 from pipeline.folding.choice import Fold
 from pipeline.folding.memories import LUTS_OF_A_BRAM18
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, SlidingWindow
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, SlidingWindow
 from specs.network import InputSpec
 from tests.hardware.networks import dense
 

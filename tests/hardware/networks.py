@@ -8,15 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import (
-    Edge,
-    HardwareGraph,
-    LabelSelect,
-    Layer,
-    Mvau,
-    Threshold,
-    accumulator_range,
-)
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Threshold, accumulator_range
 from specs.network import InputSpec
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import (
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import (
     Add,
     Edge,
     Fork,
-    HardwareGraph,
     LabelSelect,
     Layer,
     Mvau,

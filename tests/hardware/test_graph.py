@@ -11,7 +11,8 @@ from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import HardwareGraph, Layer, Mvau
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Layer, Mvau
 from tests.hardware.networks import dense, images
 
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2"), ("INT2", "UINT2")]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import HardwareGraph, LabelSelect, Mvau, Threshold
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import LabelSelect, Mvau, Threshold
 from tests.hardware.networks import dense, images
 
 

@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge
+from pipeline.hardware.layers import Edge
 from tests.rtl import designs, maps
 
 SIZES = st.integers(4, 9)

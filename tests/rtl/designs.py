@@ -17,15 +17,8 @@ from pipeline.folding.choice import (
 )
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import BIPOLAR, DataType
-from pipeline.hardware.graph import (
-    Edge,
-    HardwareGraph,
-    LabelSelect,
-    Layer,
-    Mvau,
-    Threshold,
-    accumulator_range,
-)
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Threshold, accumulator_range
 from pipeline.rtl.generator import generate, write_memories
 from pipeline.simulation.verilator import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import (
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import (
     Edge,
-    HardwareGraph,
     LabelSelect,
     Layer,
     MaxPool,

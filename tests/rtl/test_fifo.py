@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.folding.choice import Fold
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, Threshold
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, Threshold
 from pipeline.rtl.design import TOP
 from pipeline.simulation.verilator import Model, Stalls
 from tests.rtl import designs

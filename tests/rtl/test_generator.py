@@ -9,7 +9,8 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.folding.choice import Fold
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, Mvau, Threshold
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, Mvau, Threshold
 from pipeline.rtl.accelerator import Names
 from pipeline.rtl.design import load_design
 from pipeline.rtl.generator import LIBRARY, generate, needed_modules, write_memories

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.folding.choice import Fold, Folding, cycles
 from pipeline.hardware.datatypes import BIPOLAR, DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Threshold
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, LabelSelect, Layer, Threshold
 from tests.rtl import designs
 
 

@@ -10,7 +10,8 @@ import pytest
 from pipeline.folding.choice import Fold, Folding, ThresholdStyle, cycles
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, Layer, Threshold
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, Layer, Threshold
 from pipeline.rtl.generator import write_memories
 from pipeline.rtl.layers import instance
 from pipeline.rtl.levels import STYLES, Levels

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import ToolError
 from pipeline.folding.choice import Fold
-from pipeline.hardware.graph import Mvau
+from pipeline.hardware.layers import Mvau
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
 from tests.rtl import designs

@@ -9,7 +9,8 @@ import pytest
 from pipeline.folding import costs
 from pipeline.folding.choice import Fold, Folding
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Add, Edge, Fork, HardwareGraph, SumPool
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Add, Edge, Fork, SumPool
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
 from pipeline.synthesis.layers import alone

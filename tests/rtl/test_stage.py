@@ -10,7 +10,8 @@ from pipeline.folding import choice
 from pipeline.folding.choice import Fold
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.datatypes import BIPOLAR, DataType
-from pipeline.hardware.graph import Edge, HardwareGraph, LabelSelect, Layer, Threshold
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, LabelSelect, Layer, Threshold
 from pipeline.job import Job
 from pipeline.rtl.design import load_design
 from pipeline.rtl.generator import generate

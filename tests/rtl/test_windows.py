@@ -8,7 +8,7 @@ import pytest
 from pipeline.folding.choice import Fold, cycles, whole_window
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import Edge
+from pipeline.hardware.layers import Edge
 from pipeline.rtl.lint import lint
 from pipeline.simulation.verilator import build_model
 from tests.rtl import designs, maps

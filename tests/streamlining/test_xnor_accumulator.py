@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.hardware import reference
-from pipeline.hardware.graph import Mvau
+from pipeline.hardware.layers import Mvau
 from pipeline.streamlining.extract import extract
 from pipeline.streamlining.finn import Dataflow
 from pipeline.streamlining.tail import Tail

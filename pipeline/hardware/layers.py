@@ -1,0 +1,345 @@
+"""Typed integer layers and the edges between them: what each computes, and what is consistent.
+
+Shapes are those of one image, channels innermost (NHWC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.hardware.datatypes import BIPOLAR, DataType
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One stream: its datatype and the shape of one image on it, channels innermost."""
+
+    id: str
+    dtype: DataType
+    shape: tuple[int, ...]
+
+    @property
+    def channels(self) -> int:
+        return self.shape[-1]
+
+    @property
+    def vectors(self) -> int:
+        """Channel vectors in one image: 1 for a dense layer, H*W for a feature map."""
+        return int(np.prod(self.shape[:-1]))
+
+    @property
+    def elements(self) -> int:
+        """Elements of one image."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One node of the graph. `finn_names`: the FINN nodes before specialisation it stands for.
+
+    input, output: edge ids; of a layer with several, the first. `inputs`, `outputs`: all of them.
+    """
+
+    kind: ClassVar[str]
+    arrays: ClassVar[tuple[str, ...]] = ()
+    id: str
+    input: str
+    output: str
+    finn_names: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.output,)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        """Yields what is inconsistent with the edges it stands between.
+
+        others: the edges of further inputs, then of further outputs.
+        """
+        yield from ()
+
+
+def _check_thresholds(
+    thresholds: np.ndarray, offset: int, rows: int, target: Edge
+) -> Iterator[str]:
+    if thresholds.ndim != 2 or thresholds.shape[0] != rows or thresholds.shape[1] < 1:
+        yield f"thresholds have shape {thresholds.shape}, not ({rows}, at least 1)"
+        return
+    if np.any(np.diff(thresholds, axis=1) < 0):
+        yield "thresholds are not ascending in a row"
+    steps = thresholds.shape[1]
+    if target.dtype.bipolar:
+        if steps != 1:
+            yield f"{steps} thresholds for a BIPOLAR output, which takes one"
+    elif offset < target.dtype.min or offset + steps > target.dtype.max:
+        yield f"values {offset}..{offset + steps} do not fit the output, {target.dtype.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold(Layer):
+    """y[c] = offset + #{t : x[c] >= thresholds[c, t]}; BIPOLAR output: -1 or +1, one threshold.
+
+    thresholds: int64 [C, T], ascending in t, C = channels of the input edge.
+    """
+
+    kind: ClassVar[str] = "threshold"
+    arrays: ClassVar[tuple[str, ...]] = ("thresholds",)
+    thresholds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int64))
+    offset: int = 0
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if source.shape != target.shape:
+            yield f"input shape {source.shape} differs from output shape {target.shape}"
+        yield from _check_thresholds(self.thresholds, self.offset, source.channels, target)
+
+
+@dataclass(frozen=True, eq=False)
+class Mvau(Layer):
+    """Matrix-vector unit, with in-line thresholds unless `thresholds` is None.
+
+    weights: int64 [MH, MW], logical values of `weight_dtype` (BIPOLAR: -1/+1, never bit codes).
+    popcount True (BIPOLAR x BIPOLAR only, "XNOR"): acc = #{i : w[i] == x[i]} = (MW + w.x) / 2,
+    a UINT; else acc = w.x + bias. `accumulator` holds every reachable acc and every threshold.
+    bias: int64 [MH]; None: zero.
+    thresholds: int64 [MH, T] on acc, y as in `Threshold`; None: the output is acc itself.
+    The input is one vector of MW channels for each of the output; or MW is all of a feature map,
+    read as it streams (row by row, channels innermost): a dense layer behind convolutions.
+    """
+
+    kind: ClassVar[str] = "mvau"
+    arrays: ClassVar[tuple[str, ...]] = ("weights", "thresholds", "bias")
+    weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    weight_dtype: DataType = BIPOLAR
+    accumulator: DataType = BIPOLAR
+    popcount: bool = False
+    thresholds: np.ndarray | None = None
+    offset: int = 0
+    bias: np.ndarray | None = None
+
+    @property
+    def mh(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def mw(self) -> int:
+        return int(self.weights.shape[1])
+
+    def accumulator_range(self, source: DataType) -> tuple[int, int]:
+        """Least and greatest acc over all inputs of datatype `source`, from the actual weights."""
+        if self.popcount:
+            return 0, self.mw
+        return accumulator_range(self.weights, source, self.bias)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if self.weights.ndim != 2 or self.weights.size == 0:
+            yield f"weights have shape {self.weights.shape}, not (MH, MW)"
+            return
+        if self.mw not in (source.channels, source.elements) or target.channels != self.mh:
+            yield (
+                f"weights are {self.mh}x{self.mw} (MH x MW), but the input has {source.channels} "
+                f"channels and the output {target.channels}"
+            )
+        if target.vectors * self.mw != source.elements:
+            yield f"{source.elements} inputs make no {target.vectors} vectors of {self.mw}"
+        if not self.weight_dtype.holds(self.weights):
+            yield f"weights are not all {self.weight_dtype.name}"
+        if self.popcount and not (self.weight_dtype.bipolar and source.dtype.bipolar):
+            yield "popcount needs BIPOLAR weights and a BIPOLAR input"
+        if self.bias is not None and (self.popcount or self.bias.shape != (self.mh,)):
+            yield f"bias has shape {self.bias.shape}, not ({self.mh},) without popcount"
+            return
+        low, high = self.accumulator_range(source.dtype)
+        if low < self.accumulator.min or high > self.accumulator.max:
+            yield f"accumulators reach {low}..{high}, more than {self.accumulator.name} holds"
+        if self.thresholds is None:
+            if target.dtype != self.accumulator:
+                yield f"the output is {target.dtype.name}, the accumulator {self.accumulator.name}"
+            return
+        yield from _check_thresholds(self.thresholds, self.offset, self.mh, target)
+        if not self.accumulator.holds(self.thresholds):
+            yield f"thresholds are not all {self.accumulator.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSelect(Layer):
+    """Class of the greatest channel; of equal ones the first wins. Output: one element.
+
+    labels: the class of each channel; None: its index.
+    """
+
+    kind: ClassVar[str] = "label_select"
+    labels: tuple[int, ...] | None = None
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if target.shape != (1,):
+            yield f"output shape is {target.shape}, not (1,)"
+        if self.labels is not None and sorted(self.labels) != list(range(source.channels)):
+            yield f"labels {self.labels} are not 0..{source.channels - 1} in some order"
+        if target.dtype.signed or target.dtype.max < source.channels - 1:
+            yield f"{target.dtype.name} does not hold labels 0..{source.channels - 1}"
+
+
+Pair = tuple[int, int]
+"""Of rows and columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class SlidingWindow(Layer):
+    """The inputs of a convolution's every position: [H, W, C] -> [OH, OW, KH*KW*C].
+
+    The channels of a position are its window's pixels row by row, each with its C channels: the
+    order of a convolution's weight columns. OH = (H - KH) // SH + 1, OW alike.
+    """
+
+    kind: ClassVar[str] = "swg"
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or min(*self.kernel, *self.stride) < 1:
+            yield f"a window of {self.kernel}, stride {self.stride} over the shape {source.shape}"
+            return
+        height, width, channels = source.shape
+        rows = (height - self.kernel[0]) // self.stride[0] + 1
+        columns = (width - self.kernel[1]) // self.stride[1] + 1
+        wanted = (rows, columns, self.kernel[0] * self.kernel[1] * channels)
+        if rows < 1 or columns < 1 or target.shape != wanted:
+            yield f"output shape is {target.shape}, not {wanted}"
+        if target.dtype != source.dtype:
+            yield f"{source.dtype.name} becomes {target.dtype.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(Layer):
+    """A frame of zeros: `rows` above and below, `columns` left and right. Not for BIPOLAR."""
+
+    kind: ClassVar[str] = "pad"
+    rows: Pair = (0, 0)
+    columns: Pair = (0, 0)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or min(*self.rows, *self.columns) < 0:
+            yield f"rows {self.rows} and columns {self.columns} around the shape {source.shape}"
+            return
+        height, width, channels = source.shape
+        wanted = (height + sum(self.rows), width + sum(self.columns), channels)
+        if target.shape != wanted:
+            yield f"output shape is {target.shape}, not {wanted}"
+        if source.dtype.bipolar or target.dtype != source.dtype:
+            yield f"{source.dtype.name} becomes {target.dtype.name}; BIPOLAR has no zero"
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool(Layer):
+    """Greatest value by channel in windows that do not overlap: [H, W, C] -> [H//KH, W//KW, C].
+
+    Rows and columns that fill no window are dropped.
+    """
+
+    kind: ClassVar[str] = "max_pool"
+    kernel: Pair = (1, 1)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or min(self.kernel) < 1:
+            yield f"a window of {self.kernel} over the shape {source.shape}"
+            return
+        height, width, channels = source.shape
+        wanted = (height // self.kernel[0], width // self.kernel[1], channels)
+        if min(wanted) < 1 or target.shape != wanted:
+            yield f"output shape is {target.shape}, not {wanted}"
+        if target.dtype != source.dtype:
+            yield f"{source.dtype.name} becomes {target.dtype.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class SumPool(Layer):
+    """Sum of a whole feature map by channel, shifted right: [H, W, C] -> [1, 1, C].
+
+    y = floor(sum / 2**shift): an average, or a multiple of it.
+    """
+
+    kind: ClassVar[str] = "sum_pool"
+    shift: int = 0
+
+    def range(self, source: Edge) -> tuple[int, int]:
+        """Least and greatest output."""
+        ends = source.dtype.min, source.dtype.max
+        low, high = (end * source.vectors >> self.shift for end in ends)
+        return low, high
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        if len(source.shape) != 3 or target.shape != (1, 1, source.channels):
+            yield f"shape {source.shape} becomes {target.shape}, not (1, 1, channels)"
+            return
+        if source.dtype.bipolar or self.shift < 0:
+            yield f"{source.dtype.name} shifted by {self.shift}; BIPOLAR is not summed"
+        yield from _check_range(self.range(source), target)
+
+
+@dataclass(frozen=True, eq=False)
+class Fork(Layer):
+    """The input on two outputs."""
+
+    kind: ClassVar[str] = "fork"
+    copy: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.output, self.copy)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        for edge in (target, *others):
+            if (edge.dtype, edge.shape) != (source.dtype, source.shape):
+                yield f"{edge.id} is not what {source.id} is: {source.dtype.name} {source.shape}"
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Layer):
+    """Sum of two inputs of one shape, element by element; neither is BIPOLAR."""
+
+    kind: ClassVar[str] = "add"
+    other: str = ""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input, self.other)
+
+    def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
+        sources = (source, *others)
+        if any(edge.shape != target.shape for edge in sources):
+            yield f"shapes {[edge.shape for edge in sources]} become {target.shape}"
+        if any(edge.dtype.bipolar for edge in sources):
+            yield "a BIPOLAR input, which is not added"
+        ends = (sum(edge.dtype.min for edge in sources), sum(edge.dtype.max for edge in sources))
+        yield from _check_range(ends, target)
+
+
+def _check_range(ends: tuple[int, int], target: Edge) -> Iterator[str]:
+    if target.dtype.bipolar or ends[0] < target.dtype.min or ends[1] > target.dtype.max:
+        yield f"sums reach {ends[0]}..{ends[1]}, more than {target.dtype.name} holds"
+
+
+KINDS: dict[str, type[Layer]] = {
+    cls.kind: cls
+    for cls in (Threshold, Mvau, LabelSelect, SlidingWindow, Pad, MaxPool, SumPool, Fork, Add)
+}
+
+
+def accumulator_range(
+    weights: np.ndarray, source: DataType, bias: np.ndarray | None = None
+) -> tuple[int, int]:
+    """Least and greatest w.x + bias over rows of `weights` [MH, MW] and inputs of type `source`."""
+    at_min, at_max = weights * source.min, weights * source.max
+    shift: np.ndarray | int = 0 if bias is None else bias
+    return (
+        int((np.minimum(at_min, at_max).sum(axis=1) + shift).min()),
+        int((np.maximum(at_min, at_max).sum(axis=1) + shift).max()),
+    )
