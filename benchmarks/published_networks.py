@@ -23,7 +23,7 @@ from pipeline import state
 from pipeline.errors import DoesNotFit
 from pipeline.folding import search
 from pipeline.folding.costs import space
-from pipeline.folding.search import Budget
+from pipeline.folding.space import Budget
 from pipeline.graph import selection
 from pipeline.hardware import graph as hardware
 from pipeline.job import Metrics

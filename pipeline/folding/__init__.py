@@ -12,16 +12,8 @@ from pipeline.errors import DoesNotFit
 from pipeline.folding import choice
 from pipeline.folding.costs import LEAST_BLOCK_DEPTH
 from pipeline.folding.costs import space as space_of
-from pipeline.folding.search import (
-    Budget,
-    Need,
-    Solution,
-    Space,
-    binding,
-    cheapest,
-    fastest,
-    front,
-)
+from pipeline.folding.search import Need, binding, cheapest, fastest, front
+from pipeline.folding.space import Budget, Solution, Space
 from pipeline.hardware import graph as hardware
 from pipeline.job import Figure, Job, Metrics, progress
 

@@ -33,7 +33,7 @@ from pipeline.folding.memories import (
     search_levels,
     shares_thresholds,
 )
-from pipeline.folding.search import Option, Space
+from pipeline.folding.space import Option, Space
 from pipeline.folding.windows import WINDOWS, swg_depth
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph

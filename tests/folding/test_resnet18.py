@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import DoesNotFit
 from pipeline.folding import choice, costs, search
-from pipeline.folding.search import Budget, Space
+from pipeline.folding.space import Budget, Space
 from pipeline.hardware.graph import HardwareGraph
 from tests.hardware.residual import Residual
 

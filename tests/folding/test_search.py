@@ -7,16 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.folding.choice import Fold
-from pipeline.folding.search import (
-    Budget,
-    Option,
-    Space,
-    binding,
-    cheapest,
-    fastest,
-    front,
-    least,
-)
+from pipeline.folding.search import binding, cheapest, fastest, front, least
+from pipeline.folding.space import Budget, Option, Space
 
 BOARD = Budget(1000, 100, math.inf)
 

@@ -1,0 +1,269 @@
+"""The dynamic program for a bound on the II: Pareto sets of (LUT, BRAM18) by output lanes.
+
+Within the bound layers are independent but for the widths of the streams between neighbours. Behind
+a fork both ways are solved for each of its widths; for each width of the join at which they meet,
+the labels of both and of the fork are added, every pair of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pipeline.folding.space import Block, Budget, Option, Solution, Space
+
+
+class Labels:
+    """The dynamic program's labels: for each number of RAMB18 the least LUTs that reach it.
+
+    After every layer there is an array by output lanes, and before it one by input lanes; what led
+    to a label is found again from the numbers themselves, which are whole and so compare exactly.
+    """
+
+    def __init__(self, space: Space, ii: int, budget: Budget) -> None:
+        self.space, self.budget = space, budget
+        self.options = _within(space, ii, budget)
+        most = sum(max((o.bram18 for o in options), default=0) for options in self.options)
+        self.size = int(min(budget.bram18, most)) + 1
+        self.blocks = space.blocks()
+        inside = {i for block in self.blocks.values() for way in block.ways for i in way}
+        self.main = [i for i in range(len(space.layers)) if i not in inside]
+        """Layers outside of ways, in order."""
+        begun = np.full(self.size, np.inf)
+        begun[:1] = 0
+        bits = space.element_bits
+        ports = {
+            o.input_lanes for o in self.options[0] if o.input_lanes * bits <= budget.input_bits
+        }
+        self.chain = _Chain(self, self.main, dict.fromkeys(ports, begun), None)
+        self.total = self.chain.total()
+
+    def pareto(self) -> list[int]:
+        """RAMB18 counts of which no lower one has as few LUTs, ascending in LUT."""
+        below = np.minimum.accumulate(np.concatenate([[np.inf], self.total[:-1]]))
+        found: list[int] = np.flatnonzero(self.total < below).tolist()
+        return found[::-1]
+
+    def solution(self, bram18: int) -> Solution:
+        """The choice behind the label of `bram18` at the end."""
+        chosen: dict[int, Option] = {}
+        self.chain.choose(None, bram18, self.total[bram18], chosen)
+        choice = tuple(chosen[i] for i in range(len(self.options)))
+        ii = max(option.cycles for option in choice)
+        return Solution(choice, ii, int(self.total[bram18]), bram18)
+
+
+Arrays = dict[int, np.ndarray]
+"""Least LUTs by RAMB18 count, by lanes."""
+
+
+class _Chain:
+    """Labels along some layers, each of which reads the one in front of it, or is a join.
+
+    ports: labels before the first layer, by its input lanes. lanes: of the fork in front of the
+    first layer, if it begins a way; then `ports` holds the one label that a fork's width has.
+    """
+
+    def __init__(
+        self, labels: Labels, layers: Sequence[int], ports: Arrays, lanes: int | None
+    ) -> None:
+        self.labels, self.layers, self.lanes = labels, layers, lanes
+        self.before: list[Arrays] = []
+        self.after: list[Arrays] = []
+        self.ends: dict[tuple[int, int], tuple[Arrays, Arrays]] = {}
+        """By position of a join and lanes of its fork: the labels at the ends of both ways."""
+        self.ways: dict[tuple[int, int], tuple[_Chain, _Chain]] = {}
+        """Those ways themselves, made again when a choice is asked for: they take far more room."""
+        for k, i in enumerate(layers):
+            wanted = {option.input_lanes for option in labels.options[i]}
+            if not k:
+                reached = ports if lanes is None else self._reached(i, wanted, ports)
+            elif i in labels.blocks:
+                reached = self._met(k, i, wanted)
+            else:
+                reached = self._reached(i, wanted, self.after[k - 1])
+            self.before.append(reached)
+            self.after.append(self._extended(i, reached))
+        if not layers:
+            self.after.append(ports)
+
+    def total(self) -> np.ndarray:
+        """Least LUTs at the end, whatever the lanes."""
+        none = np.full(self.labels.size, np.inf)
+        found: np.ndarray = np.min([none, *self.after[-1].values()], axis=0)
+        return found
+
+    def _reached(self, i: int, lanes: set[int], producers: Arrays) -> Arrays:
+        """Least LUTs to arrive at layer i, its junction paid, by input lanes."""
+        return {} if not producers else _paid(self.labels.space.junction, i, lanes, producers)
+
+    def _met(self, k: int, i: int, lanes: set[int]) -> Arrays:
+        """The same for a join: those of the fork and of both ways added, by the join's lanes."""
+        space, block = self.labels.space, self.labels.blocks[i]
+        assert space.second is not None, "a space with joins has junctions of second inputs"
+        found: Arrays = {}
+        for width, label in self.after[k - 1].items():
+            arrived = [way.after[-1] for way in self._made(block, width)]
+            if not all(arrived):
+                continue
+            self.ends[k, width] = (arrived[0], arrived[1])
+            ends = [
+                _paid(junction, i, lanes, end)
+                for junction, end in zip((space.junction, space.second), arrived, strict=True)
+            ]
+            for n in lanes:
+                both = _added(ends[0][n], ends[1][n], self.labels.budget.lut)
+                met = _added(label, both, self.labels.budget.lut)
+                found[n] = np.minimum(found[n], met) if n in found else met
+        return found
+
+    def _made(self, block: Block, width: int) -> tuple[_Chain, _Chain]:
+        """Both ways behind a fork of `width` lanes."""
+        begun = np.full(self.labels.size, np.inf)
+        begun[0] = 0
+        first, second = (_Chain(self.labels, way, {width: begun}, width) for way in block.ways)
+        return first, second
+
+    def _extended(self, i: int, before: Arrays) -> Arrays:
+        found: Arrays = {}
+        size = self.labels.size
+        for option in self.labels.options[i]:
+            reached = before.get(option.input_lanes)
+            if reached is None or option.bram18 >= size:
+                continue
+            label = found.setdefault(option.output_lanes, np.full(size, np.inf))
+            part = label[option.bram18 :]
+            np.minimum(part, reached[: size - option.bram18] + option.lut, out=part)
+        for label in found.values():
+            label[label > self.labels.budget.lut] = np.inf
+        return {lanes: label for lanes, label in found.items() if np.isfinite(label).any()}
+
+    def choose(self, lanes: int | None, left: int, value: float, chosen: dict[int, Option]) -> None:
+        """Adds the options behind the label (left, value) at the end; lanes: of the end, or any."""
+        for k, i in reversed(list(enumerate(self.layers))):
+            before = self.before[k]
+            option = next(
+                o
+                for o in self.labels.options[i]
+                if o.bram18 <= left
+                and (lanes is None or o.output_lanes == lanes)
+                and o.input_lanes in before
+                and before[o.input_lanes][left - o.bram18] + o.lut == value
+            )
+            chosen[i] = option
+            left, value = left - option.bram18, value - option.lut
+            if i in self.labels.blocks:
+                lanes, left, value = self._choose_ways(
+                    k, i, option.input_lanes, left, value, chosen
+                )
+            elif k:
+                lanes, value = _producer(
+                    self.labels.space.junction,
+                    i,
+                    option.input_lanes,
+                    self.after[k - 1],
+                    left,
+                    value,
+                )
+
+    def _choose_ways(
+        self, k: int, i: int, n: int, left: int, value: float, chosen: dict[int, Option]
+    ) -> tuple[int, int, float]:
+        """Adds the options of both ways; returns the fork's lanes and its label."""
+        space = self.labels.space
+        assert space.second is not None, "as in _met"
+        junctions = (space.junction, space.second)
+        limit = self.labels.budget.lut
+        for width, label in self.after[k - 1].items():
+            if (k, width) not in self.ends:
+                continue
+            ends = [
+                _paid(junction, i, {n}, end)[n]
+                for junction, end in zip(junctions, self.ends[k, width], strict=True)
+            ]
+            both = _added(ends[0], ends[1], limit)
+            parts = np.flatnonzero(label[: left + 1] + both[left::-1] == value)
+            if not len(parts):
+                continue
+            at = int(parts[0])
+            rest, sum_of_both = left - at, both[left - at]
+            first = int(np.flatnonzero(ends[0][: rest + 1] + ends[1][rest::-1] == sum_of_both)[0])
+            if (k, width) not in self.ways:
+                self.ways[k, width] = self._made(self.labels.blocks[i], width)
+            ways = self.ways[k, width]
+            for junction, way, end, count in zip(
+                junctions, ways, ends, (first, rest - first), strict=True
+            ):
+                lanes, least = _producer(junction, i, n, way.after[-1], count, end[count])
+                way.choose(lanes, count, least, chosen)
+            return width, at, label[at]
+        raise AssertionError("a label comes from somewhere")
+
+
+def _paid(
+    junction: Callable[[int, int, int], int], i: int, lanes: set[int], producers: Arrays
+) -> Arrays:
+    """Least LUTs behind the junction before layer i, by its input lanes."""
+    arrays = np.array(list(producers.values()))
+    return {
+        n: (arrays + np.array([junction(i, lane, n) for lane in producers])[:, None]).min(axis=0)
+        for n in lanes
+    }
+
+
+def _producer(
+    junction: Callable[[int, int, int], int],
+    i: int,
+    n: int,
+    producers: Arrays,
+    left: int,
+    value: float,
+) -> tuple[int, float]:
+    """Of which lanes the label (left, value) before layer i, of n lanes, comes, and its LUTs."""
+    return next(
+        (lanes, value - paid)
+        for lanes, label in producers.items()
+        if label[left] + (paid := junction(i, lanes, n)) == value
+    )
+
+
+def _added(a: np.ndarray, b: np.ndarray, limit: float) -> np.ndarray:
+    """Least LUTs of a pair, by the sum of its RAMB18 counts."""
+    if np.isfinite(a).sum() < np.isfinite(b).sum():
+        a, b = b, a
+    found: np.ndarray = np.full(len(a), np.inf)
+    # a count with no fewer LUTs than a lower one has is beaten by that, whatever is added to it
+    below = np.minimum.accumulate(np.concatenate([[np.inf], b[:-1]]))
+    for count in np.flatnonzero(b < below):
+        part = found[count:]
+        np.minimum(part, a[: len(a) - count] + b[count], out=part)
+    found[found > limit] = np.inf
+    return found
+
+
+def _within(space: Space, ii: int, budget: Budget) -> list[list[Option]]:
+    """The options of each layer that a folding in budget can have.
+
+    With the cheapest of every other layer it must be in: not in LUTs alone, nor in RAMB18 alone,
+    nor in a weighted sum of both.
+    """
+    options = [[option for option in layer if option.cycles <= ii] for layer in space.options]
+    if not space.joins:
+        return options
+    for weight in (0.0, math.inf, *(2.0**k for k in range(13))):
+        # LUT + weight * RAMB18; only RAMB18 for an infinite weight
+        lut, blocks = (0, 1) if math.isinf(weight) else (1, weight)
+        have = (lut * budget.lut if lut else 0) + (blocks * budget.bram18 if blocks else 0)
+        if math.isinf(have):
+            continue
+        costs = [[lut * o.lut + blocks * o.bram18 for o in layer] for layer in options]
+        if not all(costs):
+            return [[] for _ in options]
+        slack = have - sum(map(min, costs))
+        options = [
+            [o for o, cost in zip(layer, of_layer, strict=True) if cost - min(of_layer) <= slack]
+            for layer, of_layer in zip(options, costs, strict=True)
+        ]
+    return options
