@@ -26,13 +26,16 @@ from pipeline.folding.costs import COEFFICIENTS, Shape, bram18, shape_of, terms
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import (
+    Add,
     Edge,
+    Fork,
     LabelSelect,
     Layer,
     MaxPool,
     Mvau,
     Pad,
     SlidingWindow,
+    SumPool,
     Threshold,
     accumulator_range,
 )
@@ -44,8 +47,8 @@ FIELDS = [
     "kind", "weight", "activation", "mw", "mh", "steps", "pe", "simd", "ram_style",
     "threshold_style", "shared",
 ]  # fmt: skip
-WINDOW_KINDS = ("swg", "max_pool", "pad")
-"""Of these mw is the channels, mh the rows and columns of the map, steps the kernel."""
+MAP_KINDS = ("swg", "max_pool", "pad", "sum_pool", "fork", "add")
+"""Of these mw is the channels, mh the rows and columns of the map, steps the kernel, if any."""
 MEASURED = ["acc_bits", "lut", "ff", "bram36", "carry", "inv"]
 SHAPES = [(784, 64), (64, 64), (64, 10), (256, 256), (784, 256), (128, 32), (60, 24), (1024, 64)]
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2")]
@@ -168,6 +171,10 @@ def samples() -> Iterator[dict[str, str | int]]:
             values = ("max_pool", "", activation, channels, row, 2, pe, pe, "lut", "compare", 0)
             yield dict(zip(FIELDS, values, strict=True))
     for activation in ("INT2", "UINT4", "INT8"):
+        for channels, row, pe in ((64, 8, 1), (64, 4, 16), (512, 4, 4), (64, 8, 64)):
+            for kind in ("sum_pool", "fork", "add"):
+                values = (kind, "", activation, channels, row, 0, pe, pe, "lut", "compare", 0)
+                yield dict(zip(FIELDS, values, strict=True))
         for channels, row, pe in ((3, 32, 1), (64, 16, 64), (64, 16, 4)):
             values = ("pad", "", activation, channels, row, 1, pe, pe, "lut", "compare", 0)
             yield dict(zip(FIELDS, values, strict=True))
@@ -186,14 +193,16 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
     activation = DataType(str(sample["activation"]))
     offset = 0 if activation.bipolar else activation.min
     layer: Layer
+    other: dict[str, Edge] = {}
     if sample["kind"] == "threshold":
         source, target = Edge("x", DataType("UINT8"), (mw,)), Edge("y", activation, (mw,))
         shape = (1 if sample["shared"] else mw, steps)
         limits = np.sort(rng.integers(1, 255, shape), axis=1).repeat(mw // shape[0], axis=0)
         layer = Threshold("layer", "x", "y", (), thresholds=limits, offset=offset)
-    elif sample["kind"] in WINDOW_KINDS:
+    elif sample["kind"] in MAP_KINDS:
         kernel, size = (steps, steps), (mh, mh, mw)
         source = Edge("x", activation, size)
+        other = {"z": Edge("z", activation, size)}
         if sample["kind"] == "swg":
             side = mh - steps + 1
             layer = SlidingWindow("layer", "x", "y", (), kernel, (1, 1))
@@ -201,9 +210,19 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
         elif sample["kind"] == "max_pool":
             layer = MaxPool("layer", "x", "y", (), kernel)
             target = Edge("y", activation, (mh // steps, mh // steps, mw))
-        else:
+        elif sample["kind"] == "pad":
             layer = Pad("layer", "x", "y", (), (1, 1), (1, 1))
             target = Edge("y", activation, (mh + 2, mh + 2, mw))
+        elif sample["kind"] == "sum_pool":
+            layer = SumPool("layer", "x", "y", ())
+            target = Edge("y", DataType.smallest(*layer.range(source)), (1, 1, mw))
+        elif sample["kind"] == "fork":
+            layer = Fork("layer", "x", "y", (), "z")
+            target = Edge("y", activation, size)
+        else:
+            layer = Add("layer", "x", "y", (), "z")
+            ends = (2 * activation.min, 2 * activation.max)
+            target = Edge("y", DataType.smallest(*ends), size)
     elif sample["kind"] == "label_select":
         source = Edge("x", activation, (mw,))
         target = Edge("y", DataType.smallest(0, mw - 1), (1,))
@@ -235,7 +254,7 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
             thresholds=np.sort(near) if steps else None,
             offset=offset,
         )
-    edges = {"x": source, "y": target}
+    edges = {"x": source, "y": target, **other}
     return HardwareGraph("calibration", InputSpec(shape=(1, mw, 1)), edges, (layer,))
 
 
@@ -276,7 +295,7 @@ def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
     with OUT.open(newline="") as file:
         for row in csv.DictReader(file):
             counts = {name: float(row[name]) for name in ("lut", "ff", "bram36")}
-            if row["kind"] in WINDOW_KINDS:
+            if row["kind"] in MAP_KINDS:
                 graph = network(dict(row), np.random.default_rng(1))
                 yield shape_of(graph.layers[0], graph.source, fold_of(row)), counts
                 continue

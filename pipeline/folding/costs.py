@@ -172,6 +172,13 @@ def terms(shape: Shape) -> list[float]:
             *others,
             float(pe * search_levels(shape.steps)) if searched else 0.0,
         ]
+    if shape.kind == "fork":
+        return [1.0]
+    if shape.kind == "add":
+        return [1.0, float(pe * shape.input_bits)]
+    if shape.kind == "sum_pool":
+        memory = lut_ram_luts(pe * acc, shape.ring)
+        return [1.0, log2(shape.ring + 1), float(pe * acc), float(memory)]
     if shape.kind == "parallel_window":
         width = pe * shape.input_bits
         in_luts = shape.above and shape.fold.ram_style == "lut"
@@ -222,13 +229,6 @@ def _level_terms(shape: Shape) -> list[float]:
 
 def lut(shape: Shape) -> int:
     """Estimated LUTs of a layer."""
-    pe = shape.fold.pe
-    if shape.kind == "fork":
-        return 5  # handshakes
-    if shape.kind == "add":
-        return 4 + pe * shape.input_bits  # the top bit comes from the carry
-    if shape.kind == "sum_pool":
-        return 16 + pe * shape.acc_bits + lut_ram_luts(pe * shape.acc_bits, shape.ring)
     pairs = zip(_coefficients()[shape.kind], terms(shape), strict=True)
     return round(sum(coefficient * term for coefficient, term in pairs))
 
