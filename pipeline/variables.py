@@ -150,7 +150,7 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
             raise SpecError(f"{name}=: a QONNX model is taken as it is, and has no {path[-1]}")
         if leaf not in part:
             raise SpecError(f"{name}=: this network has no field {'.'.join([*path, leaf])}")
-        part[leaf] = given[name]
+        part[leaf] = None if _means_none(spec, path, leaf, given[name]) else given[name]
     if document.get("training") is not None:
         _drop_what_belonged(document["training"], given)
     try:
@@ -171,6 +171,14 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
     return after, changed
 
 
+def _means_none(spec: Spec, path: Iterable[str], leaf: str, word: str) -> bool:
+    """Whether `word` takes a field's value away: "none", where that is the field's default."""
+    owner = spec
+    for part in path:
+        owner = getattr(owner, part)
+    return word == "none" and type(owner).model_fields[leaf].default is None
+
+
 def _at(document: Any, place: Iterable[str]) -> Any:
     for part in place:
         document = document[part]
@@ -188,7 +196,9 @@ def _drop_what_belonged(training: dict[str, Any], given: Mapping[str, str]) -> N
 
 
 def _written(value: object) -> str:
-    """A value as part of a unit's name: 3000, not 3000.0 or 3e+03; 30-60 for a list."""
+    """A value as part of a unit's name: 3000, not 3000.0 or 3e+03; 30-60 for a list; none."""
+    if value is None:
+        return "none"
     if isinstance(value, tuple):
         return "-".join(map(_written, value))
     if isinstance(value, bool):

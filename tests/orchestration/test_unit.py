@@ -93,6 +93,18 @@ def test_a_choice_takes_the_place_of_the_files_with_all_that_belongs_to_it(tmp_p
         one(network=str(path), schedule="cosine", milestones="5")
 
 
+def test_none_takes_a_files_value_away(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    path = tmp_path / "net.toml"
+    path.write_text(text + "patience = 3\n")
+    assert recipe(one(network=str(path))).patience == 3
+    unit = one(network=str(path), patience="none").at("network")
+    assert recipe(unit).patience is None
+    assert unit.long_name.endswith(".patience-none")
+    with pytest.raises(SpecError, match="epochs=none"):
+        one(network=str(path), epochs="none")
+
+
 def test_lists_and_all() -> None:
     names = [
         unit.name for unit in select({"network": "tfc_1w1a,tfc_2w2a", "board": "Pynq-Z1,Ultra96"})
