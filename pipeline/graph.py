@@ -105,7 +105,7 @@ STAGES = (
             "board.bram36",
             "board.dsp",
         ),
-        memory_mib=3072,
+        memory_mib=6144,
         shows=("lut", "ff", "bram36"),
     ),
 )
