@@ -16,7 +16,8 @@ from pipeline.tools import run_tool
 
 def hold(job: Job, record: Path) -> None:
     """Writes when this stage begins and ends to hold its memory."""
-    slots = math.ceil(BY_NAME[job.stage].memory_mib / memory.SLOT_MIB)
+    wanted = math.ceil(BY_NAME[job.stage].memory_mib / memory.SLOT_MIB)
+    slots = min(wanted, memory.pool_slots(job.settings["memory_gib"]))
     for sign in ("+", "-"):
         with record.open("a") as file:
             file.write(f"{sign}{slots}\n")
