@@ -9,7 +9,7 @@ them to synthesised layers. 7-series counts; UltraScale+ LUTs are alike.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil, lcm, log2
@@ -158,37 +158,11 @@ def bram18(shape: Shape) -> int:
 
 def terms(shape: Shape) -> list[float]:
     """The terms of the LUT model, in LUT-like units."""
+    return TERMS[shape.kind](shape)
+
+
+def _mvau_terms(shape: Shape) -> list[float]:
     pe, simd, acc = shape.fold.pe, shape.fold.simd, shape.acc_bits
-    if shape.kind == "label_select":
-        return [1.0, pe * acc, log2(shape.mw) * pe]
-    if shape.kind == "threshold":
-        searched = shape.fold.threshold_style == "search"
-        fixed = pe * shape.steps * acc if shape.shared else 0
-        compared, *others = _level_terms(shape)
-        return [
-            1.0,
-            float(fixed) if shape.fold.threshold_style == "compare" else 0.0,
-            0.0 if shape.shared else compared,
-            *others,
-            float(pe * search_levels(shape.steps)) if searched else 0.0,
-        ]
-    if shape.kind == "fork":
-        return [1.0]
-    if shape.kind == "add":
-        return [1.0, float(pe * shape.input_bits)]
-    if shape.kind == "sum_pool":
-        memory = lut_ram_luts(pe * acc, shape.ring)
-        return [1.0, log2(shape.ring + 1), float(pe * acc), float(memory)]
-    if shape.kind == "parallel_window":
-        width = pe * shape.input_bits
-        in_luts = shape.above and shape.fold.ram_style == "lut"
-        rows = lut_ram_luts(shape.ring_bits, shape.ring) if in_luts else 0
-        return [1.0, log2(shape.ring + 1), float(rows), float(lut_ram_luts(width, WINDOWS))]
-    if shape.kind in ("swg", "max_pool", "pad"):
-        width = pe * shape.input_bits
-        in_luts = shape.kind != "pad" and shape.fold.ram_style == "lut"
-        memory = lut_ram_luts(width, shape.ring) if in_luts else 0
-        return [1.0, log2(shape.ring + 1), float(width), float(memory)]
     folds, steps = shape.mh // pe, shape.mw // simd
     planes = shape.weight_bits * shape.input_bits
     # weights that never change are no longer inputs of anything
@@ -211,6 +185,65 @@ def terms(shape: Shape) -> list[float]:
         deep,
         tables,
     ]
+
+
+def _threshold_terms(shape: Shape) -> list[float]:
+    pe, style = shape.fold.pe, shape.fold.threshold_style
+    fixed = pe * shape.steps * shape.acc_bits if shape.shared else 0
+    compared, *others = _level_terms(shape)
+    return [
+        1.0,
+        float(fixed) if style == "compare" else 0.0,
+        0.0 if shape.shared else compared,
+        *others,
+        float(pe * search_levels(shape.steps)) if style == "search" else 0.0,
+    ]
+
+
+def _label_select_terms(shape: Shape) -> list[float]:
+    return [1.0, shape.fold.pe * shape.acc_bits, log2(shape.mw) * shape.fold.pe]
+
+
+def _stream_terms(shape: Shape) -> list[float]:
+    """Of what keeps a part of a map: counters, registers as wide as a beat, a memory in LUTs."""
+    width = shape.fold.pe * shape.input_bits
+    in_luts = shape.kind != "pad" and shape.fold.ram_style == "lut"
+    memory = lut_ram_luts(width, shape.ring) if in_luts else 0
+    return [1.0, log2(shape.ring + 1), float(width), float(memory)]
+
+
+def _parallel_window_terms(shape: Shape) -> list[float]:
+    width = shape.fold.pe * shape.input_bits
+    in_luts = shape.above and shape.fold.ram_style == "lut"
+    rows = lut_ram_luts(shape.ring_bits, shape.ring) if in_luts else 0
+    return [1.0, log2(shape.ring + 1), float(rows), float(lut_ram_luts(width, WINDOWS))]
+
+
+def _sum_pool_terms(shape: Shape) -> list[float]:
+    sums = shape.fold.pe * shape.acc_bits
+    return [1.0, log2(shape.ring + 1), float(sums), float(lut_ram_luts(sums, shape.ring))]
+
+
+def _fork_terms(shape: Shape) -> list[float]:
+    return [1.0]
+
+
+def _add_terms(shape: Shape) -> list[float]:
+    return [1.0, float(shape.fold.pe * shape.input_bits)]
+
+
+TERMS: dict[str, Callable[[Shape], list[float]]] = {
+    "mvau": _mvau_terms,
+    "threshold": _threshold_terms,
+    "label_select": _label_select_terms,
+    "swg": _stream_terms,
+    "max_pool": _stream_terms,
+    "pad": _stream_terms,
+    "parallel_window": _parallel_window_terms,
+    "sum_pool": _sum_pool_terms,
+    "fork": _fork_terms,
+    "add": _add_terms,
+}
 
 
 def _level_terms(shape: Shape) -> list[float]:
