@@ -19,6 +19,7 @@ from pipeline.stage import Task, build_folder
 from pipeline.tools import run_tool
 from pipeline.unit import QUICK_START
 from pipeline.variables import ROOT
+from specs.evaluation import PREFIX
 
 
 @cache
@@ -68,7 +69,7 @@ def evaluate_tasks() -> Iterator[dict[str, Any]]:
     entries = [
         {**entry, "name": f"{level}:{entry['name']}"}
         for level in dict.fromkeys(selected().evaluation.level.split(","))
-        for entry in stage_tasks(f"{graph.PREFIX}{level}")
+        for entry in stage_tasks(f"{PREFIX}{level}")
     ]
     there = [entry for entry in entries if "task" in entry["meta"]]
     yield from entries if "level" in given() or not there else there

@@ -19,6 +19,7 @@ from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.hardware.layers import LabelSelect
 from pipeline.job import Figure, Job, Kind, Metrics, progress
+from specs.evaluation import PREFIX
 from specs.network import InputSpec
 
 TOP = 5
@@ -36,7 +37,7 @@ def run(job: Job) -> Metrics:
 
     PipelineError: the network has no data set.
     """
-    level = job.stage.removeprefix("evaluate-")
+    level = job.stage.removeprefix(PREFIX)
     contract = job.spec("network.input", InputSpec)
     most: int | None = job.spec("evaluation.images", int | None)  # type: ignore[arg-type]
     data = evaluation_inputs(job, contract)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.stage import Stage, Task
 from pipeline.unit import Scope, Unit, select
 from pipeline.variables import Settings, settings
-from specs.evaluation import EvaluationSpec
+from specs.evaluation import PREFIX, EvaluationSpec
 
 STAGES = (
     Stage(
@@ -109,7 +109,6 @@ STAGES = (
         shows=("lut", "ff", "bram36"),
     ),
 )
-PREFIX = "evaluate-"
 
 
 def _evaluation(level: str, needs: tuple[str, ...], *reads: str, scope: Scope = "network") -> Stage:

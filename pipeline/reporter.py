@@ -36,9 +36,9 @@ class StageReporter:
         self.console = Console(file=outstream, highlight=False, soft_wrap=True)
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
+        os.environ[MARK] = new_mark()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _leave)
-        os.environ[MARK] = new_mark()
         for line in {tasks[name].meta.get("notice") for name in selected_tasks if tasks[name].meta}:
             if line:
                 self.console.print(line, style="dim")

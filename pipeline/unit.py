@@ -23,7 +23,7 @@ from pipeline.variables import (
 from specs import catalog
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
-from specs.evaluation import EvaluationSpec
+from specs.evaluation import PREFIX, EvaluationSpec
 from specs.network import RANDOM, FactoryModel, NetworkSpec, QonnxModel
 from specs.training import PUBLISHED
 
@@ -31,7 +31,7 @@ Scope = Literal["dataset", "network", "board"]
 LONGEST_NAME = 80
 HARDWARE = (
     *("streamline", "fold", "fifos", "rtl", "simulate", "synth"),
-    *("evaluate-reference", "evaluate-rtl"),
+    *(f"{PREFIX}reference", f"{PREFIX}rtl"),
 )
 """Stages of networks that hardware can be made of."""
 QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
@@ -65,9 +65,9 @@ class Unit:
             return "a QONNX model is taken as it is: there is nothing to train"
         if self.network.dataset == RANDOM and stage == "data":
             return "dataset = random: inputs are drawn where they are needed"
-        if self.network.dataset == RANDOM and stage.startswith("evaluate-"):
+        if self.network.dataset == RANDOM and stage.startswith(PREFIX):
             return "random inputs have no labels: dataset= names a data set"
-        if isinstance(self.network.model, QonnxModel) and stage == "evaluate-brevitas":
+        if isinstance(self.network.model, QonnxModel) and stage == f"{PREFIX}brevitas":
             return "a QONNX model has no level below: level=qonnx is its own"
         return None
 

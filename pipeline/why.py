@@ -7,8 +7,9 @@ from typing import Any
 
 from pipeline import state
 from pipeline.errors import PipelineError, nearest
-from pipeline.graph import BY_NAME, EVALUATIONS, PREFIX, Selection
+from pipeline.graph import BY_NAME, EVALUATIONS, Selection
 from pipeline.stage import Task
+from specs.evaluation import PREFIX
 
 BUILD = "build"
 

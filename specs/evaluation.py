@@ -7,6 +7,8 @@ from pydantic import Field, field_validator
 from specs.base import Spec
 
 LEVELS = ("brevitas", "qonnx", "reference", "rtl")
+PREFIX = "evaluate-"
+"""Of the names of the stages, in front of the level."""
 
 
 class EvaluationSpec(Spec):
