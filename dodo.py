@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.doit_tasks import (
+from pipeline.flow.doit_tasks import (
     build_tasks,
     cache_task,
     check_tasks,
@@ -13,7 +13,7 @@ from pipeline.doit_tasks import (
     stage_tasks,
     why_task,
 )
-from pipeline.reporter import StageReporter
+from pipeline.flow.reporter import StageReporter
 
 Tasks = Iterator[dict[str, Any]]
 

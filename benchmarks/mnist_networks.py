@@ -17,10 +17,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.published_networks import PUBLISHED
-from pipeline import state
-from pipeline.graph import selection
+from pipeline.chain import selection
+from pipeline.flow import state
+from pipeline.flow.stage import Task
 from pipeline.job import Metrics
-from pipeline.stage import Task
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "mnist.md"
 NETWORKS = [name for name in PUBLISHED if name[:3] in ("tfc", "sfc", "lfc")] + ["lfc_2w2a"]

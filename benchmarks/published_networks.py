@@ -19,15 +19,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import table
-from pipeline import state
+from pipeline.chain import selection
 from pipeline.errors import DoesNotFit
+from pipeline.flow import state
+from pipeline.flow.unit import Unit
 from pipeline.folding import search
 from pipeline.folding.costs import space
 from pipeline.folding.space import Budget
-from pipeline.graph import selection
 from pipeline.hardware import graph as hardware
 from pipeline.job import Metrics
-from pipeline.unit import Unit
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RECORDS, OUT = DOCS / "networks.json", DOCS / "networks.md"

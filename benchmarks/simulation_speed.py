@@ -26,9 +26,9 @@ from pipeline.rtl.design import Design
 from pipeline.rtl.generator import generate
 from pipeline.simulation.beats import beat_bytes, pack, unpack
 from pipeline.simulation.build import compiler
-from pipeline.simulation.verilator import build_model
-from pipeline.synthesis.yosys import run_script
-from pipeline.tools import run_tool
+from pipeline.simulation.model import build_model
+from pipeline.tools.process import run_tool
+from pipeline.tools.yosys import run_script
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import table

@@ -17,8 +17,8 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from pipeline import state
-from pipeline.tools import run_tool
+from pipeline.flow import state
+from pipeline.tools.process import run_tool
 from specs.network import InputSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -46,7 +46,7 @@ Metrics = dict[str, Figure]
 
 @dataclass(frozen=True)
 class Job:
-    """One stage of one unit, complete: `python -m pipeline.run <file>` replays it.
+    """One stage of one unit, complete: `python -m pipeline.flow.run <file>` replays it.
 
     specs: the slice of the specs this stage declared, by dotted path ("network.model").
     inputs: published folder of each stage it needs. folder: the partial folder it writes into;

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.data import cifar10, digits, imagefolder, maskedface, mnist, own_arrays
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
-from pipeline.variables import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS
+from pipeline.flow.variables import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS
 from specs.data import DataSpec
 
 Loader = Callable[[Mapping[str, Any], DataSpec], DataSet]

@@ -18,13 +18,13 @@ from qonnx.util.cleanup import cleanup_model
 
 from pipeline.data.inputs import evaluation_inputs, planes
 from pipeline.errors import PipelineError, VerificationError
-from pipeline.export.description import describe, read
 from pipeline.export.files import LABELS, LOGITS, MODEL
-from pipeline.export.normal import normalised
 from pipeline.export.verify import TOLERANCE, execute, unsanitised
 from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.qonnx_graph import attributes, bypass, end_at, set_attributes
-from pipeline.qonnx_support import TAIL, require_supported
+from pipeline.qonnx.description import describe, read
+from pipeline.qonnx.edit import attributes, bypass, end_at, set_attributes
+from pipeline.qonnx.normal import normalised
+from pipeline.qonnx.support import TAIL, require_supported
 from specs.network import InputSpec, Model, QonnxModel
 
 SAME = 8

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.rtl.design import Design
 from pipeline.simulation.build import run_verilator
-from pipeline.synthesis.yosys import run_script
+from pipeline.tools.yosys import run_script
 
 LANGUAGE = "1364-2005"
 

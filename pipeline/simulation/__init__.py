@@ -15,7 +15,7 @@ from pipeline.hardware import reference
 from pipeline.hardware.graph import HardwareGraph, classes
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import write_memories
-from pipeline.simulation.verilator import Model, Result, Stalls, build_model
+from pipeline.simulation.model import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference, require_equal
 from pipeline.verification.mutants import kinds, mutants
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import MissingTool
 from pipeline.rtl.design import Design
-from pipeline.tools import run_tool
+from pipeline.tools.process import run_tool
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")

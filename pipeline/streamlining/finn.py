@@ -16,7 +16,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from pipeline.errors import PipelineError
-from pipeline.qonnx_support import require_supported
+from pipeline.qonnx.support import require_supported
 from pipeline.streamlining.exact import float64_constants, in_float32, in_float64
 from pipeline.streamlining.tail import Tail, append_arg_max, take_tail
 from specs.network import InputSpec

@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from pipeline.errors import PipelineError
-from pipeline.qonnx_graph import end_at
+from pipeline.qonnx.edit import end_at
 
 BIAS_ROUNDING = 1e-6
 """Relative: a float32 bias divided by a product of float32 scales is an integer up to that."""

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 from pathlib import Path
 
-from pipeline import state
+from pipeline.flow import state
 from pipeline.folding.choice import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Layer

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.synthesis.utilisation import Utilisation, read_stat
-from pipeline.synthesis.yosys import run_script
+from pipeline.tools.yosys import run_script
 
 FAMILIES = {"zynq-7000": "xc7", "zynq-us+": "xcup"}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError, SpecError, ToolError
+from pipeline.flow.variables import ROOT
 from pipeline.job import PROGRESS, Figure, Job, Metrics, progress
-from pipeline.tools import run_tool
-from pipeline.variables import ROOT
+from pipeline.tools.process import run_tool
 from specs.training import TrainingSpec
 
 METRICS, ERROR, JOB = "metrics.json", "error.txt", "job.json"

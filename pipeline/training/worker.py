@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.tools import die_with_parent
+from pipeline.tools.process import die_with_parent
 from pipeline.training.launch import ERROR, METRICS, read_job
 from pipeline.training.stage import work
 from pipeline.training.team import join, leave

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import qonnx_support
 from pipeline.data.inputs import draw, planes
 from pipeline.errors import PipelineError
-from pipeline.export import normal, own
-from pipeline.export.description import describe, read
+from pipeline.export import own
 from pipeline.export.verify import execute
 from pipeline.hardware import reference
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import LabelSelect
+from pipeline.qonnx import normal, support
+from pipeline.qonnx.description import describe, read
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import extract
 from specs.network import InputSpec, Output
@@ -38,7 +38,7 @@ def streamlined(
 
     layout = describe(path).layout
     original, _ = own.without_tail(own.clean(ModelWrapper(read(path))))
-    assert not list(qonnx_support.unsupported(original))
+    assert not list(support.unsupported(original))
     normal.normalised(original, layout).save(str(work / "normalised.onnx"))
     inputs = draw(contract, 60)
     floats = planes(inputs, contract)

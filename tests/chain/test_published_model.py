@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.graph import selection
+from pipeline.chain import selection
+from pipeline.flow.stage import Task
+from pipeline.flow.state import metrics
 from pipeline.job import Metrics
-from pipeline.stage import Task
-from pipeline.state import metrics
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 MODEL, MNIST = SHARED / "models" / "TFC_1W2A.onnx", SHARED / "mnist"

@@ -21,7 +21,7 @@ from pipeline.folding import costs
 from pipeline.folding.choice import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.models import build
-from pipeline.simulation.verilator import Stalls
+from pipeline.simulation.model import Stalls
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import extract
 from specs.base import validate

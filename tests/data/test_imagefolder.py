@@ -13,7 +13,7 @@ from pipeline.data.imagefolder import fingerprint
 from pipeline.errors import PipelineError
 from pipeline.job import Job
 from specs.data import DataSpec
-from tests.orchestration.bench import Bench
+from tests.flow.bench import Bench
 
 FILES = (
     *("train/cat/a.png", "train/cat/b.png", "train/cat/c.png"),

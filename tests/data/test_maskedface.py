@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.chain import selection
 from pipeline.data import SKIPPED, DataSet, maskedface, run
 from pipeline.data.copies import CONTRAST, changed
 from pipeline.data.maskedface import CLASSES, fingerprint
 from pipeline.errors import PipelineError, SpecError
-from pipeline.graph import selection
 from pipeline.job import Job
 from specs.base import validate
 from specs.data import DataSpec
 from specs.network import NetworkSpec
-from tests.orchestration.bench import Bench
+from tests.flow.bench import Bench
 
 SIZES = (9, 6, 7, 8)
 """Files of each class; the smallest has six."""

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.data.own_arrays import FILE, fingerprint, load
 from pipeline.errors import PipelineError
-from pipeline.unit import select
+from pipeline.flow.unit import select
 from specs.data import DataSpec
 
 RNG = np.random.default_rng(0)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from pipeline import state
-from pipeline.graph import BY_NAME, STAGES, selection
-from pipeline.stage import Task, build_folder
-from pipeline.variables import ROOT, Settings
+from pipeline.chain import BY_NAME, STAGES, selection
+from pipeline.flow import state
+from pipeline.flow.stage import Task, build_folder
+from pipeline.flow.variables import ROOT, Settings
 
 NETWORK = f"network={Path(__file__).with_name('tiny.toml')}"
 NAMES = [stage.name for stage in STAGES]
@@ -147,7 +147,7 @@ def stage_process(doit: psutil.Process) -> psutil.Process | None:
     """The process that runs a stage for `doit`."""
     for child in doit.children(recursive=True):
         try:
-            if "pipeline.run" in child.cmdline():
+            if "pipeline.flow.run" in child.cmdline():
                 return child
         except psutil.NoSuchProcess:
             continue

@@ -10,7 +10,7 @@ from pipeline.folding.choice import Fold, cycles
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.layers import Edge
 from pipeline.rtl.generator import generate
-from pipeline.simulation.verilator import build_model
+from pipeline.simulation.model import build_model
 from tests.hardware.networks import dense, images
 from tests.rtl import designs, maps
 

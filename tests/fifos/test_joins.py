@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import fifos
 from pipeline.folding.choice import Fold
-from pipeline.simulation.verilator import StuckError
+from pipeline.simulation.model import StuckError
 from tests.hardware.residual import images, network
 from tests.rtl import designs
 

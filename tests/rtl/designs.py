@@ -20,7 +20,7 @@ from pipeline.hardware.datatypes import BIPOLAR, DataType
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Threshold, accumulator_range
 from pipeline.rtl.generator import generate, write_memories
-from pipeline.simulation.verilator import Model, Result, Stalls, build_model
+from pipeline.simulation.model import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference
 from pipeline.verification.mutants import Mutant
 from specs.network import InputSpec

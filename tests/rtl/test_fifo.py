@@ -11,7 +11,7 @@ from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, Threshold
 from pipeline.rtl.design import TOP
-from pipeline.simulation.verilator import Model, Stalls
+from pipeline.simulation.model import Model, Stalls
 from tests.rtl import designs
 
 STALLS = (None, Stalls(5, 0.5, 0.5), Stalls(6, 0.1, 0.7), Stalls(7, 0.7, 0.1))

@@ -10,7 +10,7 @@ from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.layers import Edge
 from pipeline.rtl.lint import lint
-from pipeline.simulation.verilator import build_model
+from pipeline.simulation.model import build_model
 from tests.rtl import designs, maps
 
 

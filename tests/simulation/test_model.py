@@ -9,7 +9,7 @@ from pipeline.errors import MissingTool, PipelineError, ToolError, VerificationE
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.rtl.generator import generate
 from pipeline.simulation import build
-from pipeline.simulation.verilator import Model, Result, Stalls, build_model
+from pipeline.simulation.model import Model, Result, Stalls, build_model
 from tests.rtl import designs
 
 GRAPH: HardwareGraph = designs.random_chain(7)

@@ -14,7 +14,7 @@ from pipeline.synthesis import BETWEEN, _less, _require_fit
 from pipeline.synthesis.layers import utilisation
 from pipeline.synthesis.open import FAMILIES, longest_path, synthesise
 from pipeline.synthesis.utilisation import Utilisation
-from pipeline.synthesis.yosys import run_script
+from pipeline.tools.yosys import run_script
 from tests.hardware.networks import dense, images
 from tests.synthesis.block_ram import verilog
 

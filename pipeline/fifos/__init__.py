@@ -1,0 +1,173 @@
+"""Stage `fifos`: the smallest FIFO depths that keep the predicted II, found by simulation.
+
+One model with deep FIFOs is compiled; the search lowers their limits at run time, so that a trial
+costs a run and no compilation.
+
+Where ways join, the FIFO of the shorter one must hold what the longer one keeps under way, or the
+fork waits for the join and the join for the fork. Whether that happens depends on no stall: each
+layer decides by what is in its streams, never by when it came, so that a network of given depths
+gets stuck under every timing or under none. A trial that ends has shown that its depths cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import VerificationError
+from pipeline.folding import choice
+from pipeline.folding.choice import Folding
+from pipeline.hardware import graph as hardware
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Add, Fork
+from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.rtl.generator import generate
+from pipeline.rtl.streams import links
+from pipeline.simulation.model import Model, StuckError, build_model
+
+IMAGES = 24
+LEAST_IMAGES = 12
+"""Enough for the II to settle: it repeats from image to image once the pipeline is full."""
+CYCLES = 400_000
+"""Of a trial: as many images as that makes, within the bounds above."""
+DEEPEST = 2048
+"""Beats that a FIFO may have at most, but between a fork and a join."""
+BRANCH_IMAGES = 4
+"""Images that the ends of a branch can hold: more than are under way on the other."""
+Depths = dict[str, int]
+
+
+def run(job: Job) -> Metrics:
+    """Writes fifo_depths.json: {edge id: depth in beats}, 0 where no FIFO is needed.
+
+    Raises VerificationError if even deep FIFOs do not give the predicted II.
+    """
+    graph = hardware.load(job.inputs["streamline"])
+    folding = choice.load(job.inputs["fold"] / "folding.json")
+    with np.load(job.inputs["streamline"] / "golden.npz") as golden:
+        images = golden["images"][:IMAGES]
+    with job.scratch() as work:
+        depths, ii = size(graph, folding, images, work, job.cache)
+    (job.folder / "fifo_depths.json").write_text(json.dumps(depths, indent=1) + "\n")
+    joined = links(graph, folding)
+    return {
+        "ii": Figure(ii, "cycles", "simulated"),
+        "fifos": Figure(sum(depth > 0 for depth in depths.values()), "", "simulated"),
+        "fifo_bits": Figure(
+            sum(depth * joined[edge].fifo_width for edge, depth in depths.items()),
+            "bits",
+            "simulated",
+        ),
+    }
+
+
+def size(
+    graph: HardwareGraph, folding: Folding, images: np.ndarray, work: Path, cache: Path
+) -> tuple[Depths, int | float]:
+    """Depths by edge id, and the II they give."""
+    joined = links(graph, folding)
+    inner = [edge for layer in graph.layers for edge in layer.outputs if edge != graph.sink.id]
+    image = {edge: -(-joined[edge].edge.elements // joined[edge].fifo_lanes) for edge in inner}
+    # an image and the one behind it: a dense layer takes the first before it asks for the second
+    deep = {edge: min(2 * image[edge] + 2, DEEPEST) for edge in inner}
+    for layer in graph.layers:
+        ends = {Fork: layer.outputs, Add: layer.inputs}.get(type(layer), ())
+        deep |= {edge: BRANCH_IMAGES * image[edge] for edge in ends if edge in image}
+    trial = _Trial(graph, folding, images, work, cache)
+    progress("compiling with deep FIFOs")
+    model = trial.model(deep)
+    predicted = max(model.design.cycles.values())
+    images = images[: max(LEAST_IMAGES, CYCLES // predicted)]
+    result = model.run(images)
+    ii = result.interval()
+    if ii > predicted:
+        raise VerificationError(
+            f"fifos: II is {ii} cycles with FIFOs of two images or {DEEPEST} beats each "
+            f"({BRANCH_IMAGES} images between a fork and a join), {predicted} were predicted"
+        )
+
+    def keeps(limits: Mapping[str, int]) -> bool:
+        return _interval(model, images, limits) <= ii
+
+    # one more than it ever held: a full FIFO takes nothing, even in a cycle in which it gives
+    start = {edge: min(deep[edge], peak + 1) for edge, peak in result.peaks.items()}
+    depths = _shrink(start, keeps, lambda edge: joined[edge].fifo_width)
+    progress("leaving out what a FIFO is not needed for", 0.8)
+    return _leave_out(trial, depths, ii), ii
+
+
+def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str], int]) -> Depths:
+    """Each depth in turn as small as it goes with the others as they are, the costliest first.
+
+    Only powers of two are tried below the start: a memory between two of them costs the greater.
+    """
+    depths = dict(start)
+    if not keeps(depths):
+        raise VerificationError(
+            "fifos: the II does not hold just above the FIFOs' own high-water marks"
+        )
+    order = sorted(depths, key=lambda edge: -depths[edge] * width(edge))
+    for done, edge in enumerate(order):
+        progress(f"FIFO {done + 1} of {len(order)}", 0.2 + 0.6 * done / len(order))
+        ladder = [*powers_below(depths[edge]), depths[edge]]
+        low, high = 0, len(ladder) - 1  # high keeps the II
+        while low < high:
+            middle = (low + high) // 2
+            if keeps({**depths, edge: ladder[middle]}):
+                high = middle
+            else:
+                low = middle + 1
+        depths[edge] = ladder[high]
+    return depths
+
+
+def powers_below(depth: int) -> list[int]:
+    return [1 << k for k in range((depth - 1).bit_length())]
+
+
+def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:
+    """No FIFO at all where the shortest one is enough and the II stays: all at once, else each."""
+    short = [edge for edge, depth in depths.items() if depth <= 2]
+    if short and trial.interval(without := {**depths, **dict.fromkeys(short, 0)}) <= ii:
+        return without
+    for edge in short if len(short) > 1 else []:
+        if trial.interval(without := {**depths, edge: 0}) <= ii:
+            depths = without
+    return depths
+
+
+def _interval(
+    model: Model, images: np.ndarray, limits: Mapping[str, int] | None = None
+) -> int | float:
+    """The II; infinite if the network gets stuck."""
+    try:
+        return model.run(images, fifo_limits=limits).interval()
+    except StuckError:
+        return math.inf
+
+
+class _Trial:
+    """Models of the same network with different depths."""
+
+    def __init__(
+        self, graph: HardwareGraph, folding: Folding, images: np.ndarray, work: Path, cache: Path
+    ) -> None:
+        self.graph, self.folding, self.images = graph, folding, images
+        self.work, self.cache = work, cache
+        self.built = 0
+
+    def interval(self, depths: Depths) -> int | float:
+        """The II with exactly these depths; 0 is no FIFO, which no run-time limit can stand for."""
+        return _interval(self.model(depths), self.images)
+
+    def model(self, depths: Depths) -> Model:
+        self.built += 1
+        folder = self.work / f"trial-{self.built}"
+        generate(self.graph, self.folding, depths, folder / "design")
+        return build_model(
+            folder / "design", folder / "model", self.cache, optimise="-O1", timing_only=True
+        )

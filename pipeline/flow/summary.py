@@ -1,0 +1,129 @@
+"""The table a build ends with: each number with its kind, and where the files are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.flow import state
+from pipeline.flow.stage import Task
+from pipeline.flow.unit import Unit
+from pipeline.flow.variables import user_folder
+from pipeline.job import Figure, Metrics
+
+Row = tuple[str, str, str, str]
+"""What, its value, its kind, a remark."""
+
+WIDTH = 110
+"""Columns of the table where the output is no terminal."""
+
+FILES = (
+    ("trained weights", "train", "weights.safetensors"),
+    ("QONNX", "export", "model.onnx"),
+    ("FINN's dataflow graph", "streamline", "dataflow.onnx"),
+    ("hardware graph", "streamline", "hardware.json"),
+    ("folding, certificate", "fold", "folding.json"),
+    ("Verilog", "rtl", "accelerator.v"),
+    ("mutants caught", "simulate", "mutants.csv"),
+    ("resources by layer", "synth", "utilisation.csv"),
+    ("netlist", "synth", "netlist.v"),
+)
+
+
+def show(chain: list[Task]) -> None:
+    """Prints the table of one board unit, all of whose stages are built."""
+    unit = chain[-1].unit
+    metrics = {task.stage.name: state.metrics(task.folder) for task in chain}
+    folders = {task.stage.name: task.folder for task in chain}
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    table = Table(title=unit.name, title_justify="left", pad_edge=False)
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_column("kind", style="dim")
+    table.add_column("", style="dim")
+    for section in (
+        _accuracy(metrics),
+        _speed(metrics, unit),
+        _resources(metrics, unit),
+        _proof(metrics),
+    ):
+        for row in section:
+            table.add_row(*map(escape, row))
+        table.add_section()
+    console.print(table)
+    for what, stage, name in FILES:
+        if stage not in folders:
+            continue
+        console.print(f"{what:<22} {_short(folders[stage] / name)}", soft_wrap=True)
+    console.print(f"{'bitfile':<22} none: placement and routing are not part of this version")
+
+
+def _row(what: str, figure: Figure, remark: str = "") -> Row:
+    return what, str(figure), figure.kind, remark
+
+
+def _accuracy(metrics: dict[str, Metrics]) -> Iterator[Row]:
+    if "accuracy" not in metrics["streamline"]:
+        images = metrics["streamline"]["images"]
+        yield "accuracy", "unknown", "", f"no data set: checked on {images} (dataset= names one)"
+        return
+    everything = f"all {metrics['streamline']['images'].value:,} test images"
+    if "train" in metrics:
+        yield _row("accuracy, Brevitas", metrics["train"]["test_accuracy"], everything)
+    yield _row("accuracy, QONNX", metrics["export"]["accuracy"], everything)
+    yield _row("accuracy, integer reference", metrics["streamline"]["accuracy"], everything)
+    simulated = metrics["simulate"]
+    part = f"the first {simulated['images'].value:,} test images"
+    yield _row("accuracy, RTL", simulated["accuracy"], part)
+
+
+def _speed(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
+    fold, simulated = metrics["fold"], metrics["simulate"]
+    yield _row("II predicted", fold["ii"], f"bound by {fold['bottleneck'].value}")
+    yield _row("II simulated", simulated["ii"])
+    clock = f"at {unit.read('target.clock_mhz'):g} MHz, not yet implemented"
+    yield _row("speed", fold["fps"], clock)
+    yield _row("latency", simulated["latency"], f"first image; {simulated['latency_us']} {clock}")
+
+
+def _resources(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
+    fold, synth = metrics["fold"], metrics["synth"]
+    budgets = {"lut": "board.lut_share", "bram36": "board.bram_share"}
+    for name in ("lut", "ff", "bram36", "dsp"):
+        share = float(synth[f"{name}_share"].value)
+        remark = f"{share:.2f} % of the board"
+        if name in budgets:
+            budget = 100 * unit.read(budgets[name])
+            over = ": OVER IT" if share > budget else ""
+            remark += f" (budget {budget:g} %{over}); estimated {fold[name].value:,}"
+        yield _row(name.upper(), synth[name], remark)
+    for name in ("muxf", "carry", "inv"):
+        yield _row(name.upper(), synth[name], "not counted as LUT")
+    if "longest_cell_path" in synth:
+        yield _row("longest path", synth["longest_cell_path"], "before placement and routing")
+
+
+def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
+    simulated = metrics["simulate"]
+    yield _row("bit-exact", simulated["bit_exact"], "outputs, end to end")
+    yield _row(
+        "bit-exact, every stream",
+        simulated["streams"],
+        f"without stalls; {simulated['stalled'].value} with {simulated['stall_patterns'].value} "
+        "patterns of them",
+    )
+    unseen = simulated["mutants_unseen"].value
+    where = f"these show on no random input: {unseen}" if unseen else "each in its own layer"
+    yield _row("mutants caught", simulated["mutants"], where)
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user stands, if it is below."""
+    here = user_folder().resolve()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

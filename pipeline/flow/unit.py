@@ -1,0 +1,258 @@
+"""Units: what stages work on. A data set, a network with its overrides, or that on a board."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pipeline.errors import SpecError
+from pipeline.flow.variables import (
+    USERS_OWN,
+    VARIABLES,
+    check_names,
+    checkpoint_file,
+    override,
+    settings,
+    user_file,
+    user_folder,
+)
+from specs import catalog
+from specs.base import Spec
+from specs.board import BoardSpec, TargetSpec
+from specs.evaluation import PREFIX, EvaluationSpec
+from specs.network import RANDOM, FactoryModel, NetworkSpec, QonnxModel
+from specs.training import PUBLISHED
+
+Scope = Literal["dataset", "network", "board"]
+LONGEST_NAME = 80
+HARDWARE = (
+    *("streamline", "fold", "fifos", "rtl", "simulate", "synth"),
+    *(f"{PREFIX}reference", f"{PREFIX}rtl"),
+)
+"""Stages of networks that hardware can be made of."""
+QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A name that is a folder of the build, and the specs its stages may read."""
+
+    scope: Scope
+    name: str
+    network: NetworkSpec
+    board: BoardSpec | None = None
+    target: TargetSpec | None = None
+    parent: Unit | None = None
+    """The network unit of a board unit, the data set unit of a network unit."""
+    long_name: str = ""
+    """The name before it was cut to length."""
+    data_files: str | None = None
+    """Of a data set unit: what the user's files are known by, if they are the data set."""
+    evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
+    """What `evaluate` was asked for: no part of the name, since nothing else depends on it."""
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where the user's own files lie that the specs know by their sha256."""
+
+    def absent(self, stage: str) -> str | None:
+        """Why the unit has no such stage; None: it has."""
+        if stage in HARDWARE and (why := self.network.model.no_hardware()) is not None:
+            return why
+        if isinstance(self.network.model, QonnxModel) and stage == "train":
+            return "a QONNX model is taken as it is: there is nothing to train"
+        if self.network.dataset == RANDOM and stage == "data":
+            return "dataset = random: inputs are drawn where they are needed"
+        if self.network.dataset == RANDOM and stage.startswith(PREFIX):
+            return "random inputs have no labels: dataset= names a data set"
+        if isinstance(self.network.model, QonnxModel) and stage == f"{PREFIX}brevitas":
+            return "a QONNX model has no level below: level=qonnx is its own"
+        return None
+
+    def at(self, scope: Scope) -> Unit:
+        """The unit itself, or the one of `scope` it stands on."""
+        if self.scope == scope:
+            return self
+        assert self.parent is not None, f"{self.name} has no {scope} unit"
+        return self.parent.at(scope)
+
+    def read(self, path: str) -> Any:
+        """JSON value of a dotted spec path, e.g. "network.model" or "board.lut"."""
+        if path == "dataset":
+            return self.network.dataset
+        value: Any = self
+        for part in path.split("."):
+            value = getattr(value, part)
+        return value.model_dump(mode="json") if isinstance(value, Spec) else value
+
+
+def select(given: Mapping[str, str]) -> list[Unit]:
+    """Board units that the variables name; their parents are the network and data set units.
+
+    Without `network` it is the quick start on the embedded digits. Raises SpecError.
+    """
+    check_names(given)
+    if "qonnx" not in given and "network" not in given:
+        given = {"network": QUICK_START["network"], "dataset": QUICK_START["dataset"], **given}
+
+    @cache  # looked at once, and only if a network wants it
+    def images(dataset: str) -> tuple[str, str]:
+        return _users_folder(dataset, given)
+
+    return [
+        _board_unit(network, board_label, board, given)
+        for network in (
+            _network_unit(label, spec, given, images) for label, spec in _networks(given)
+        )
+        for board_label, board in _find(BoardSpec, "board", given)
+    ]
+
+
+def _find(
+    model: type[NetworkSpec] | type[BoardSpec], variable: str, given: Mapping[str, str]
+) -> Iterator[tuple[str, Any]]:
+    words = [word for word in given.get(variable, QUICK_START[variable]).split(",") if word]
+    everything = words == ["all"]
+    for word in dict.fromkeys(catalog.names(model) if everything else words):
+        label, spec = catalog.find(model, variable, word, user_folder())
+        # one data_root cannot be that of all: who wants those gives it, or another data set
+        theirs = isinstance(spec, NetworkSpec) and spec.dataset in USERS_OWN
+        if not (everything and theirs and "dataset" not in given):
+            yield label, spec
+
+
+def _networks(given: Mapping[str, str]) -> Iterator[tuple[str, NetworkSpec]]:
+    """Label and spec of each network, the user's own model in the place of its own."""
+    if "qonnx" not in given:
+        yield from _find(NetworkSpec, "network", given)
+        return
+    # brings onnx, which no other call needs before its stages run
+    from pipeline.qonnx.own_model import from_file, in_place_of  # noqa: PLC0415
+
+    path = user_file("qonnx", given["qonnx"], "the path of a QONNX file (.onnx)")
+    if "checkpoint" in given:
+        raise SpecError("qonnx= and checkpoint=: a QONNX model is taken as it is; give one of them")
+    if "network" not in given:
+        yield from_file(path, given)
+        return
+    bases = [*_find(NetworkSpec, "network", given)]
+    if len(bases) > 1:
+        raise SpecError("qonnx=: takes the place of one network; network= names several")
+    yield in_place_of(*bases[0], path, given)
+
+
+def _network_unit(
+    label: str,
+    spec: NetworkSpec,
+    given: Mapping[str, str],
+    images: Callable[[str], tuple[str, str]],
+) -> Unit:
+    if "checkpoint" in given:
+        label, spec = _starting_from(label, spec, given)
+    spec, files = _known_by_content(spec)
+    changed_spec, changed = override(spec, "network", given)
+    network = cast(NetworkSpec, changed_spec)
+    own = network.dataset in USERS_OWN
+    name, held = images(network.dataset) if own else (network.dataset, None)
+    # other data of the same files are another unit, too
+    name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
+    data = Unit("dataset", _short(name), network, long_name=name, data_files=held)
+    if own:
+        # part of the network's name, too, also where its own file names it
+        of_data = ("network.dataset", "network.data.")
+        kept = {key: changed[key] for key in changed if not VARIABLES[key].startswith(of_data)}
+        changed = {"dataset": name, **kept}
+    long = _name(label, changed)
+    evaluation = _evaluation(given)
+    return Unit(
+        "network", _short(long), network, parent=data, long_name=long, files=files,
+        evaluation=evaluation,
+    )  # fmt: skip
+
+
+def _evaluation(given: Mapping[str, str]) -> EvaluationSpec:
+    return cast(EvaluationSpec, override(EvaluationSpec(), "evaluation", given)[0])
+
+
+def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
+    """The spec with the sha256 of its model's file for its place, and the places by sha256."""
+    model = spec.model
+    if not isinstance(model, FactoryModel | QonnxModel):
+        return spec, {}
+    try:
+        digest = hashlib.sha256(Path(model.file).read_bytes()).hexdigest()
+    except OSError as error:
+        raise SpecError(f"{model.file}: cannot be read: {error.strerror}") from None
+    known = model.model_copy(update={"file": digest})
+    return spec.model_copy(update={"model": known}), {digest: model.file}
+
+
+def _users_folder(dataset: str, given: Mapping[str, str]) -> tuple[str, str]:
+    """Name of the data set that the user's folder is, and what its files are known by.
+
+    Other folders are other data sets: their networks must not share a unit.
+    """
+    # brings numpy, which no other call needs before its stages run
+    from pipeline.data.sets import FOLDERS, fingerprint  # noqa: PLC0415
+
+    if (place := settings(given).data_root) is None:
+        raise SpecError(
+            f"dataset={dataset}: give the folder that holds {FOLDERS[dataset]} with "
+            "data_root=FOLDER"
+        )
+    root = Path(place)
+    digest = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+    return f"{dataset}-{catalog.plain(root.name)}-{digest}", fingerprint(dataset, root)
+
+
+def _starting_from(
+    label: str, spec: NetworkSpec, given: Mapping[str, str]
+) -> tuple[str, NetworkSpec]:
+    """A network that starts from the weights of `checkpoint`: as they are, but for epochs=.
+
+    A file is known by its content: another place changes nothing, another content the unit.
+    """
+    if (path := checkpoint_file(given)) is None:
+        checkpoint = word = PUBLISHED
+    else:
+        try:
+            checkpoint = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise SpecError(
+                f"checkpoint={given['checkpoint']}: cannot be read: {error.strerror}"
+            ) from None
+        word = f"{catalog.plain(path.stem)}-{checkpoint[:8]}"
+    if spec.training is None:
+        raise SpecError("checkpoint=: a QONNX model is taken as it is, with its own weights")
+    training = spec.training.model_copy(update={"checkpoint": checkpoint, "epochs": 0})
+    return f"{label}.checkpoint-{word}", spec.model_copy(update={"training": training})
+
+
+def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str, str]) -> Unit:
+    changed_target, changed = override(TargetSpec(), "target", given)
+    target = cast(TargetSpec, changed_target)
+    if target.clock_mhz == board.clock_mhz:
+        changed.pop("clock_mhz", None)
+    if target.clock_mhz is None:
+        target = target.model_copy(update={"clock_mhz": board.clock_mhz})
+    changed.pop("engine", None)
+    long = _name(f"{network.long_name}@{label}.{target.engine}", changed)
+    return Unit(
+        "board", _short(long), network.network, board, target, network, long,
+        evaluation=network.evaluation,
+    )  # fmt: skip
+
+
+def _name(label: str, changed: Mapping[str, str]) -> str:
+    name = ".".join([label, *(f"{key}-{value}" for key, value in changed.items())])
+    if not all(c.isascii() and (c.isalnum() or c in "_.@-") for c in name):
+        raise SpecError(f"{name}: cannot be a unit's name; allowed: letters, digits and _ . @ -")
+    return name
+
+
+def _short(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,206 @@
+"""The variables of the command line (`name=value`), and the settings of this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from pipeline.errors import SpecError, nearest
+from specs.base import Spec, parse, validate
+from specs.training import BELONGS, PUBLISHED, TrainingSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS = "imagefolder", "maskedface", "arrays"
+USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
+"""The data sets that are whatever `data_root` holds."""
+
+VARIABLES = {
+    "network": "",
+    "board": "",
+    "dataset": "network.dataset",
+    "epochs": "network.training.epochs",
+    "seed": "network.training.seed",
+    "checkpoint": "",
+    "qonnx": "",
+    "weight_bits": "network.model.weight_bits",
+    "activation_bits": "network.model.activation_bits",
+    "input_bits": "network.model.input_bits",
+    "train_images": "network.data.train_images",
+    "test_images": "network.data.test_images",
+    "broken": "network.data.broken",
+    "output": "network.output",
+    "input_scale": "network.input.scale",
+    "input_mean": "network.input.mean",
+    "input_std": "network.input.std",
+    "input_dtype": "network.input.dtype",
+    "input_layout": "network.model.layout",
+    "engine": "target.engine",
+    "fps": "target.fps",
+    "clock_mhz": "target.clock_mhz",
+    "level": "evaluation.level",
+    "images": "evaluation.images",
+    "data_root": "",
+    **{
+        name: f"network.training.{name}"
+        for name in TrainingSpec.model_fields
+        if name not in ("checkpoint", "epochs", "seed")
+    },
+}
+"""The spec field each one overrides; none for what selects a spec or is a setting."""
+
+
+class Settings(Spec):
+    """Matters of this machine, from local.toml and the environment: never a reason to rebuild."""
+
+    build_dir: str = "build"
+    data_root: str | None = None
+    """Where data sets lie. Only of the user's own data it decides the content, and is in
+    units' names."""
+    checkpoint: str | None = None
+    """Where the file lies that TrainingSpec.checkpoint knows by its sha256."""
+    rendezvous: str | None = Field(default=None, pattern=r"^[^:/]+:[0-9]+$")
+    """Where the machines of TrainingSpec.machines meet: HOST:PORT of the first."""
+    machine_rank: int = Field(default=0, ge=0)
+    """Which of them this one is, from 0."""
+    memory_gib: float | None = Field(default=None, gt=0)
+    """What the stages of all builds may take together; None: most of the machine's."""
+
+
+def user_folder() -> Path:
+    """Where the user stood when calling; the launcher itself runs in the repository's root."""
+    return Path(os.environ.get("PIPELINE_CWD", "."))
+
+
+def check_names(given: Mapping[str, str]) -> None:
+    """Raises SpecError for variables that do not exist (doit itself would ignore them)."""
+    unknown = [name for name in given if name not in VARIABLES]
+    if unknown:
+        raise SpecError(
+            "\n".join(f"{name}=: unknown variable; {nearest(name, VARIABLES)}" for name in unknown)
+        )
+    empty = [name for name, value in given.items() if not value]
+    if empty:
+        raise SpecError("\n".join(f"{name}=: has no value" for name in empty))
+
+
+def settings(given: Mapping[str, str]) -> Settings:
+    """local.toml at the root, overridden by PIPELINE_* of the environment, then by variables.
+
+    Relative paths in the first two are relative to the repository, in a variable to the user.
+    """
+    path = ROOT / "local.toml"
+    document = parse(path) if path.is_file() else {}
+    for name in Settings.model_fields:
+        if value := os.environ.get(f"PIPELINE_{name.upper()}"):
+            document[name] = value
+    if "data_root" in given:
+        root = (user_folder() / Path(given["data_root"]).expanduser()).resolve()
+        if not root.is_dir():
+            raise SpecError(f"data_root={given['data_root']}: no such folder")
+        document["data_root"] = str(root)
+    if (checkpoint := checkpoint_file(given)) is not None:
+        document["checkpoint"] = str(checkpoint)
+    found = validate(Settings, document, str(path))
+    relative = {
+        name: str((ROOT / Path(place).expanduser()).resolve())
+        for name in ("data_root", "checkpoint")
+        if name not in given and (place := getattr(found, name)) is not None
+    }
+    return found.model_copy(update=relative)
+
+
+def checkpoint_file(given: Mapping[str, str]) -> Path | None:
+    """The file that checkpoint=PATH names; None without it, and for checkpoint=published.
+
+    Raises SpecError if there is no such file.
+    """
+    word = given.get("checkpoint", PUBLISHED)
+    if word == PUBLISHED:
+        return None
+    return user_file("checkpoint", word, f"allowed: {PUBLISHED}, or a file of weights")
+
+
+def user_file(variable: str, word: str, allowed: str) -> Path:
+    """The file that a variable names. SpecError: there is none."""
+    path = (user_folder() / Path(word).expanduser()).resolve()
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "no such file"
+        raise SpecError(f"{variable}={word}: {kind}; {allowed}")
+    return path
+
+
+def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, dict[str, str]]:
+    """`spec` with the variables of `section` ("network") applied, and those that changed it.
+
+    Raises SpecError for a value the field does not allow.
+    """
+    document = spec.model_dump()
+    places = {
+        name: tuple(field.split(".")[1:])
+        for name, field in VARIABLES.items()
+        if name in given and field.startswith(f"{section}.")
+    }
+    for name, (*path, leaf) in places.items():
+        part = _at(document, path)
+        if part is None:
+            raise SpecError(f"{name}=: a QONNX model is taken as it is, and has no {path[-1]}")
+        if leaf not in part:
+            raise SpecError(f"{name}=: this network has no field {'.'.join([*path, leaf])}")
+        part[leaf] = None if _means_none(spec, path, leaf, given[name]) else given[name]
+    if document.get("training") is not None:
+        _drop_what_belonged(document["training"], given)
+    try:
+        after = type(spec).model_validate(document)
+    except ValidationError as error:
+        found = error.errors()[0]
+        message = found["msg"].removeprefix("Value error, ")
+        for name, place in places.items():
+            if found["loc"][: len(place)] == place:
+                message = f"{name}={given[name]}: {message[:1].lower()}{message[1:]}"
+        raise SpecError(message) from None
+    before, now = spec.model_dump(), after.model_dump()
+    changed = {
+        name: _written(_at(now, place))
+        for name, place in places.items()
+        if _at(now, place) != _at(before, place)
+    }
+    return after, changed
+
+
+def _means_none(spec: Spec, path: Iterable[str], leaf: str, word: str) -> bool:
+    """Whether `word` takes a field's value away: "none", where that is the field's default."""
+    owner = spec
+    for part in path:
+        owner = getattr(owner, part)
+    return word == "none" and type(owner).model_fields[leaf].default is None
+
+
+def _at(document: Any, place: Iterable[str]) -> Any:
+    for part in place:
+        document = document[part]
+    return document
+
+
+def _drop_what_belonged(training: dict[str, Any], given: Mapping[str, str]) -> None:
+    """A choice of the command line replaces the file's together with the fields that belong to it.
+
+    Else schedule=cosine would be refused for the `milestones` of the file.
+    """
+    for field, (choice, values) in BELONGS.items():
+        if choice in given and given[choice] not in values and field not in given:
+            training[field] = TrainingSpec.model_fields[field].default
+
+
+def _written(value: object) -> str:
+    """A value as part of a unit's name: 3000, not 3000.0 or 3e+03; 30-60 for a list; none."""
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return "-".join(map(_written, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,122 @@
+"""Why a task would run: what decides its result, then and now, difference by difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pipeline.chain import BY_NAME, EVALUATIONS, Selection
+from pipeline.errors import PipelineError, nearest
+from pipeline.flow import state
+from pipeline.flow.stage import Task
+from specs.evaluation import PREFIX
+
+BUILD = "build"
+
+
+def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
+    """A line for each task of `names`, and before it for those it stands on; reasons below it.
+
+    names: tasks, stages (their selected units), or `build`; none is `build`.
+    Raises PipelineError for a name that is none of these.
+    """
+    for unit in selection.units if BUILD in (list(names) or [BUILD]) else ():
+        if (reason := unit.absent("synth")) is not None:
+            yield f"{BUILD}:{unit.name}: {reason}"
+    stale: set[str] = set()
+    for task in _in_order(selection, list(names) or [BUILD]):
+        if found := reasons(task):
+            stale.add(task.name)
+            yield f"{task.name}: would run"
+            yield from (f"  {reason}" for reason in found)
+            continue
+        behind = [need.name for need in task.inputs if need.name in stale]
+        if behind:
+            stale.add(task.name)
+            yield f"{task.name}: runs if {' or '.join(behind)} gives other files than before"
+        else:
+            yield f"{task.name}: up to date"
+
+
+def reasons(task: Task) -> list[str]:
+    """All that keeps a stage from being up to date; empty if it is."""
+    if (kind := task.outdated()) is None:
+        return []
+    before = state.manifest(task.folder)
+    if before is None:
+        return [kind, *_left_behind(task)]
+    missing = [need.name for need in task.inputs if state.manifest(need.folder) is None]
+    if missing:
+        return [f"its input {name} is not built" for name in missing]
+    return [*_differences(before, task)] or [kind]
+
+
+def _left_behind(task: Task) -> Iterator[str]:
+    mark, basis = state.partial_of(task.folder) / state.DIGEST, task.basis()
+    if not task.stage.resumes or basis is None or not mark.is_file():
+        return
+    if mark.read_text() == state.digest_of(basis):
+        yield "a cut run of this job is there, and is continued"
+
+
+def _differences(before: Mapping[str, Any], task: Task) -> Iterator[str]:
+    if before["version"] != task.stage.version:
+        yield f"the stage's version was {before['version']}, is {task.stage.version}"
+    yield from _fields(before["specs"], task.specs())
+    now = (task.basis() or {})["inputs"]
+    for need in task.inputs if "inputs" in before else ():  # manifests did not always keep them
+        then = before["inputs"].get(need.stage.name, {})
+        yield from (
+            f"its input {need.name} changed: {name}"
+            for name in sorted({*then, *now[need.stage.name]})
+            if then.get(name) != now[need.stage.name].get(name)
+        )
+
+
+def _fields(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """The leaves of two JSON values that differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in {**before, **now}:
+            inner = f"{path}.{name}" if path else name
+            yield from _fields(before.get(name), now.get(name), inner)
+    elif before != now:
+        yield f"{path} was {_shown(before)}, is {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None else str(value)
+
+
+def _in_order(selection: Selection, names: list[str]) -> list[Task]:
+    """The tasks that `names` mean and all they stand on, in the order of the chain."""
+    chains = {unit.name: list(selection.chain(unit)) for unit in selection.units}
+    known = {task.name: task for chain in chains.values() for task in chain}
+    evaluations = {
+        task.name: task
+        for stage in EVALUATIONS
+        for task in selection.tasks(stage.name)
+        if task.unit.absent(stage.name) is None
+    }
+    groups = {stage: [t for t in known.values() if t.stage.name == stage] for stage in BY_NAME}
+    levels = selection.evaluation.level.split(",")
+    for stage in EVALUATIONS:
+        groups[stage.name] = [t for t in evaluations.values() if t.stage.name == stage.name]
+    groups["evaluate"] = [task for level in levels for task in groups[f"{PREFIX}{level}"]]
+    groups |= {name: [task] for name, task in (known | evaluations).items()}
+    groups |= {f"{BUILD}:{unit}": chain for unit, chain in chains.items()}
+    groups[BUILD] = list(known.values())
+    if unknown := [name for name in names if name not in groups]:
+        lines = [f"{name}: no such task here; {nearest(name, groups)}" for name in unknown]
+        raise PipelineError("\n".join(lines))
+    wanted: dict[str, Task] = {}
+    for name in names:
+        for task in groups[name]:
+            wanted |= _with_needs(task)
+    return sorted(wanted.values(), key=lambda task: [*BY_NAME].index(task.stage.name))
+
+
+def _with_needs(task: Task) -> dict[str, Task]:
+    found = {task.name: task}
+    for need in task.inputs:
+        found |= _with_needs(need)
+    return found

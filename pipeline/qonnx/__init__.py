@@ -1,0 +1,1 @@
+"""Other people's QONNX: checked, edited, described."""

@@ -1,0 +1,199 @@
+"""The simulated accelerator: build a model of a design once, run it on images many times."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import PipelineError, VerificationError
+from pipeline.rtl.design import Design, Stream, load_design
+from pipeline.simulation.beats import beat_bytes, pack, unpack
+from pipeline.simulation.build import build_executable
+from pipeline.tools.process import run_tool
+
+NO_LIMIT = 1 << 62
+
+
+class StuckError(VerificationError):
+    """A run did not end: no stream moved any more, or it took too many cycles."""
+
+
+@dataclass(frozen=True)
+class Stalls:
+    """Random stalls; the same seed gives the same ones.
+
+    input, output: probability in a cycle that a new beat is withheld, that none is taken.
+    """
+
+    seed: int
+    input: float = 0.3
+    output: float = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run showed. Cycles count from the end of reset.
+
+    output: int64 [N, *shape] of the last edge. streams: int64 [traced, *shape] by edge id, as the
+    producer handed it out. first_input: cycle in which the first beat was accepted. completed:
+    int64 [N], cycle of each image's last output beat. peaks: most beats held by each edge's FIFO.
+    """
+
+    output: np.ndarray
+    streams: dict[str, np.ndarray]
+    first_input: int
+    completed: np.ndarray
+    cycles: int
+    peaks: dict[str, int]
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first input beat accepted to the first image's last output beat."""
+        return int(self.completed[0]) - self.first_input
+
+    def interval(self, warm_up: int = 8) -> int | float:
+        """Steady-state II: mean cycles between the completions of successive images.
+
+        An int where they are all the same. Leaves out the first `warm_up` images, or half of them.
+        """
+        if len(self.completed) < 2:
+            raise PipelineError("the steady-state interval needs at least two images")
+        settled = self.completed[min(warm_up, (len(self.completed) - 1) // 2) :]
+        gaps = np.diff(settled)
+        return int(gaps[0]) if np.all(gaps == gaps[0]) else float(gaps.mean())
+
+
+@dataclass(frozen=True)
+class Model:
+    """An executable model of `design`."""
+
+    design: Design
+    executable: Path
+    work: Path
+
+    def run(
+        self,
+        images: np.ndarray,
+        *,
+        stalls: Stalls | None = None,
+        fifo_limits: Mapping[str, int] | None = None,
+        memory_folder: Path | None = None,
+        trace: int = 0,
+        patience: int | None = None,
+        most_cycles: int | None = None,
+    ) -> Result:
+        """Sends `images` through, back to back.
+
+        images: integers of the input datatype, [N, ...], reshaped to [N, *shape]. fifo_limits: by
+        edge id, 1..depth: each FIFO behaves as one of that depth. memory_folder: where the memory
+        files are read from instead of the design's folder. trace: images whose every stream is
+        kept. patience: cycles without a handshake on any stream that count as a deadlock.
+
+        Raises StuckError on a deadlock or after `most_cycles`, naming the stuck streams; with
+        `trace`, VerificationError where a beat does not hold until it is taken.
+        """
+        source = self.design.stream(self.design.input)
+        images = np.asarray(images).reshape(-1, *source.shape)
+        stalls = stalls or Stalls(seed=1, input=0.0, output=0.0)
+        trace = min(trace, len(images))
+        patience = patience or 1000 + 4 * max(self.design.cycles.values())
+        with tempfile.TemporaryDirectory(dir=self.work, prefix="run-") as name:
+            folder = Path(name).resolve()
+            pack(images, source.dtype, source.lanes).tofile(folder / "input.bin")
+            numbers = [len(images), trace, stalls.seed, _share(stalls.input),
+                       _share(stalls.output), patience, most_cycles or NO_LIMIT,
+                       *self._limits(fifo_limits or {})]  # fmt: skip
+            log = self.work / "logs" / f"{folder.name}.log"
+            run_tool(
+                [self.executable.resolve(), folder, *map(str, numbers)],
+                log=log,
+                cwd=memory_folder or self.design.folder,
+            )
+            # a search runs hundreds of times: only a failure leaves its log
+            log.unlink()
+            log.with_name(log.name + ".sh").unlink()
+            return self._read(folder, len(images), trace)
+
+    def _limits(self, limits: Mapping[str, int]) -> list[int]:
+        depths = {fifo.edge: fifo.depth for fifo in self.design.fifos}
+        wrong = [
+            f"{edge}: {limit} (allowed: 1..{depths.get(edge, 0)})"
+            for edge, limit in limits.items()
+            if not 1 <= limit <= depths.get(edge, 0)
+        ]
+        if wrong:
+            raise PipelineError(f"FIFO limits: {', '.join(wrong)}")
+        # the terminating 0 keeps the argument count above its least where there is no FIFO
+        return [*(limits.get(fifo.edge, 0) for fifo in self.design.fifos)] or [0]
+
+    def _read(self, folder: Path, images: int, trace: int) -> Result:
+        lines = [line.split() for line in (folder / "result.txt").read_text().splitlines()]
+        values = {line[0]: int(line[1]) for line in lines if line[0] not in ("stream", "peak")}
+        if not values["finished"]:
+            raise StuckError(_stuck(values, lines))
+        broken = [f"{line[1]} in cycle {line[5]}" for line in lines if line[5:] and line[5] != "-1"]
+        if broken:
+            raise VerificationError(
+                f"simulation: a beat changed or vanished before it was taken: {', '.join(broken)}"
+            )
+        peaks = [int(line[1]) for line in lines if line[0] == "peak"]
+        streams = {
+            stream.edge: _decode(stream, folder / f"stream_{k}.bin", trace)
+            for k, stream in enumerate(self.design.streams)
+            if trace
+        }
+        output = self.design.stream(self.design.output)
+        return Result(
+            output=_decode(output, folder / "output.bin", images),
+            streams=streams,
+            first_input=values["first_accepted"],
+            completed=np.fromfile(folder / "done.bin", np.int64),
+            cycles=values["cycles"],
+            peaks={f.edge: peak for f, peak in zip(self.design.fifos, peaks, strict=True)},
+        )
+
+
+def build_model(
+    design_folder: Path,
+    work_folder: Path,
+    cache_folder: Path,
+    *,
+    optimise: str = "-O2",
+    timing_only: bool = False,
+) -> Model:
+    """Compiles the design in `design_folder` into `work_folder`, unless it is there already.
+
+    timing_only: right in every handshake and cycle, with values that mean nothing; several times
+    faster. cache_folder keeps what all models share. Raises MissingTool, ToolError.
+    """
+    design = load_design(design_folder)
+    executable = build_executable(design, work_folder, cache_folder, optimise, timing_only)
+    return Model(design, executable, work_folder)
+
+
+def _share(probability: float) -> int:
+    """Of 2**32, as the harness compares with; a stream that always stalls would never end."""
+    if not 0 <= probability < 1:
+        raise PipelineError(f"stall probability {probability}: allowed are 0 <= p < 1")
+    return int(probability * (1 << 32))
+
+
+def _decode(stream: Stream, file: Path, images: int) -> np.ndarray:
+    beats = np.fromfile(file, np.uint8).reshape(-1, beat_bytes(stream.dtype, stream.lanes))
+    return unpack(beats, stream.dtype, stream.lanes).reshape(images, *stream.shape)
+
+
+def _stuck(values: dict[str, int], lines: list[list[str]]) -> str:
+    what = f"no stream moved for {values['quiet']} cycles" if values["quiet"] > 1 else "not done"
+    state = {("0", "0"): "idle, not ready", ("0", "1"): "waiting for data",
+             ("1", "0"): "STUCK: valid, not ready", ("1", "1"): "moving"}  # fmt: skip
+    told = "".join(
+        f"\n  {line[1]}: {state[(line[3], line[4])]}, {line[2]} beats so far"
+        for line in lines
+        if line[0] == "stream"
+    )
+    return f"simulation stopped in cycle {values['cycles']}: {what}. Streams:{told}"

@@ -1,0 +1,1 @@
+"""External programs: one file each, all started by `process`."""

@@ -1,0 +1,194 @@
+"""The one place where an external program is started."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from pipeline.errors import MissingTool, ToolError
+from pipeline.tools import disk
+
+ERROR_LINE = re.compile(r"^\s*(%?\s*error|fatal)\b[^a-z]", re.IGNORECASE)
+"""Lines that mean failure even where the exit code is 0 (Verilator, Yosys, Vivado, compilers)."""
+
+MARK = "PIPELINE_STARTED_BY"
+"""In the environment of a program and all it starts: which calls of `run_tool` it stands below."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+# loaded here: between fork and exec of a process with threads nothing may be loaded
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Asks the kernel to send this process a signal when its parent ends, however (Linux)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of what its descendants leave behind when they end (Linux)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def new_mark() -> str:
+    """A value of `MARK` for what is started now, below the mark of this process."""
+    return f"{os.environ.get(MARK, '')}/{secrets.token_hex(8)}"
+
+
+def run_tool(
+    argv: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    on_line: Callable[[str], None] | None = None,
+    tool_errors: bool = True,
+) -> None:
+    """Runs one program to its end, its output streamed to `log` and line by line to `on_line`.
+
+    env adds to the environment; timeout is in seconds; the command, re-runnable in a shell, stays
+    beside the log as `<log>.sh`. The program gets no input and its own process group. However this
+    call ends, all that the program started has ended, too. tool_errors False: only the exit code
+    decides.
+
+    Raises MissingTool if the program is not there, ToolError if it fails, prints an error line
+    (`ERROR_LINE`), outlasts the timeout, or leaves a full disk: what it wrote may be cut short.
+    """
+    words = [str(word) for word in argv]
+    if shutil.which(words[0]) is None:
+        raise MissingTool(f"{words[0]}: no such program on this machine (wanted by {log.stem})")
+    directory = Path(cwd or Path.cwd())
+    log.parent.mkdir(parents=True, exist_ok=True)
+    _keep_command(log, words, directory, env or {})
+    tail: deque[str] = deque(maxlen=12)
+    errors: list[str] = []
+    adopt_orphans()
+    mark = new_mark()
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            env={**os.environ, **(env or {}), MARK: mark},
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing is loaded
+        )
+        timed_out = threading.Event()
+
+        def give_up() -> None:
+            timed_out.set()
+            _kill(process.pid)
+
+        watch = threading.Timer(timeout or 0, give_up)
+        if timeout is not None:
+            watch.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                out.write(line)
+                out.flush()
+                text = line.rstrip("\n")
+                if on_line is not None:
+                    on_line(text)
+                if text.strip():
+                    tail.append(text)
+                if tool_errors and len(errors) < 5 and ERROR_LINE.match(text):
+                    errors.append(text)
+            code = process.wait()
+        finally:
+            watch.cancel()
+            _kill(process.pid)
+            process.wait()
+            end_marked(mark)
+    if timed_out.is_set():
+        raise ToolError(_failure(words, f"did not end within {timeout:g} s", list(tail), log))
+    if code != 0 or errors:
+        how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
+        raise ToolError(_failure(words, how, errors or list(tail), log))
+    if tool_errors and disk.full(log.parent):
+        raise ToolError(_failure(words, "the disk is full", list(tail), log))
+
+
+def _kill(pid: int) -> None:
+    """Kills a process, its group, and what it started in groups of their own."""
+    below: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        below = psutil.Process(pid).children(recursive=True)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    for process in below:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def end_marked(mark: str) -> None:
+    """Kills every process that stands below `mark`, whoever its parent is.
+
+    A compiler's own processes, where the stage that ran the compiler was killed. Not sought among
+    this process's children: a parent that is just ending no longer shows its own mark, and still
+    holds its children.
+    """
+    while left := [process for process in psutil.process_iter() if _below(process, mark)]:
+        for process in left:
+            end_descendants(process)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
+
+
+def end_descendants(process: psutil.Process) -> None:
+    """Kills all that `process` started, in rounds: a program may start one while it is killed."""
+    for _ in range(20):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = [
+                child
+                for child in process.children(recursive=True)
+                if child.status() != psutil.STATUS_ZOMBIE
+            ]
+            for child in below:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            if below:
+                continue
+        return
+
+
+def _below(process: psutil.Process, mark: str) -> bool:
+    try:
+        return f"{process.environ().get(MARK, '')}/".startswith(f"{mark}/")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False  # ended meanwhile
+
+
+def _keep_command(log: Path, words: list[str], cwd: Path, env: Mapping[str, str]) -> None:
+    settings = "".join(f"{key}={shlex.quote(value)} " for key, value in env.items())
+    script = f"cd {shlex.quote(str(cwd))} && {settings}{shlex.join(words)}\n"
+    log.with_name(log.name + ".sh").write_text("#!/bin/sh\n" + script)
+
+
+def _failure(words: list[str], how: str, lines: list[str], log: Path) -> str:
+    shown = "".join(f"\n  | {line}" for line in lines)
+    return (
+        f"{Path(words[0]).name} failed ({how}):{shown}\n"
+        f"  whole log: {log}\n  run it again by hand: sh {log}.sh"
+    )

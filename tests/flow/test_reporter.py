@@ -1,0 +1,97 @@
+"""What a user sees: figures with their kinds, one line a stage, a failure in its own words."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.chain import selection
+from pipeline.flow import state
+from pipeline.flow.reporter import StageReporter, figures
+from pipeline.flow.stage import Task
+from pipeline.flow.variables import Settings
+from pipeline.job import Figure, Job
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (Figure(93.2, "%", "measured"), "93.2 %"),
+        (Figure(1020408, "fps", "estimated"), "1,020,408 fps"),
+        (Figure(1.5, "BRAM36", "synthesised"), "1.5 BRAM36"),
+        (Figure(100.0, "%", "measured"), "100 %"),
+        (Figure("64 of 64", "images", "simulated"), "64 of 64 images"),
+        (Figure(3, "", "measured"), "3"),
+    ],
+)
+def test_figures_are_plain(figure: Figure, text: str) -> None:
+    assert str(figure) == text
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Task:
+    """A fold stage that was published with figures."""
+    chosen = selection({})
+    (task,) = chosen.tasks("fold")
+    task = Task(task.stage, task.unit, task.inputs, Settings(build_dir=str(tmp_path)))
+    task.folder.mkdir(parents=True)
+    metrics = {
+        "ii": Figure(98, "cycles", "estimated"),
+        "lut": Figure(3434, "LUT", "estimated"),
+        "secret": Figure(1, "", "estimated"),
+    }
+    basis = {"stage": "fold", "version": 1, "specs": {}, "inputs": {}}
+    state.seal(task.folder, task.unit.name, basis, metrics, {"seconds": 1.25})
+    return task
+
+
+def test_a_line_shows_the_stages_figures_with_their_kinds(built: Task) -> None:
+    assert figures(built).replace("[dim]", "").replace("[/]", "") == (
+        "II 98 cycles estimated · 3,434 LUT estimated"
+    )
+
+
+def test_ran_kept_and_failed(built: Task) -> None:
+    out = io.StringIO()
+    reporter = StageReporter(out, {})
+    task = SimpleNamespace(name=built.name, meta={"task": built}, values={})
+    reporter.add_success(task)
+    reporter.skip_uptodate(task)
+    fail = SimpleNamespace(report=True, get_msg=lambda: "fold: 2 [LUTs] needed, 1 there\n")
+    reporter.add_failure(task, fail)
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("ran  fold       tfc_1w1a.dataset-digits@Pynq-Z1.open  II 98")
+    assert lines[0].endswith("1.2 s")
+    assert lines[1].startswith("kept fold")
+    assert lines[2] == f"failed {built.name}"
+    assert lines[3] == "fold: 2 [LUTs] needed, 1 there", "brackets are no markup"
+
+
+def test_scratch_goes_on_success_and_stays_for_the_reader_of_an_error(tmp_path: Path) -> None:
+    job = Job("rtl", "unit", {}, {}, tmp_path)
+    with job.scratch() as work:
+        (work / "tool.log").write_text("fine")
+    assert not work.exists()
+
+    def fail() -> None:
+        with job.scratch() as work:
+            (work / "tool.log").write_text("bad")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert (work / "tool.log").read_text() == "bad"
+    with job.scratch() as work:
+        assert list(work.iterdir()) == [], "begun anew"
+
+
+def test_published_commands_name_the_published_folder(tmp_path: Path) -> None:
+    partial = state.open_partial(tmp_path / "synth", "digest", False)
+    (partial / "logs").mkdir()
+    script = partial / "logs" / "yosys.log.sh"
+    script.write_text(f"cd {partial}/design && yosys {partial}/logs/yosys.ys\n")
+    state.publish(tmp_path / "synth")
+    published = tmp_path / "synth"
+    text = (published / "logs" / "yosys.log.sh").read_text()
+    assert text == f"cd {published}/design && yosys {published}/logs/yosys.ys\n"

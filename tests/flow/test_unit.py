@@ -1,0 +1,260 @@
+"""Variables -> units: names, overrides, refusals."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from pipeline.chain import selection
+from pipeline.data import imagefolder
+from pipeline.errors import SpecError
+from pipeline.flow.unit import LONGEST_NAME, Unit, select
+from pipeline.flow.variables import VARIABLES, settings
+from specs import catalog
+from specs.board import BoardSpec
+from specs.network import NetworkSpec
+from specs.training import TrainingSpec
+from tests.export.qonnx_files import mlp
+
+
+def one(**given: str) -> Unit:
+    (unit,) = select(given)
+    return unit
+
+
+def recipe(unit: Unit) -> TrainingSpec:
+    assert unit.network.training is not None
+    return unit.network.training
+
+
+def test_quick_start() -> None:
+    assert one().name == "tfc_1w1a.dataset-digits@Pynq-Z1.open"
+    assert one(board="Ultra96").at("network") == one().at("network")
+
+
+def test_named_network_keeps_its_own_data_set() -> None:
+    unit = one(network="tfc_1w2a")
+    assert unit.name == "tfc_1w2a@Pynq-Z1.open"
+    assert unit.at("dataset").name == "mnist"
+
+
+def test_overrides_are_part_of_the_name_and_defaults_are_not() -> None:
+    unit = one(network="tfc_1w1a", epochs="5", fps="3000", clock_mhz="100", engine="open")
+    assert unit.name == "tfc_1w1a.epochs-5@Pynq-Z1.open.fps-3000"
+    assert unit.read("network.training")["epochs"] == 5
+    assert unit.read("target.fps") == 3000
+    default = one(network="tfc_1w1a")
+    same = one(network="tfc_1w1a", epochs=str(recipe(default).epochs))
+    assert same.name == default.name
+
+
+def test_fewer_images_are_another_data_set_and_in_the_networks_name() -> None:
+    unit = one(network="tfc_1w1a", train_images="500", weight_bits="2")
+    assert unit.at("dataset").name == "mnist.train_images-500"
+    assert unit.at("network").name == "tfc_1w1a.weight_bits-2.train_images-500"
+    assert one(network="tfc_1w1a", weight_bits="2").at("dataset").name == "mnist"
+
+
+def test_numbers_in_names_are_plain() -> None:
+    name = one(network="tfc_1w1a", fps="2e6", clock_mhz="62.5").name
+    assert name == "tfc_1w1a@Pynq-Z1.open.fps-2000000.clock_mhz-62.5"
+
+
+def test_every_field_of_a_training_is_a_variable() -> None:
+    given = {
+        "optimiser": "sgd",
+        "momentum": "0.9",
+        "learning_rate": "1e-5",
+        "weight_decay": "0.00050",
+        "schedule": "step",
+        "milestones": "30,60",
+        "flip": "yes",
+        "batch_size": "100",
+    }
+    unit = one(network="tfc_1w1a", **given).at("network")
+    changed = ".optimiser-sgd.learning_rate-1e-05.momentum-0.9.weight_decay-0.0005.schedule-step"
+    assert unit.long_name == f"tfc_1w1a{changed}.milestones-30-60.flip-true"
+    assert recipe(unit).milestones == (30, 60)
+    assert recipe(unit).learning_rate == 1e-5
+    (same,) = select({"network": "tfc_1w1a", **given, "learning_rate": "0.00001"})
+    assert same.at("network").name == unit.name
+    assert TrainingSpec.model_fields.keys() <= VARIABLES.keys()
+
+
+def test_a_choice_takes_the_place_of_the_files_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    path = tmp_path / "net.toml"
+    path.write_text(text + 'schedule = "step"\nmilestones = [3]\nrate_factor = 0.5\n')
+    other = recipe(one(network=str(path), schedule="plateau"))
+    assert (other.schedule, other.milestones, other.rate_factor) == ("plateau", (), 0.5)
+    assert recipe(one(network=str(path), schedule="cosine")).rate_factor == 0.1
+    assert recipe(one(network=str(path), milestones="5")).milestones == (5,)
+    with pytest.raises(SpecError, match=r"^milestones = \(5,\): belongs to schedule"):
+        one(network=str(path), schedule="cosine", milestones="5")
+
+
+def test_none_takes_a_files_value_away(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    path = tmp_path / "net.toml"
+    path.write_text(text + "patience = 3\n")
+    assert recipe(one(network=str(path))).patience == 3
+    unit = one(network=str(path), patience="none").at("network")
+    assert recipe(unit).patience is None
+    assert unit.long_name.endswith(".patience-none")
+    with pytest.raises(SpecError, match="epochs=none"):
+        one(network=str(path), epochs="none")
+
+
+def test_lists_and_all() -> None:
+    names = [
+        unit.name for unit in select({"network": "tfc_1w1a,tfc_2w2a", "board": "Pynq-Z1,Ultra96"})
+    ]
+    assert names == [
+        "tfc_1w1a@Pynq-Z1.open",
+        "tfc_1w1a@Ultra96.open",
+        "tfc_2w2a@Pynq-Z1.open",
+        "tfc_2w2a@Ultra96.open",
+    ]
+    every = {unit.name for unit in select({"network": "tfc_1w1a", "board": "all"})}
+    assert every == {f"tfc_1w1a@{board}.open" for board in catalog.names(BoardSpec)}
+
+
+def test_long_names_get_a_digest_and_stay_apart(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    path = tmp_path / f"{'n' * 90}.toml"
+    path.write_text(text)
+    first, second = one(network=str(path)), one(network=str(path), epochs="3")
+    assert len(first.name) == LONGEST_NAME
+    assert first.name != second.name
+    assert second.long_name.endswith("epochs-3@Pynq-Z1.open")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"netwrk": "tfc_1w1a"}, "did you mean 'network'"),
+        ({"network": "tfc_1w1"}, "did you mean 'tfc_1w1a'"),
+        ({"board": "Pynq"}, "did you mean 'Pynq-Z1'"),
+        ({"epochs": "many"}, "epochs=many: input should be a valid integer"),
+        ({"epochs": "0"}, "epochs=0: input should be greater than or equal to 1"),
+        ({"fps": "-1"}, "fps=-1: input should be greater than 0"),
+        ({"fps": "nan"}, "fps=nan: input should be a finite number"),
+        ({"dataset": "minst"}, "dataset=minst: input should be"),
+        ({"engine": "vivado"}, "engine=vivado: input should be 'open'"),
+        ({"board": ""}, "board=: has no value"),
+        ({"optimiser": "adm"}, "optimiser=adm: input should be 'adam', 'adamw' or 'sgd'"),
+        ({"momentum": "0.9"}, 'momentum = 0.9: belongs to optimiser = "sgd", not "adam"'),
+        ({"schedule": "step", "milestones": "3,x"}, "milestones=3,x: input should be a valid int"),
+        ({"precision": "fp64", "epochs": "3"}, "precision=fp64: input should be"),
+        ({"fps": "1e30"}, "fps=1e30: input should be less than or equal to 1000000000"),
+    ],
+)
+def test_refusals_name_the_variable(given: dict[str, str], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        select(given)
+
+
+def test_data_root_is_a_setting_and_relative_to_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raw").mkdir()
+    monkeypatch.setenv("PIPELINE_CWD", str(tmp_path))
+    assert settings({"data_root": "raw"}).data_root == str(tmp_path / "raw")
+    with pytest.raises(SpecError, match="data_root=nowhere: no such folder"):
+        settings({"data_root": "nowhere"})
+    assert one(data_root="raw").name == one().name
+
+
+def test_a_folder_of_images_is_part_of_the_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / "my pets.v2", tmp_path / "other" / "my pets.v2"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("PIPELINE_CWD", str(tmp_path))
+    given = {"network": "tfc_1w1a", "dataset": "imagefolder", "epochs": "5"}
+    first, second = (
+        one(**given, data_root=str(folder.relative_to(tmp_path))) for folder in folders
+    )
+    names = [
+        f"imagefolder-my-pets-v2-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+        for folder in folders
+    ]
+    for unit, name in zip((first, second), names, strict=True):
+        assert unit.at("dataset").name == name
+        assert unit.name == f"tfc_1w1a.dataset-{name}.epochs-5@Pynq-Z1.open"
+        assert unit.at("dataset").read("dataset") == "imagefolder"
+    monkeypatch.setenv("PIPELINE_DATA_ROOT", str(folders[1]))
+    assert one(**given) == second
+    assert one(dataset="digits").at("dataset").read("data_files") is None
+
+
+def test_all_networks_are_those_whose_data_can_be_had() -> None:
+    names = catalog.names(NetworkSpec)
+    shipped = {name: catalog.find(NetworkSpec, "network", name, Path())[1] for name in names}
+    masks = {name for name, spec in shipped.items() if spec.dataset == "maskedface"}
+    assert masks == {f"mask_1w1a{width}" for width in ("", "_w050", "_w025", "_w0125")}
+    found = {unit.network.name for unit in select({"network": "all"})}
+    assert found == shipped.keys() - masks
+    found = {unit.network.name for unit in select({"network": "all", "dataset": "cifar10"})}
+    assert found == shipped.keys()
+
+
+def test_a_network_of_an_image_folder_names_it_too(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    (tmp_path / "net.toml").write_text(text.replace('"mnist"', '"imagefolder"'))
+    unit = one(network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"))
+    assert f".dataset-{unit.at('dataset').name}@Pynq-Z1" in unit.name
+    other = one(
+        network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"), dataset="digits"
+    )
+    assert other.at("dataset").name == "digits"
+
+
+def test_long_folder_names_are_cut_for_the_data_set_too(tmp_path: Path) -> None:
+    (tmp_path / ("p" * 90)).mkdir()
+    unit = one(network="tfc_1w1a", dataset="imagefolder", data_root=str(tmp_path / ("p" * 90)))
+    assert len(unit.at("dataset").name) == LONGEST_NAME
+    assert unit.at("dataset").long_name in unit.long_name
+
+
+def test_the_folder_is_looked_at_once_for_all_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+
+    def look(root: Path) -> str:
+        looked.append(root)
+        return "files"
+
+    monkeypatch.setattr(imagefolder, "fingerprint", look)
+    units = select(
+        {"network": "tfc_1w1a,tfc_1w2a", "dataset": "imagefolder", "data_root": str(tmp_path)}
+    )
+    assert units[0].at("dataset").name == units[1].at("dataset").name
+    assert looked == [tmp_path]
+
+
+def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
+    floats = one(network="resnet18_fp32").at("network")
+    assert floats.absent("train") is floats.absent("evaluate-qonnx") is None
+    for stage in ("streamline", "synth", "evaluate-rtl"):
+        assert "no accelerator can be built" in str(floats.absent(stage))
+    own = one(qonnx=str(mlp(tmp_path / "mlp.onnx")))
+    assert "nothing to train" in str(own.absent("train"))
+    assert "drawn where they are needed" in str(own.absent("data"))
+    assert "no labels" in str(own.absent("evaluate-reference"))
+    assert own.absent("synth") is None
+    tasks = {
+        task.stage.name for task in selection({"qonnx": str(tmp_path / "mlp.onnx")}).chain(own)
+    }
+    assert tasks == {"export", "streamline", "fold", "fifos", "rtl", "simulate", "synth"}
+
+
+def test_what_is_evaluated_is_no_part_of_a_name() -> None:
+    unit = one(network="tfc_1w1a", level="rtl", images="50")
+    assert unit.name == one(network="tfc_1w1a").name
+    assert unit.read("evaluation.images") == 50
+    with pytest.raises(SpecError, match="level=rtl,board: unknown: board; allowed: brevitas"):
+        one(level="rtl,board")

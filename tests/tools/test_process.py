@@ -1,0 +1,132 @@
+"""Running programs: what is shown on failure, and that nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import MissingTool, ToolError
+from pipeline.tools.process import MARK, run_tool
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def gone_soon(pid: int) -> bool:
+    for _ in range(100):
+        if not alive(pid):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_lines_are_streamed_logged_and_the_command_is_kept(tmp_path: Path) -> None:
+    lines: list[str] = []
+    log = tmp_path / "logs" / "tool.log"
+    run_tool(python("print('a'); print('b c')"), log=log, env={"X": "1 2"}, on_line=lines.append)
+    assert lines == ["a", "b c"]
+    assert log.read_text() == "a\nb c\n"
+    script = log.with_name("tool.log.sh")
+    assert subprocess.run(["sh", script], capture_output=True, check=True).stdout == b"a\nb c\n"
+
+
+def test_failure_shows_the_tools_words_and_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "tool.log"
+    with pytest.raises(ToolError, match=r"(?s)exit code 7.*cannot do it.*tool.log"):
+        run_tool(python("print('cannot do it'); raise SystemExit(7)"), log=log)
+
+
+def test_error_lines_fail_even_with_exit_code_zero(tmp_path: Path) -> None:
+    code = "print('%Error: bad.v:3: no such signal')"
+    with pytest.raises(ToolError, match="no such signal"):
+        run_tool(python(code), log=tmp_path / "tool.log")
+    run_tool(python(code), log=tmp_path / "tool.log", tool_errors=False)
+    run_tool(python("print('0 errors, errorless')"), log=tmp_path / "tool.log")
+
+
+def test_missing_program(tmp_path: Path) -> None:
+    with pytest.raises(MissingTool, match="no-such-program"):
+        run_tool(["no-such-program"], log=tmp_path / "tool.log")
+
+
+def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
+    code = "import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True)"
+    code += "; p.wait()"
+    pids: list[str] = []
+    start = time.monotonic()
+    with pytest.raises(ToolError, match="did not end within 1 s"):
+        run_tool(python(code), log=tmp_path / "tool.log", timeout=1, on_line=pids.append)
+    assert time.monotonic() - start < 20
+    assert gone_soon(int(pids[0]))
+
+
+def test_grandchildren_in_groups_of_their_own_are_killed_too(tmp_path: Path) -> None:
+    code = (
+        "import subprocess; p = subprocess.Popen(['sleep', '60'], start_new_session=True);"
+        "print(p.pid, flush=True); p.wait()"
+    )
+    pids: list[str] = []
+    with pytest.raises(ToolError, match="did not end"):
+        run_tool(python(code), log=tmp_path / "tool.log", timeout=1, on_line=pids.append)
+    assert gone_soon(int(pids[0]))
+
+
+def test_what_it_started_is_found_below_whichever_parent(tmp_path: Path) -> None:
+    """Killed, a program hands its children on only at the very end, when its mark is gone."""
+    others: list[subprocess.Popen[str]] = []
+    children: list[int] = []
+
+    def shelter(mark: str) -> None:
+        words = ["sh", "-c", f"{MARK}={mark} sleep 60 & echo $!; exec sleep 60"]
+        other = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        assert other.stdout is not None
+        others.append(other)
+        children.append(int(other.stdout.readline()))
+
+    code = f"import os; print(os.environ['{MARK}'])"
+    run_tool(python(code), log=tmp_path / "tool.log", on_line=shelter)
+    try:
+        assert gone_soon(children[0])
+        assert alive(others[0].pid)
+    finally:
+        others[0].kill()
+
+
+def test_the_program_gets_no_input(tmp_path: Path) -> None:
+    lines: list[str] = []
+    run_tool(
+        python("import sys; print(repr(sys.stdin.read()))"),
+        log=tmp_path / "tool.log",
+        on_line=lines.append,
+    )
+    assert lines == ["''"]
+
+
+def test_a_killed_caller_takes_the_program_with_it(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from pipeline.tools.process import MARK, run_tool;"
+        f"run_tool(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 60'],"
+        f" log=Path('{tmp_path}/tool.log'))"
+    )
+    caller = subprocess.Popen(python(code))
+    pid_file = tmp_path / "pid"
+    for _ in range(200):
+        if pid_file.exists() and pid_file.read_text().strip():
+            break
+        time.sleep(0.05)
+    os.kill(caller.pid, signal.SIGKILL)
+    caller.wait()
+    assert gone_soon(int(pid_file.read_text()))
