@@ -23,8 +23,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import table
-from pipeline.chain import selection
 from pipeline.flow import state
+from pipeline.flow.selection import selection
 from pipeline.job import Figure, Metrics
 from pipeline.streamlining import finn
 from specs.network import CnvModel, ConvLayer, DenseLayer, InputSpec

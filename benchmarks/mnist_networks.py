@@ -17,9 +17,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.published_networks import PUBLISHED
-from pipeline.chain import selection
 from pipeline.flow import state
-from pipeline.flow.stage import Task
+from pipeline.flow.selection import selection
+from pipeline.flow.task import Task
 from pipeline.job import Metrics
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "mnist.md"

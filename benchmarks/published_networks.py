@@ -19,9 +19,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import table
-from pipeline.chain import selection
 from pipeline.errors import DoesNotFit
 from pipeline.flow import state
+from pipeline.flow.selection import selection
 from pipeline.flow.unit import Unit
 from pipeline.folding import search
 from pipeline.folding.costs import space

@@ -25,8 +25,8 @@ from pipeline.hardware.layers import Mvau
 from pipeline.rtl.design import Design
 from pipeline.rtl.generator import generate
 from pipeline.simulation.beats import beat_bytes, pack, unpack
-from pipeline.simulation.build import compiler
 from pipeline.simulation.model import build_model
+from pipeline.tools.compiler import compiler
 from pipeline.tools.process import run_tool
 from pipeline.tools.yosys import run_script
 

@@ -17,7 +17,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from pipeline.flow import state
+from pipeline.tools.files import sha256
 from pipeline.tools.process import run_tool
 from specs.network import InputSpec
 
@@ -44,7 +44,7 @@ def streamline(way: str, qonnx: Path, folder: Path) -> None:
         seconds = time.process_time() - start
     dataflow.model.save(str(folder / FILES[0]))
     hardware.save(extract(dataflow, "network", CONTRACT).graph, folder)
-    digests = [state.sha256(folder / name) for name in FILES]
+    digests = [sha256(folder / name) for name in FILES]
     (folder / RESULT).write_text(json.dumps({"seconds": seconds, "digests": digests}))
 
 

@@ -1,14 +1,47 @@
-"""The chain: which stages exist, what each needs and reads, and the tasks a selection means."""
+"""The chain: which stages exist, what each needs, reads and leaves. Imports nothing heavy.
+
+A new stage is one entry here, one folder with `run(job)`, and three lines of dodo.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from pipeline.flow.stage import Stage, Task
-from pipeline.flow.unit import Scope, Unit, select
-from pipeline.flow.variables import Settings, settings
-from specs.evaluation import PREFIX, EvaluationSpec
+from specs.evaluation import PREFIX
+
+Scope = Literal["dataset", "network", "board"]
+"""What a stage works on: each is a unit of its own, the later ones stand on the earlier."""
+Want = Literal["data", "training", "labels", "hardware"]
+"""What not every unit has: a data set, a network that is trained here, the labels of test images,
+an integer datapath. A unit that lacks what a stage wants has no such stage."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the chain. Its module has `run(job: Job) -> Metrics`.
+
+    needs: the stages whose published files it reads. reads: dotted spec paths, all it may know of
+    the specs; a change elsewhere does not rebuild it. wants: what a unit must have for it.
+    version: raised when its code changes what it produces. resumes: it can go on from what a cut
+    run of the same job left, to the identical result; all others begin anew. shows: the figures of
+    its line on the console. files: those that the table at the end of a build names, each with
+    what it is. memory_mib: what it and its programs need at most; stages wait for one another
+    rather than exceed the machine.
+    """
+
+    name: str
+    scope: Scope
+    module: str
+    needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    wants: tuple[Want, ...] = ()
+    shows: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    resumes: bool = False
+    version: int = 1
+    memory_mib: int = 512
+
 
 STAGES = (
     Stage(
@@ -16,6 +49,7 @@ STAGES = (
         "dataset",
         "pipeline.data",
         reads=("dataset", "data_files", "network.data"),
+        wants=("data",),
         memory_mib=1024,
         shows=("train_images", "test_images"),
         version=3,
@@ -26,9 +60,11 @@ STAGES = (
         "pipeline.training",
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),
+        wants=("training",),
         resumes=True,
         memory_mib=2560,
         shows=("test_accuracy", "validation_accuracy", "epochs"),
+        files=(("trained weights", "weights.safetensors"),),
     ),
     Stage(
         "export",
@@ -38,6 +74,7 @@ STAGES = (
         reads=("network.model", "network.input"),
         memory_mib=3072,
         shows=("equal", "accuracy"),
+        files=(("QONNX", "model.onnx"),),
     ),
     Stage(
         "streamline",
@@ -45,8 +82,10 @@ STAGES = (
         "pipeline.streamlining",
         needs=("data", "export"),
         reads=("network.name", "network.input", "network.output"),
+        wants=("hardware",),
         memory_mib=2048,
         shows=("equal", "accuracy"),
+        files=(("FINN's dataflow graph", "dataflow.onnx"), ("hardware graph", "hardware.json")),
         version=3,
     ),
     Stage(
@@ -63,7 +102,9 @@ STAGES = (
             "target.fps",
             "target.clock_mhz",
         ),
+        wants=("hardware",),
         shows=("ii", "fps", "lut", "bram36"),
+        files=(("folding, certificate", "folding.json"),),
         version=3,
     ),
     Stage(
@@ -71,6 +112,7 @@ STAGES = (
         "board",
         "pipeline.fifos",
         needs=("streamline", "fold"),
+        wants=("hardware",),
         memory_mib=2048,
         shows=("ii", "fifo_bits"),
         version=2,
@@ -80,7 +122,9 @@ STAGES = (
         "board",
         "pipeline.rtl",
         needs=("streamline", "fold", "fifos"),
+        wants=("hardware",),
         shows=("modules", "memory_bits"),
+        files=(("Verilog", "accelerator.v"),),
         version=3,
     ),
     Stage(
@@ -89,8 +133,10 @@ STAGES = (
         "pipeline.simulation",
         needs=("streamline", "fold", "rtl"),
         reads=("target.clock_mhz",),
+        wants=("hardware",),
         memory_mib=2048,
         shows=("bit_exact", "ii", "latency", "mutants"),
+        files=(("mutants caught", "mutants.csv"),),
         version=3,
     ),
     Stage(
@@ -105,70 +151,41 @@ STAGES = (
             "board.bram36",
             "board.dsp",
         ),
+        wants=("hardware",),
         memory_mib=6144,
         shows=("lut", "ff", "bram36"),
+        files=(("resources by layer", "utilisation.csv"), ("netlist", "netlist.v")),
     ),
 )
 
+LAST = STAGES[-1]
+"""What a unit is built up to."""
 
-def _evaluation(level: str, needs: tuple[str, ...], *reads: str, scope: Scope = "network") -> Stage:
+
+def _evaluation(
+    level: str,
+    needs: tuple[str, ...],
+    reads: tuple[str, ...] = (),
+    wants: tuple[Want, ...] = (),
+    scope: Scope = "network",
+) -> Stage:
     return Stage(
         f"{PREFIX}{level}",
         scope,
         "pipeline.evaluation",
         needs=("data", *needs),
         reads=("network.input", "evaluation.images", *reads),
+        wants=(*wants, "labels"),
         memory_mib=2048,
         shows=("top1", "top5", "right"),
     )
 
 
 EVALUATIONS = (
-    _evaluation("brevitas", ("train",), "network.model"),
+    _evaluation("brevitas", ("train",), ("network.model",), ("training",)),
     _evaluation("qonnx", ("export",)),
-    _evaluation("reference", ("streamline",)),
-    _evaluation("rtl", ("streamline", "rtl"), scope="board"),
+    _evaluation("reference", ("streamline",), wants=("hardware",)),
+    _evaluation("rtl", ("streamline", "rtl"), wants=("hardware",), scope="board"),
 )
 """The whole test set at one level each: beside the chain, made when asked for."""
 BY_NAME = {stage.name: stage for stage in (*STAGES, *EVALUATIONS)}
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the variables of one call mean: the board units, and the settings of the machine."""
-
-    units: tuple[Unit, ...]
-    settings: Settings
-
-    @property
-    def evaluation(self) -> EvaluationSpec:
-        return self.units[0].evaluation
-
-    def tasks(self, stage: str) -> list[Task]:
-        """The tasks of one stage, one for each unit it works on, also of a unit that lacks it."""
-        chosen = BY_NAME[stage]
-        units = {unit.at(chosen.scope).name: unit.at(chosen.scope) for unit in self.units}
-        return [self.task(chosen, unit) for unit in units.values()]
-
-    def task(self, stage: Stage, unit: Unit) -> Task:
-        inputs = tuple(
-            self.task(BY_NAME[need], unit.at(BY_NAME[need].scope))
-            for need in stage.needs
-            if unit.absent(need) is None
-        )
-        return Task(stage, unit, inputs, self.settings)
-
-    def chain(self, unit: Unit) -> Iterator[Task]:
-        """Every task of one board unit, in the order of the chain."""
-        for stage in STAGES:
-            if unit.absent(stage.name) is None:
-                yield self.task(stage, unit.at(stage.scope))
-
-
-def selection(given: Mapping[str, str]) -> Selection:
-    """Raises SpecError for anything wrong in the variables, the specs or local.toml."""
-    return Selection(tuple(select(given)), settings(given))
-
-
-def task_names(tasks: Iterable[Task]) -> list[str]:
-    return [task.name for task in tasks]

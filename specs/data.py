@@ -8,6 +8,10 @@ from pydantic import Field
 
 from specs.base import Spec
 
+IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS = "imagefolder", "maskedface", "arrays"
+USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
+"""The data sets that are whatever `data_root` holds."""
+
 
 class DataSpec(Spec):
     """How many images a data set has, and how those of the user's own files are made."""

@@ -9,8 +9,7 @@ from typing import Any
 from pipeline.data import cifar10, digits, imagefolder, maskedface, mnist, own_arrays
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
-from pipeline.flow.variables import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS
-from specs.data import DataSpec
+from specs.data import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS, DataSpec
 
 Loader = Callable[[Mapping[str, Any], DataSpec], DataSet]
 """Takes the settings of the machine (data_root), which say where data lie, never what: but for

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.errors import PipelineError
 from pipeline.flow import state
-from pipeline.flow.stage import Task, lock_file
+from pipeline.flow.task import Task, lock_file
 
 
 def remove(task: Task) -> None:

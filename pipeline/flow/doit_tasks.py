@@ -12,13 +12,14 @@ from doit import doit_cmd
 from doit.action import PythonAction
 from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 
-from pipeline.chain import Selection, selection, task_names
+from pipeline import ROOT
+from pipeline.chain import LAST
 from pipeline.errors import PipelineError, ToolError
 from pipeline.flow import clean, state, summary, why
 from pipeline.flow.reporter import RAN, Progress
-from pipeline.flow.stage import Task, build_folder
+from pipeline.flow.selection import Selection, selection, task_names
+from pipeline.flow.task import Task, build_folder
 from pipeline.flow.unit import QUICK_START
-from pipeline.flow.variables import ROOT
 from pipeline.tools.process import run_tool
 from specs.evaluation import PREFIX
 
@@ -40,7 +41,7 @@ def given() -> dict[str, str]:
 def notice() -> str | None:
     """What a call that names no network means."""
     if _of_all():
-        without = {unit.network.name for unit in selected().units if unit.absent("synth")}
+        without = {unit.network.name for unit in selected().units if unit.absent(LAST)}
         return f"left out, no integer datapath: {', '.join(sorted(without))}" if without else None
     if "network" in given() or "qonnx" in given():
         return None
@@ -51,7 +52,7 @@ def notice() -> str | None:
 def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
     """One task for each selected unit of `stage`."""
     for task in selected().tasks(stage):
-        if (reason := task.unit.absent(stage)) is not None:
+        if (reason := task.unit.absent(task.stage)) is not None:
             if not _of_all():
                 yield _refusal(task.unit.name, f"{task.name}: {reason}")
             continue
@@ -79,7 +80,7 @@ def evaluate_tasks() -> Iterator[dict[str, Any]]:
 def build_tasks() -> Iterator[dict[str, Any]]:
     """Every stage of each selected unit, then its table."""
     for unit in selected().units:
-        if (reason := unit.absent("synth")) is not None:
+        if (reason := unit.absent(LAST)) is not None:
             if not _of_all():
                 yield _refusal(unit.name, f"{unit.name}: {reason}")
             continue

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.flow import state
-from pipeline.flow.stage import Task
+from pipeline.flow.task import Task
 from pipeline.job import Figure
 from pipeline.tools.process import MARK, end_marked, new_mark
 

@@ -23,9 +23,10 @@ from filelock import FileLock, Timeout
 
 from pipeline.errors import PipelineError
 from pipeline.flow import memory, state
-from pipeline.flow.stage import PARENT, lock_file
+from pipeline.flow.task import PARENT, lock_file
 from pipeline.job import PROGRESS, Job, progress
 from pipeline.tools import disk
+from pipeline.tools.files import digest_of
 from pipeline.tools.process import adopt_orphans, die_with_parent, end_descendants, run_tool
 
 _JOB_KEYS = {
@@ -98,7 +99,7 @@ def _run(document: dict[str, Any], build: Path, final: Path) -> None:
     if found is None:
         missing = [name for name, folder in inputs.items() if state.manifest(folder) is None]
         raise PipelineError(f"{final}: its inputs are not built yet: {', '.join(missing)}")
-    published, digest = state.manifest(final), state.digest_of(found)
+    published, digest = state.manifest(final), digest_of(found)
     if (
         published is not None
         and published["digest"] == digest
@@ -121,7 +122,7 @@ def _work(
 ) -> None:
     """Leaves a sealed partial folder."""
     start = time.time()
-    folder = state.open_partial(final, state.digest_of(basis), document["resumes"])
+    folder = state.open_partial(final, digest_of(basis), document["resumes"])
     temporary = folder / ".tmp"
     temporary.mkdir(exist_ok=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,22 +15,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pipeline.job import Metrics
+from pipeline.tools.files import digest_of, sha256, write_atomically
 
 MANIFEST, RUN, DIGEST = "manifest.json", "run.json", ".job-digest"
 BYPRODUCTS = ("logs", "tensorboard")
 """Folders of a stage that hold times and paths: kept, but never hashed and never an input."""
 
 _METRICS = TypeAdapter(Metrics)
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of(document: Any) -> str:
-    """sha256 of a JSON value, independent of the order of its keys."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def outputs(folder: Path) -> Iterator[Path]:
@@ -85,17 +74,6 @@ def _read(path: Path, keys: set[str]) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None  # ValueError: not JSON, or not even text
     return document if isinstance(document, dict) and keys <= document.keys() else None
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes beside and renames, so that a reader sees the old or the new text, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)  # on a full disk every block counts
-        raise
 
 
 def changed_output(folder: Path) -> str | None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.flow import state
-from pipeline.flow.stage import Task
+from pipeline.flow.task import Task
 from pipeline.flow.unit import Unit
 from pipeline.flow.variables import user_folder
 from pipeline.job import Figure, Metrics
@@ -21,24 +21,11 @@ Row = tuple[str, str, str, str]
 WIDTH = 110
 """Columns of the table where the output is no terminal."""
 
-FILES = (
-    ("trained weights", "train", "weights.safetensors"),
-    ("QONNX", "export", "model.onnx"),
-    ("FINN's dataflow graph", "streamline", "dataflow.onnx"),
-    ("hardware graph", "streamline", "hardware.json"),
-    ("folding, certificate", "fold", "folding.json"),
-    ("Verilog", "rtl", "accelerator.v"),
-    ("mutants caught", "simulate", "mutants.csv"),
-    ("resources by layer", "synth", "utilisation.csv"),
-    ("netlist", "synth", "netlist.v"),
-)
-
 
 def show(chain: list[Task]) -> None:
     """Prints the table of one board unit, all of whose stages are built."""
     unit = chain[-1].unit
     metrics = {task.stage.name: state.metrics(task.folder) for task in chain}
-    folders = {task.stage.name: task.folder for task in chain}
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH
@@ -57,10 +44,9 @@ def show(chain: list[Task]) -> None:
             table.add_row(*map(escape, row))
         table.add_section()
     console.print(table)
-    for what, stage, name in FILES:
-        if stage not in folders:
-            continue
-        console.print(f"{what:<22} {_short(folders[stage] / name)}", soft_wrap=True)
+    for task in chain:
+        for what, name in task.stage.files:
+            console.print(f"{what:<22} {_short(task.folder / name)}", soft_wrap=True)
     console.print(f"{'bitfile':<22} none: placement and routing are not part of this version")
 
 

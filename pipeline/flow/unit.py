@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
+from pipeline.chain import Scope, Stage, Want
 from pipeline.errors import SpecError
 from pipeline.flow.variables import (
-    USERS_OWN,
     VARIABLES,
     check_names,
     checkpoint_file,
@@ -23,17 +23,12 @@ from pipeline.flow.variables import (
 from specs import catalog
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
-from specs.evaluation import PREFIX, EvaluationSpec
+from specs.data import USERS_OWN
+from specs.evaluation import EvaluationSpec
 from specs.network import RANDOM, FactoryModel, NetworkSpec, QonnxModel
 from specs.training import PUBLISHED
 
-Scope = Literal["dataset", "network", "board"]
 LONGEST_NAME = 80
-HARDWARE = (
-    *("streamline", "fold", "fifos", "rtl", "simulate", "synth"),
-    *(f"{PREFIX}reference", f"{PREFIX}rtl"),
-)
-"""Stages of networks that hardware can be made of."""
 QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
 
 
@@ -57,18 +52,20 @@ class Unit:
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where the user's own files lie that the specs know by their sha256."""
 
-    def absent(self, stage: str) -> str | None:
+    def absent(self, stage: Stage) -> str | None:
         """Why the unit has no such stage; None: it has."""
-        if stage in HARDWARE and (why := self.network.model.no_hardware()) is not None:
-            return why
-        if isinstance(self.network.model, QonnxModel) and stage == "train":
-            return "a QONNX model is taken as it is: there is nothing to train"
-        if self.network.dataset == RANDOM and stage == "data":
+        return next((why for want in stage.wants if (why := self._lacks(want)) is not None), None)
+
+    def _lacks(self, want: Want) -> str | None:
+        """Why the unit has not what a stage wants; None: it has."""
+        if want == "hardware":
+            return self.network.model.no_hardware()
+        if want == "training" and isinstance(self.network.model, QonnxModel):
+            return "a QONNX model is taken as it is: nothing is trained, and its level is qonnx"
+        if want == "data" and self.network.dataset == RANDOM:
             return "dataset = random: inputs are drawn where they are needed"
-        if self.network.dataset == RANDOM and stage.startswith(PREFIX):
+        if want == "labels" and self.network.dataset == RANDOM:
             return "random inputs have no labels: dataset= names a data set"
-        if isinstance(self.network.model, QonnxModel) and stage == f"{PREFIX}brevitas":
-            return "a QONNX model has no level below: level=qonnx is its own"
         return None
 
     def at(self, scope: Scope) -> Unit:

@@ -9,14 +9,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from pipeline import ROOT
 from pipeline.errors import SpecError, nearest
 from specs.base import Spec, parse, validate
 from specs.training import BELONGS, PUBLISHED, TrainingSpec
-
-ROOT = Path(__file__).resolve().parents[2]
-IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS = "imagefolder", "maskedface", "arrays"
-USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
-"""The data sets that are whatever `data_root` holds."""
 
 VARIABLES = {
     "network": "",

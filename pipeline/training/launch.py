@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline import ROOT
 from pipeline.errors import PipelineError, SpecError, ToolError
-from pipeline.flow.variables import ROOT
 from pipeline.job import PROGRESS, Figure, Job, Metrics, progress
 from pipeline.tools.process import run_tool
 from specs.training import TrainingSpec

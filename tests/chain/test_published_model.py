@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import selection
-from pipeline.flow.stage import Task
+from pipeline.flow.selection import selection
 from pipeline.flow.state import metrics
+from pipeline.flow.task import Task
 from pipeline.job import Metrics
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

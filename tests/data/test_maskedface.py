@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.chain import selection
 from pipeline.data import SKIPPED, DataSet, maskedface, run
 from pipeline.data.copies import CONTRAST, changed
 from pipeline.data.maskedface import CLASSES, fingerprint
 from pipeline.errors import PipelineError, SpecError
+from pipeline.flow.selection import selection
 from pipeline.job import Job
 from specs.base import validate
 from specs.data import DataSpec

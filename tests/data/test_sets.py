@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.chain import selection
 from pipeline.data import FILE, DataSet, run
 from pipeline.data.sets import FOLDERS, load
 from pipeline.errors import SpecError
 from pipeline.flow import variables
+from pipeline.flow.selection import selection
 from pipeline.job import Job
 from specs.data import DataSpec
 

@@ -13,13 +13,13 @@ from pipeline.data.inputs import RANDOM, draw
 from pipeline.errors import PipelineError, SpecError
 from pipeline.export import LABELS, LOGITS, MODEL, own, run
 from pipeline.export.verify import execute
-from pipeline.flow.state import sha256
 from pipeline.flow.unit import Unit, select
 from pipeline.job import Job
 from pipeline.qonnx import normal
 from pipeline.qonnx.description import describe, read
 from pipeline.qonnx.edit import attributes, bypass
 from pipeline.qonnx.support import unsupported
+from pipeline.tools.files import sha256
 from specs.network import InputSpec, QonnxModel
 from tests.export.qonnx_files import Graph, keras_network, mlp
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import ROOT
 from pipeline.flow import state
-from pipeline.flow.variables import ROOT
 from tests.faults.workshop import NAMES, Outcome, Workshop, needs, ran, strike
 
 TOOLS = ("fifos", "simulate", "synth")

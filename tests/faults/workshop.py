@@ -13,10 +13,12 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.chain import BY_NAME, STAGES, selection
+from pipeline import ROOT
+from pipeline.chain import BY_NAME, STAGES
 from pipeline.flow import state
-from pipeline.flow.stage import Task, build_folder
-from pipeline.flow.variables import ROOT, Settings
+from pipeline.flow.selection import selection
+from pipeline.flow.task import Task, build_folder
+from pipeline.flow.variables import Settings
 
 NETWORK = f"network={Path(__file__).with_name('tiny.toml')}"
 NAMES = [stage.name for stage in STAGES]

@@ -8,10 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.chain import BY_NAME, selection
-from pipeline.flow.stage import Task
+from pipeline import ROOT
+from pipeline.chain import BY_NAME
+from pipeline.flow.selection import selection
+from pipeline.flow.task import Task
 from pipeline.flow.unit import Unit
-from pipeline.flow.variables import ROOT, Settings
+from pipeline.flow.variables import Settings
 
 FAKES = "tests.flow.fakes"
 DODO = Path(__file__).with_name("fake_dodo.py")

@@ -3,8 +3,7 @@
 import sys
 from dataclasses import replace
 
-from pipeline import chain
-from pipeline.flow.variables import ROOT
+from pipeline import ROOT, chain
 
 sys.path.insert(0, str(ROOT))
 fakes = tuple(replace(stage, module="tests.flow.fakes") for stage in chain.STAGES)

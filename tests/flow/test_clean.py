@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pipeline.chain import selection
 from pipeline.errors import PipelineError
 from pipeline.flow import clean
-from pipeline.flow.stage import lock_file
+from pipeline.flow.selection import selection
+from pipeline.flow.task import lock_file
 from tests.flow.bench import Bench, Doit
 
 UNIT = "tfc_1w1a.dataset-digits"

@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 import pytest
 
-from pipeline.chain import STAGES, Selection, selection
+from pipeline.chain import STAGES
+from pipeline.flow.selection import Selection, selection
 from pipeline.flow.unit import Unit
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec

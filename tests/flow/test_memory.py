@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import ROOT
 from pipeline.flow import memory
 from pipeline.flow.memory import pool_slots, reserved
-from pipeline.flow.variables import ROOT
 from tests.flow.bench import Doit
 
 

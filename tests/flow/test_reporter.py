@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.chain import selection
 from pipeline.flow import state
 from pipeline.flow.reporter import StageReporter, figures
-from pipeline.flow.stage import Task
+from pipeline.flow.selection import selection
+from pipeline.flow.task import Task
 from pipeline.flow.variables import Settings
 from pipeline.job import Figure, Job
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import selection
+from pipeline.chain import BY_NAME
 from pipeline.data import imagefolder
 from pipeline.errors import SpecError
+from pipeline.flow.selection import selection
 from pipeline.flow.unit import LONGEST_NAME, Unit, select
 from pipeline.flow.variables import VARIABLES, settings
 from specs import catalog
@@ -238,14 +239,14 @@ def test_the_folder_is_looked_at_once_for_all_networks(
 
 def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
     floats = one(network="resnet18_fp32").at("network")
-    assert floats.absent("train") is floats.absent("evaluate-qonnx") is None
+    assert floats.absent(BY_NAME["train"]) is floats.absent(BY_NAME["evaluate-qonnx"]) is None
     for stage in ("streamline", "synth", "evaluate-rtl"):
-        assert "no accelerator can be built" in str(floats.absent(stage))
+        assert "no accelerator can be built" in str(floats.absent(BY_NAME[stage]))
     own = one(qonnx=str(mlp(tmp_path / "mlp.onnx")))
-    assert "nothing to train" in str(own.absent("train"))
-    assert "drawn where they are needed" in str(own.absent("data"))
-    assert "no labels" in str(own.absent("evaluate-reference"))
-    assert own.absent("synth") is None
+    assert "nothing is trained" in str(own.absent(BY_NAME["train"]))
+    assert "drawn where they are needed" in str(own.absent(BY_NAME["data"]))
+    assert "no labels" in str(own.absent(BY_NAME["evaluate-reference"]))
+    assert own.absent(BY_NAME["synth"]) is None
     tasks = {
         task.stage.name for task in selection({"qonnx": str(tmp_path / "mlp.onnx")}).chain(own)
     }

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.flow import state
 from pipeline.flow.why import reasons
+from pipeline.tools.files import digest_of, sha256
 from tests.flow.bench import Bench, Doit
 
 
@@ -46,9 +47,7 @@ def test_each_reason_is_told(bench: Bench, tmp_path: Path) -> None:
 def test_the_file_of_an_input_is_named(bench: Bench) -> None:
     _, train, export = bench.tasks()
     manifest = train.folder / "manifest.json"
-    manifest.write_text(
-        manifest.read_text().replace(state.sha256(train.folder / "out.txt"), "0" * 64)
-    )
+    manifest.write_text(manifest.read_text().replace(sha256(train.folder / "out.txt"), "0" * 64))
     assert reasons(export) == [f"its input {train.name} changed: out.txt"]
 
 
@@ -56,7 +55,7 @@ def test_a_cut_training_is_told_to_be_continued(bench: Bench) -> None:
     train = bench.tasks()[1]
     basis = train.basis()
     train.folder.rename(train.folder.with_name("away"))
-    state.open_partial(train.folder, state.digest_of(basis), True)
+    state.open_partial(train.folder, digest_of(basis), True)
     assert reasons(train) == [
         "it was not built yet",
         "a cut run of this job is there, and is continued",

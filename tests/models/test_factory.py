@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.chain import selection
 from pipeline.data import FILE, DataSet, digits
 from pipeline.errors import PipelineError, SpecError
 from pipeline.export import run as export
-from pipeline.flow.state import sha256
+from pipeline.flow.selection import selection
 from pipeline.flow.unit import select
 from pipeline.job import Job
 from pipeline.models import build, factory, twin
+from pipeline.tools.files import sha256
 from pipeline.training import run as train
 from specs.network import FactoryModel, InputSpec
 from specs.training import TrainingSpec

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import ROOT
 from pipeline.errors import PipelineError, ToolError
 from pipeline.flow import state
-from pipeline.flow.variables import ROOT, Settings
+from pipeline.flow.variables import Settings
+from pipeline.tools.files import digest_of, sha256
 from tests.flow.bench import Bench
 
 
@@ -39,7 +41,7 @@ def test_manifest_holds_content_only_and_run_record_the_rest(bench: Bench) -> No
     train = bench.tasks()[1]
     text = (train.folder / "manifest.json").read_text()
     manifest, record = json.loads(text), state.run_record(train.folder)
-    assert manifest["outputs"] == {"out.txt": state.sha256(train.folder / "out.txt")}
+    assert manifest["outputs"] == {"out.txt": sha256(train.folder / "out.txt")}
     assert manifest["metrics"]["epochs"]["kind"] == "measured"
     assert str(ROOT) not in text
     assert str(train.build) not in text
@@ -225,7 +227,7 @@ def test_a_cut_stage_that_does_not_resume_begins_anew(
     (partial / "tmp1").mkdir(parents=True)
     (partial / "tmp1" / "rubbish.v").write_text("half")
     (partial / ".manifest.json.77").write_text("half")
-    (partial / state.DIGEST).write_text(state.digest_of(export.basis()))
+    (partial / state.DIGEST).write_text(digest_of(export.basis()))
     assert bench.build() == ["export"]
     assert state.manifest(export.folder) == before
 

