@@ -40,7 +40,7 @@ from pipeline.hardware.layers import (
     accumulator_range,
 )
 from pipeline.synthesis.layers import utilisation
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 OUT = Path(__file__).with_name("open_costs.csv")
 FIELDS = [

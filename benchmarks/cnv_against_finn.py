@@ -27,7 +27,8 @@ from pipeline.flow import state
 from pipeline.flow.selection import selection
 from pipeline.job import Figure, Metrics
 from pipeline.streamlining import finn
-from specs.network import CnvModel, ConvLayer, DenseLayer, InputSpec
+from specs.input import InputSpec
+from specs.models import CnvModel, ConvLayer, DenseLayer
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "cnv.md"
 NETWORKS, BOARDS = "cnv_1w1a,cnv_1w2a,cnv_2w2a", "Pynq-Z1,Ultra96"

@@ -28,7 +28,8 @@ from benchmarks import table
 from pipeline.models import build, twin
 from pipeline.training.augment import augment
 from specs import catalog
-from specs.network import CnvModel, NetworkSpec
+from specs.models import CnvModel
+from specs.network import NetworkSpec
 
 BATCH, STEPS, ROUNDS = 100, 8, 4
 COLUMNS = ("network", "side", "images/s", "ours is", "kind")

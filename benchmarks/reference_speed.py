@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.hardware import reference
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import table

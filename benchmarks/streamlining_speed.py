@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipeline.tools.files import sha256
 from pipeline.tools.process import run_tool
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import table

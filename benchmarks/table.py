@@ -14,7 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from specs.network import CnvModel, FcModel, InputSpec
+from specs.input import InputSpec
+from specs.models import CnvModel, FcModel
 
 Hidden = tuple[int, ...]
 HIDDEN: dict[str, Hidden] = {"tfc": (64,) * 3, "sfc": (256,) * 3, "lfc": (1024,) * 3}

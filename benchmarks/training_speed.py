@@ -51,7 +51,8 @@ def ours(width: int, bits: tuple[int, int], raw: np.ndarray, labels: np.ndarray)
     from pipeline.models import build, images_to_tensor, twin  # noqa: PLC0415
     from pipeline.training.loop import batches, run_epoch  # noqa: PLC0415
     from pipeline.training.recipe import Recipe, targets_of  # noqa: PLC0415
-    from specs.network import FcModel, InputSpec  # noqa: PLC0415
+    from specs.input import InputSpec  # noqa: PLC0415
+    from specs.models import FcModel  # noqa: PLC0415
     from specs.training import TrainingSpec  # noqa: PLC0415
 
     weight, activation = bits

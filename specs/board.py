@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from specs.base import Spec
-from specs.network import Identifier
+from specs.base import Identifier, Spec
 
 
 class BoardSpec(Spec):

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from specs.base import Spec
 
+RANDOM = "random"
+"""The data set of no data: inputs drawn from the input's datatype, without labels."""
 IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS = "imagefolder", "maskedface", "arrays"
 USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
 """The data sets that are whatever `data_root` holds."""

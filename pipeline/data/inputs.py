@@ -10,7 +10,7 @@ from pipeline.data.arrays import FILE, DataSet
 from pipeline.data.prepare import network_input, prepare
 from pipeline.hardware.datatypes import DataType
 from pipeline.job import Job
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 RANDOM = 1000
 """Inputs drawn where there is no data set."""

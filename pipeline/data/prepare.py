@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:  # a board has no pydantic: any object with these fields will do there
-    from specs.network import InputSpec
+    from specs.input import InputSpec
 
 _BITS = 11
 """Fraction bits of an interpolation weight: 8 + 2 * 11 bits stay below 2**31."""

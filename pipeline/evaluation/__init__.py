@@ -20,7 +20,7 @@ from pipeline.hardware import reference
 from pipeline.hardware.layers import LabelSelect
 from pipeline.job import Figure, Job, Kind, Metrics, progress
 from specs.evaluation import PREFIX
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 TOP = 5
 _BLOCK = 500

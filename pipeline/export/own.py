@@ -25,7 +25,8 @@ from pipeline.qonnx.description import describe, read
 from pipeline.qonnx.edit import attributes, bypass, end_at, set_attributes
 from pipeline.qonnx.normal import normalised
 from pipeline.qonnx.support import TAIL, require_supported
-from specs.network import InputSpec, Model, QonnxModel
+from specs.input import InputSpec
+from specs.models import Model, QonnxModel
 
 SAME = 8
 """Inputs on which the model is shown to be what the file holds."""

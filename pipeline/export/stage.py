@@ -29,7 +29,7 @@ from pipeline.export.verify import TOLERANCE, compare, differing, execute
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.models import build_of, images_to_tensor, load_weights
 from pipeline.models.resnet import ResNet
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 _BLOCK, _SMALL_BLOCK = 1000, 50
 """Images computed at a time; QONNX keeps every tensor of them, 15 MB for one image of ResNet18."""

@@ -23,9 +23,10 @@ from pipeline.flow.variables import (
 from specs import catalog
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
-from specs.data import USERS_OWN
+from specs.data import RANDOM, USERS_OWN
 from specs.evaluation import EvaluationSpec
-from specs.network import RANDOM, FactoryModel, NetworkSpec, QonnxModel
+from specs.models import FactoryModel, QonnxModel
+from specs.network import NetworkSpec
 from specs.training import PUBLISHED
 
 LONGEST_NAME = 80

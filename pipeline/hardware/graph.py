@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.layers import KINDS, Edge, Layer
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 SCHEMA_VERSION = 1
 

@@ -12,15 +12,8 @@ from pipeline.models import factory
 from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
 from pipeline.models.resnet import ResNet
-from specs.network import (
-    AnyModel,
-    CnvModel,
-    FactoryModel,
-    InputSpec,
-    Model,
-    QonnxModel,
-    ResNetModel,
-)
+from specs.input import InputSpec
+from specs.models import AnyModel, CnvModel, FactoryModel, Model, QonnxModel, ResNetModel
 
 
 def build_of(job: Job) -> nn.Module:

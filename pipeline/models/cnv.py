@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pipeline.models.layers import activation, linear
 from pipeline.models.quantisers import ActivationQuantiser, WeightQuantiser
 from pipeline.models.tensor_norm import TensorNorm
-from specs.network import CnvModel
+from specs.models import CnvModel
 
 
 class Cnv(nn.Module):

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from pipeline.errors import PipelineError
-from specs.network import FactoryModel, InputSpec
+from specs.input import InputSpec
+from specs.models import FactoryModel
 
 
 def load(spec: FactoryModel, contract: InputSpec, path: Path) -> nn.Module:

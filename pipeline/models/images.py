@@ -7,7 +7,7 @@ import torch
 
 from pipeline.data.inputs import planes
 from pipeline.data.prepare import prepare
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 
 def images_to_tensor(raw: np.ndarray, contract: InputSpec) -> torch.Tensor:

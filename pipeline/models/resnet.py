@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from pipeline.models.resnet_layers import Layers, layers
-from specs.network import ResNetModel
+from specs.models import ResNetModel
 
 
 class ResNet(nn.Module):

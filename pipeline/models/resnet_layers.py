@@ -20,7 +20,7 @@ from brevitas.quant.float_quant_ocp import (
 )
 from torch import nn
 
-from specs.network import FP32, ResNetModel
+from specs.models import FP32, ResNetModel
 
 FIRST_RANGE = 4.0
 """Greatest activation before training moves it: four deviations behind a fresh batch norm."""

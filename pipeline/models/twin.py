@@ -17,7 +17,7 @@ from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
 from pipeline.models.resnet import ResNet
 from pipeline.models.tensor_norm import TensorNorm
-from specs.network import ConvLayer, DenseLayer
+from specs.models import ConvLayer, DenseLayer
 
 _MASK_LEVELS = 1 << 16
 """Dropout draws 16 random bits for each value: the share dropped is exact to 1 in 65,536."""

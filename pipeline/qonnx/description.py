@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from pipeline.errors import SpecError
-from specs.network import Layout
+from specs.models import Layout
 
 _ELEMENTWISE = {
     "Add",

@@ -9,7 +9,9 @@ from pathlib import Path
 from pipeline.errors import SpecError
 from pipeline.qonnx.description import Description, describe
 from specs import catalog
-from specs.network import InputSpec, Layout, NetworkSpec, QonnxModel
+from specs.input import InputSpec
+from specs.models import Layout, QonnxModel
+from specs.network import NetworkSpec
 
 
 def from_file(path: Path, given: Mapping[str, str]) -> tuple[str, NetworkSpec]:

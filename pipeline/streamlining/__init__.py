@@ -16,7 +16,8 @@ from pipeline.hardware.layers import LabelSelect, Mvau, SlidingWindow
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.streamlining.extract import Extraction, extract
 from pipeline.verification.compare import require_equal
-from specs.network import InputSpec, Output
+from specs.input import InputSpec
+from specs.network import Output
 
 FINN_IMAGES = 32
 """Images of which every layer is compared with FINN's execution (60-80 ms an image for CNV)."""

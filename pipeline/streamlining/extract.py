@@ -33,7 +33,7 @@ from pipeline.hardware.layers import (
 )
 from pipeline.streamlining.finn import Dataflow
 from pipeline.streamlining.tail import Tail
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 SOURCE = "image"
 

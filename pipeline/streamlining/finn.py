@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.qonnx.support import require_supported
 from pipeline.streamlining.exact import float64_constants, in_float32, in_float64
 from pipeline.streamlining.tail import Tail, append_arg_max, take_tail
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 
 def bootstrap(work: Path) -> None:

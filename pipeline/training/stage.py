@@ -19,7 +19,8 @@ from pipeline.training.launch import launch
 from pipeline.training.loop import Labelled, train
 from pipeline.training.start import start_weights
 from pipeline.training.team import ALONE, Team, check_device
-from specs.network import AnyModel, InputSpec, Model, QonnxModel
+from specs.input import InputSpec
+from specs.models import AnyModel, Model, QonnxModel
 from specs.training import TrainingSpec
 
 _CHECKPOINT = "checkpoint.pt"

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
-from specs.network import AnyModel, CnvModel, ConvLayer, DenseLayer, FcModel, InputSpec, ResNetModel
+from specs.input import InputSpec
+from specs.models import AnyModel, CnvModel, ConvLayer, DenseLayer, FcModel, ResNetModel
 from specs.training import PUBLISHED
 
 _NOT_LOADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError)

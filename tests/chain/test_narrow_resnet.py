@@ -20,7 +20,8 @@ from pipeline.models import build
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn, speed
 from pipeline.streamlining.extract import Extraction, extract
 from pipeline.verification.mutants import kinds, mutants
-from specs.network import InputSpec, ResNetModel
+from specs.input import InputSpec
+from specs.models import ResNetModel
 from tests.rtl import designs
 
 SPEC = ResNetModel(

@@ -21,7 +21,8 @@ from pipeline.qonnx import normal, support
 from pipeline.qonnx.description import describe, read
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import extract
-from specs.network import InputSpec, Output
+from specs.input import InputSpec
+from specs.network import Output
 from tests.chain.test_random_networks import random_folding
 from tests.export import qonnx_files
 from tests.rtl import designs

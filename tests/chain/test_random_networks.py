@@ -25,7 +25,8 @@ from pipeline.simulation.model import Stalls
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import extract
 from specs.base import validate
-from specs.network import CnvModel, FcModel, InputSpec
+from specs.input import InputSpec
+from specs.models import CnvModel, FcModel
 from tests.rtl import designs
 
 EXAMPLES = 8

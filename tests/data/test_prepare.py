@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from pipeline.data import prepare as module
 from pipeline.data.prepare import network_input, prepare
 from pipeline.errors import PipelineError
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 SIDES = st.integers(1, 12)
 IMAGES = arrays.arrays(np.uint8, st.tuples(st.integers(0, 3), SIDES, SIDES, st.integers(1, 3)))

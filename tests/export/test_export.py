@@ -13,7 +13,8 @@ from pipeline.export import LABELS, LOGITS, MODEL, run, stage
 from pipeline.export.verify import TOLERANCE, compare, execute
 from pipeline.job import Job
 from pipeline.models import build, images_to_tensor, save_weights
-from specs.network import FcModel, InputSpec
+from specs.input import InputSpec
+from specs.models import FcModel
 
 BITS = {"1w1a": (1, 1, 1), "1w2a": (1, 2, 2), "2w2a": (2, 2, 2), "8w8a": (8, 8, 8)}
 CONTRACT = InputSpec(shape=(8, 8, 1))

@@ -20,7 +20,8 @@ from pipeline.qonnx.description import describe, read
 from pipeline.qonnx.edit import attributes, bypass
 from pipeline.qonnx.support import unsupported
 from pipeline.tools.files import sha256
-from specs.network import InputSpec, QonnxModel
+from specs.input import InputSpec
+from specs.models import QonnxModel
 from tests.export.qonnx_files import Graph, keras_network, mlp
 
 

@@ -18,7 +18,8 @@ from pipeline.export.verify import TOLERANCE, compare
 from pipeline.job import Job
 from pipeline.models import build, images_to_tensor, load_weights
 from pipeline.training import run as train
-from specs.network import InputSpec, ResNetModel
+from specs.input import InputSpec
+from specs.models import ResNetModel
 
 CONTRACT = InputSpec(shape=(8, 8, 3))
 BITS = {"weight_bits": 4, "activation_bits": 4}

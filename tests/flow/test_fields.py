@@ -15,7 +15,8 @@ from pipeline.flow.unit import Unit
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
 from specs.evaluation import EvaluationSpec
-from specs.network import CnvModel, FactoryModel, FcModel, NetworkSpec, QonnxModel, ResNetModel
+from specs.models import CnvModel, FactoryModel, FcModel, QonnxModel, ResNetModel
+from specs.network import NetworkSpec
 from tests.export.qonnx_files import mlp
 from tests.flow.bench import Bench
 

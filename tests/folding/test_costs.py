@@ -16,7 +16,7 @@ from pipeline.folding.memories import LUTS_OF_A_BRAM18
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, SlidingWindow
-from specs.network import InputSpec
+from specs.input import InputSpec
 from tests.hardware.networks import dense
 
 ROOT = Path(__file__).resolve().parents[2]

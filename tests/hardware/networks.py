@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Threshold, accumulator_range
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 
 def dense(

@@ -19,7 +19,7 @@ from pipeline.hardware.layers import (
     Threshold,
     accumulator_range,
 )
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 
 class Residual:

@@ -12,7 +12,9 @@ from pipeline.export.stage import to_qonnx
 from pipeline.models import build
 from pipeline.models.cnv import Cnv
 from specs import catalog
-from specs.network import CnvModel, InputSpec, NetworkSpec
+from specs.input import InputSpec
+from specs.models import CnvModel
+from specs.network import NetworkSpec
 
 
 def small(**fields: object) -> Cnv:

@@ -11,7 +11,8 @@ from pipeline.models import build, twin
 from pipeline.models.cnv import Cnv
 from pipeline.models.quantisers import WeightQuantiser
 from pipeline.models.twin import CnvTwin, quantise
-from specs.network import CnvModel, InputSpec
+from specs.input import InputSpec
+from specs.models import CnvModel
 
 SHAPE = (10, 9, 3)
 PLAIN: dict[str, Any] = {

@@ -14,7 +14,8 @@ from pipeline.job import Job
 from pipeline.models import build, factory, twin
 from pipeline.tools.files import sha256
 from pipeline.training import run as train
-from specs.network import FactoryModel, InputSpec
+from specs.input import InputSpec
+from specs.models import FactoryModel
 from specs.training import TrainingSpec
 
 NETWORK = """

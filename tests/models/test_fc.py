@@ -9,7 +9,8 @@ from brevitas_examples.bnn_pynq.models.tensor_norm import (  # type: ignore[impo
 from pipeline.models import build, images_to_tensor
 from pipeline.models.fc import Fc
 from pipeline.models.tensor_norm import TensorNorm
-from specs.network import FcModel, InputSpec
+from specs.input import InputSpec
+from specs.models import FcModel
 
 WIDTHS = {"TFC": 64, "SFC": 256, "LFC": 1024}
 BITS = {"1W1A": (1, 1, 1), "1W2A": (1, 2, 2), "2W2A": (2, 2, 2)}

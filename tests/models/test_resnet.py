@@ -14,7 +14,9 @@ from pipeline.models.weights import save_weights
 from pipeline.training.start import fill, published
 from specs import catalog
 from specs.base import validate
-from specs.network import InputSpec, NetworkSpec, ResNetModel
+from specs.input import InputSpec
+from specs.models import ResNetModel
+from specs.network import NetworkSpec
 
 NARROW = ResNetModel(
     family="resnet", width=4, blocks=(1, 1), classes=3, weight_bits=4, activation_bits=4

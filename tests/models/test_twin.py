@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from pipeline.models import build, twin
 from pipeline.models.twin import FcTwin, quantise
-from specs.network import FcModel, InputSpec
+from specs.input import InputSpec
+from specs.models import FcModel
 
 BITS = [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 2), (1, 2, 1)]
 

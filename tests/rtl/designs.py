@@ -23,7 +23,7 @@ from pipeline.rtl.generator import generate, write_memories
 from pipeline.simulation.model import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference
 from pipeline.verification.mutants import Mutant
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 _INTEGERS = (*(f"UINT{n}" for n in range(1, 9)), *(f"INT{n}" for n in range(2, 9)))
 ACTIVATIONS = ("BIPOLAR", *_INTEGERS)

@@ -9,7 +9,8 @@ from pipeline.errors import SpecError
 from specs import catalog
 from specs.base import read, validate
 from specs.board import BoardSpec
-from specs.network import CnvModel, FcModel, NetworkSpec
+from specs.models import CnvModel, FcModel
+from specs.network import NetworkSpec
 
 
 @pytest.mark.parametrize("model", [NetworkSpec, BoardSpec])

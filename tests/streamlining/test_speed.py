@@ -10,7 +10,7 @@ from pipeline.export.stage import to_qonnx
 from pipeline.hardware import graph as hardware
 from pipeline.streamlining import finn, speed
 from pipeline.streamlining.extract import extract
-from specs.network import InputSpec
+from specs.input import InputSpec
 from tests.streamlining.test_streamlining import network
 
 FILES = ("dataflow.onnx", "hardware.json", "hardware.npz")

@@ -13,7 +13,8 @@ from pipeline.models import build
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import Extraction, extract
 from pipeline.streamlining.tail import Tail
-from specs.network import FcModel, InputSpec
+from specs.input import InputSpec
+from specs.models import FcModel
 
 
 def network(

@@ -11,7 +11,7 @@ from pipeline.hardware.layers import Mvau
 from pipeline.streamlining.extract import extract
 from pipeline.streamlining.finn import Dataflow
 from pipeline.streamlining.tail import Tail
-from specs.network import InputSpec
+from specs.input import InputSpec
 
 MW, THRESHOLD, AGREE = 784, 600, 560
 

@@ -16,7 +16,8 @@ from pipeline.training import loop, run
 from pipeline.training.accuracy import Accuracy
 from pipeline.training.recipe import Recipe
 from pipeline.training.stage import split
-from specs.network import FcModel, InputSpec
+from specs.input import InputSpec
+from specs.models import FcModel
 from tests.training.conftest import MakeJob
 
 

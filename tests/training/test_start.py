@@ -23,7 +23,9 @@ from pipeline.models import build, images_to_tensor, load_weights
 from pipeline.training import run, start
 from pipeline.training.start import Published, fetch, fill, published, read_weights
 from specs import catalog
-from specs.network import CnvModel, DenseLayer, FcModel, InputSpec, NetworkSpec
+from specs.input import InputSpec
+from specs.models import CnvModel, DenseLayer, FcModel
+from specs.network import NetworkSpec
 from tests.data.test_download import mirror
 from tests.training.conftest import MakeJob
 
