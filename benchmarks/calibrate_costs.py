@@ -3,8 +3,8 @@
     python benchmarks/calibrate_costs.py          # half an hour on one core
     python benchmarks/calibrate_costs.py fit      # only fit again, to the measurements there are
 
-Writes benchmarks/open_costs.csv (synthesised, 7-series) and pipeline/folding/open_costs.json, the
-coefficients that pipeline/folding/costs.py reads. Run it again when the RTL library or Yosys
+Writes benchmarks/open_costs.csv (synthesised, 7-series) and pipeline/engines/open/costs.json, the
+coefficients that pipeline/engines/open/costs.py reads. Run it again when the RTL library or Yosys
 changes.
 """
 
@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
 
-from pipeline.folding.choice import Fold, RamStyle, ThresholdStyle
-from pipeline.folding.costs import COEFFICIENTS, Shape, bram18, shape_of, terms
+from pipeline.engines.open.costs import COEFFICIENTS, Shape, bram18, shape_of, terms
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold, RamStyle, ThresholdStyle
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import (
     Add,

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.folding import costs
-from pipeline.folding.choice import Fold, RamStyle
+from pipeline.engines.open import costs
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold, RamStyle
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Mvau
 from pipeline.streamlining import finn

@@ -19,13 +19,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import table
+from pipeline.engines.open.costs import space
+from pipeline.engines.space import Budget
 from pipeline.errors import DoesNotFit
 from pipeline.flow import state
 from pipeline.flow.selection import selection
 from pipeline.flow.unit import Unit
 from pipeline.folding import search
-from pipeline.folding.costs import space
-from pipeline.folding.space import Budget
 from pipeline.hardware import graph as hardware
 from pipeline.job import Metrics
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.folding.choice import Fold, Folding
 from pipeline.hardware import reference
+from pipeline.hardware.fold import Fold, Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Mvau
 from pipeline.rtl.design import Design

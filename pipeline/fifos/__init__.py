@@ -19,9 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import VerificationError
-from pipeline.folding import choice
-from pipeline.folding.choice import Folding
 from pipeline.hardware import graph as hardware
+from pipeline.hardware.fold import Folding, load_folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Add, Fork
 from pipeline.job import Figure, Job, Metrics, progress
@@ -47,7 +46,7 @@ def run(job: Job) -> Metrics:
     Raises VerificationError if even deep FIFOs do not give the predicted II.
     """
     graph = hardware.load(job.inputs["streamline"])
-    folding = choice.load(job.inputs["fold"] / "folding.json")
+    folding = load_folding(job.inputs["fold"] / "folding.json")
     with np.load(job.inputs["streamline"] / "golden.npz") as golden:
         images = golden["images"][:IMAGES]
     with job.scratch() as work:

@@ -8,14 +8,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+from pipeline.engines.open.costs import LEAST_BLOCK_DEPTH
+from pipeline.engines.open.costs import space as space_of
+from pipeline.engines.space import Budget, Solution, Space
 from pipeline.errors import DoesNotFit
-from pipeline.folding import choice
-from pipeline.folding.costs import LEAST_BLOCK_DEPTH
-from pipeline.folding.costs import space as space_of
 from pipeline.folding.search import Need, binding, cheapest, fastest, front
-from pipeline.folding.space import Budget, Solution, Space
 from pipeline.hardware import graph as hardware
+from pipeline.hardware.fold import save_folding
 from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.rtl.folds import check_folding
 
 NAMES = {
     "lut": "LUTs",
@@ -48,8 +49,8 @@ def run(job: Job) -> Metrics:
     folding = {
         layer: option.fold for layer, option in zip(space.layers, solution.choice, strict=True)
     }
-    choice.check(graph, folding)
-    choice.save(folding, job.folder / "folding.json")
+    check_folding(graph, folding)
+    save_folding(folding, job.folder / "folding.json")
     (job.folder / "certificate.json").write_text(json.dumps(certificate, indent=1) + "\n")
     progress("Pareto front", 0.5)
     _write_front(job.folder / "pareto.csv", space, front(space, budget), mhz)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.folding.space import Block, Budget, Option, Solution, Space
+from pipeline.engines.space import Block, Budget, Option, Solution, Space
 
 
 class Labels:

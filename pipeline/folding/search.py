@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.engines.space import Budget, Option, Solution, Space
 from pipeline.folding.labels import Labels
-from pipeline.folding.space import Budget, Option, Solution, Space
 
 FRONT_IIS = 8
 

@@ -343,3 +343,8 @@ def accumulator_range(
         int((np.minimum(at_min, at_max).sum(axis=1) + shift).min()),
         int((np.maximum(at_min, at_max).sum(axis=1) + shift).max()),
     )
+
+
+def shares_thresholds(thresholds: np.ndarray) -> bool:
+    """True if all channels of thresholds [C, T] have the same ones, so that one row is kept."""
+    return bool(np.all(thresholds == thresholds[0]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from pipeline.folding import choice
 from pipeline.hardware import graph as hardware
+from pipeline.hardware.fold import load_folding
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
@@ -14,7 +14,7 @@ from pipeline.rtl.lint import lint
 def run(job: Job) -> Metrics:
     """Writes the design into the job's folder. Proves that Verilator and Yosys find it clean."""
     graph = hardware.load(job.inputs["streamline"])
-    folding = choice.load(job.inputs["fold"] / "folding.json")
+    folding = load_folding(job.inputs["fold"] / "folding.json")
     depths = json.loads((job.inputs["fifos"] / "fifo_depths.json").read_text())
     progress("generating the design", 0.0)
     design = generate(graph, folding, depths, job.folder)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.errors import PipelineError
-from pipeline.folding.memories import in_block_ram
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.rtl.design import TOP
 from pipeline.rtl.layers import Instance
+from pipeline.rtl.ram import in_block_ram
 from pipeline.rtl.streams import Link
 
 # words that a layer or an edge could well be called and Verilog keeps for itself

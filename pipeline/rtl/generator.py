@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.folding import choice
-from pipeline.folding.choice import Folding
+from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.rtl import accelerator
 from pipeline.rtl.design import TOP, Design, Fifo, Stream, save_design
+from pipeline.rtl.folds import check_folding, cycles
 from pipeline.rtl.layers import Instance, instance
 from pipeline.rtl.streams import links
 
@@ -28,7 +28,7 @@ def generate(
     depths: beats of each edge's FIFO, by edge id; 0 or absent: none. Which beats: streams.Link.
     Raises PipelineError if the folding is not legal, or a depth names no edge or is negative.
     """
-    choice.check(graph, folding)
+    check_folding(graph, folding)
     wrong = [
         f"{edge}: {depth}" for edge, depth in depths.items() if edge not in graph.edges or depth < 0
     ]
@@ -71,7 +71,7 @@ def generate(
             if depths.get(name, 0)
         ),
         cycles={
-            layer.id: choice.cycles(layer, folding[layer.id], graph.edges[layer.input])
+            layer.id: cycles(layer, folding[layer.id], graph.edges[layer.input])
             for layer in graph.layers
         },
     )

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.folding.choice import Fold
-from pipeline.folding.memories import shares_thresholds
-from pipeline.folding.windows import WINDOWS, swg_depth
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import (
     Add,
@@ -27,9 +25,12 @@ from pipeline.hardware.layers import (
     SlidingWindow,
     SumPool,
     Threshold,
+    shares_thresholds,
 )
+from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.levels import Levels
 from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weight_memory
+from pipeline.rtl.windows import WINDOWS, swg_depth
 
 LUT_RAM_WORDS = 32
 """Words a LUT RAM has at its least; a shallower replay buffer would cost the same."""
@@ -182,7 +183,7 @@ def _swg(layer: SlidingWindow, fold: Fold, source: Edge, target: Edge) -> Instan
         "STRIDE_W": layer.stride[1],
         "BLOCK": int(block),
     }
-    if fold.is_whole_window(layer, source):
+    if is_whole_window(layer, fold, source):
         return Instance("parallel_window", {**parameters, "WINDOWS": WINDOWS})
     depth = swg_depth((height, width), layer.kernel, layer.stride, folds, block=block)
     return Instance("swg", {**parameters, "FOLDS": folds, "DEPTH": depth})

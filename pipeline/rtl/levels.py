@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.folding.choice import ThresholdStyle
-from pipeline.folding.memories import block_level, search_levels
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import ThresholdStyle
 from pipeline.rtl.memories import Memory
+from pipeline.rtl.ram import block_level, search_levels
 
 STYLES: tuple[ThresholdStyle, ...] = ("compare", "table", "search")
 """In the order of levels.v's STYLE."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import lcm
 
-from pipeline.folding.choice import Folding, output_lanes
-from pipeline.folding.memories import lut_ram_luts
+from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, Pad, SlidingWindow
+from pipeline.rtl.folds import output_lanes
+from pipeline.rtl.ram import lut_ram_luts
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import VerificationError
-from pipeline.folding import choice
-from pipeline.folding.choice import Folding
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
+from pipeline.hardware.fold import Folding, load_folding
 from pipeline.hardware.graph import HardwareGraph, classes
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import write_memories
@@ -40,7 +39,7 @@ def run(job: Job) -> Metrics:
     caught, or an II that is not the predicted one.
     """
     graph = hardware.load(job.inputs["streamline"])
-    folding = choice.load(job.inputs["fold"] / "folding.json")
+    folding = load_folding(job.inputs["fold"] / "folding.json")
     with np.load(job.inputs["streamline"] / "golden.npz") as archive:
         golden = {name: archive[name] for name in archive.files}
     expected = {

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
+from pipeline.engines.open.synthesis import longest_path, synthesise
+from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit
-from pipeline.folding import choice
 from pipeline.hardware import graph as hardware
+from pipeline.hardware.fold import load_folding
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.design import load_design
 from pipeline.synthesis.layers import utilisation
-from pipeline.synthesis.open import longest_path, synthesise
-from pipeline.synthesis.utilisation import Utilisation
 
 BOARD_RESOURCES = ("lut", "ff", "bram36", "dsp")
 TOTAL, BETWEEN = "total", "between layers"
@@ -31,7 +31,7 @@ def run(job: Job) -> Metrics:
     Raises DoesNotFit if the total exceeds the board.
     """
     graph = hardware.load(job.inputs["streamline"])
-    folding = choice.load(job.inputs["fold"] / "folding.json")
+    folding = load_folding(job.inputs["fold"] / "folding.json")
     family = job.spec("board.family", str)
     design = load_design(job.inputs["rtl"])
     logs = job.folder / "logs"

@@ -6,12 +6,12 @@ import importlib.metadata
 import json
 from pathlib import Path
 
-from pipeline.folding.choice import Fold
+from pipeline.engines.open.synthesis import commands, synthesise
+from pipeline.engines.utilisation import Utilisation
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Layer
 from pipeline.rtl.generator import generate
-from pipeline.synthesis.open import commands, synthesise
-from pipeline.synthesis.utilisation import Utilisation
 from pipeline.tools.files import digest_of, sha256, write_atomically
 
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.folding.choice import Fold, Folding
-from pipeline.folding.memories import shares_thresholds
 from pipeline.hardware import reference
+from pipeline.hardware.fold import Fold, Folding
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Edge, Layer, Mvau, Threshold
+from pipeline.hardware.layers import Edge, Layer, Mvau, Threshold, shares_thresholds
 
 
 @dataclass(frozen=True, eq=False)

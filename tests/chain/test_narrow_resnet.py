@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from pipeline import fifos
+from pipeline.engines.open import costs
 from pipeline.errors import VerificationError
 from pipeline.export.stage import to_qonnx
-from pipeline.folding import costs
-from pipeline.folding.choice import Folding
 from pipeline.hardware import graph as hardware
+from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.models import build
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn, speed

@@ -15,10 +15,10 @@ import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from pipeline.engines.open import costs
 from pipeline.errors import PipelineError, SpecError
 from pipeline.export.stage import to_qonnx
-from pipeline.folding import costs
-from pipeline.folding.choice import Folding
+from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.models import build
 from pipeline.simulation.model import Stalls

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline import fifos
-from pipeline.folding.choice import Fold, cycles
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.layers import Edge
+from pipeline.rtl.folds import cycles
 from pipeline.rtl.generator import generate
 from pipeline.simulation.model import build_model
 from tests.hardware.networks import dense, images

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import fifos
-from pipeline.folding.choice import Fold
+from pipeline.hardware.fold import Fold
 from pipeline.simulation.model import StuckError
 from tests.hardware.residual import images, network
 from tests.rtl import designs

@@ -6,9 +6,9 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.folding.choice import Fold
+from pipeline.engines.space import Budget, Option, Space
 from pipeline.folding.search import binding, cheapest, fastest, front, least
-from pipeline.folding.space import Budget, Option, Space
+from pipeline.hardware.fold import Fold
 
 BOARD = Budget(1000, 100, math.inf)
 SHAPES: list[tuple[tuple[int, ...], ...]] = [

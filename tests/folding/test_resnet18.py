@@ -4,10 +4,12 @@ import time
 
 import pytest
 
+from pipeline.engines.open import costs
+from pipeline.engines.space import Budget, Space
 from pipeline.errors import DoesNotFit
-from pipeline.folding import choice, costs, search
-from pipeline.folding.space import Budget, Space
+from pipeline.folding import search
 from pipeline.hardware.graph import HardwareGraph
+from pipeline.rtl.folds import check_folding, cycles
 from tests.hardware.residual import Residual
 
 SECONDS = 60
@@ -59,11 +61,9 @@ def test_a_larger_board_takes_it(graph: HardwareGraph, space: Space) -> None:
     budget, board = budgets(400_000, 2_000, 128)
     solution, certificate = search(space, budget, board, 100.0, 20.0)
     folding = {x: option.fold for x, option in zip(space.layers, solution.choice, strict=True)}
-    choice.check(graph, folding)
-    cycles = [
-        choice.cycles(layer, folding[layer.id], graph.edges[layer.input]) for layer in graph.layers
-    ]
-    assert max(cycles) == solution.ii <= 5_000_000
+    check_folding(graph, folding)
+    counts = [cycles(layer, folding[layer.id], graph.edges[layer.input]) for layer in graph.layers]
+    assert max(counts) == solution.ii <= 5_000_000
     assert solution.lut <= budget.lut
     assert solution.bram18 <= budget.bram18
     assert "both ways between a fork and a join" in certificate["proof"]

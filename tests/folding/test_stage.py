@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from pipeline.errors import DoesNotFit
-from pipeline.folding import choice, run
+from pipeline.folding import run
 from pipeline.hardware import graph as hardware
+from pipeline.hardware.fold import load_folding
 from pipeline.job import Job
+from pipeline.rtl.folds import check_folding, cycles
 from tests.hardware.networks import dense
 
 BOARD: dict[str, Any] = {
@@ -37,13 +39,11 @@ def fold(tmp_path: Path, **changes: object) -> Job:
     return job
 
 
-def cycles(job: Job) -> int:
+def slowest(job: Job) -> int:
     graph = hardware.load(job.inputs["streamline"])
-    folding = choice.load(job.folder / "folding.json")
-    choice.check(graph, folding)
-    return max(
-        choice.cycles(layer, folding[layer.id], graph.edges[layer.input]) for layer in graph.layers
-    )
+    folding = load_folding(job.folder / "folding.json")
+    check_folding(graph, folding)
+    return max(cycles(layer, folding[layer.id], graph.edges[layer.input]) for layer in graph.layers)
 
 
 def certificate(job: Job) -> dict[str, Any]:
@@ -53,21 +53,21 @@ def certificate(job: Job) -> dict[str, Any]:
 
 def test_the_memory_port_bounds_a_small_network(tmp_path: Path) -> None:
     job = fold(tmp_path)
-    assert cycles(job) == 98, "784 bytes through 64 bits a clock"
+    assert slowest(job) == 98, "784 bytes through 64 bits a clock"
     bound = certificate(job)["bound"]
     assert [need["resource"] for need in bound["binding"]] == ["input_bits"]
     assert bound["next_faster_ii"] < 98
 
 
 def test_a_wider_port_makes_it_faster(tmp_path: Path) -> None:
-    assert cycles(fold(tmp_path, board__memory_port_bits=128)) == 49
+    assert slowest(fold(tmp_path, board__memory_port_bits=128)) == 49
 
 
 def test_a_speed_is_reached_with_less(tmp_path: Path) -> None:
     (tmp_path / "slow").mkdir()
     (tmp_path / "fast").mkdir()
     slow, fast = fold(tmp_path / "slow", target__fps=100_000.0), fold(tmp_path / "fast")
-    assert cycles(slow) <= 1000
+    assert slowest(slow) <= 1000
     assert certificate(slow)["estimated"]["lut"] < 0.5 * certificate(fast)["estimated"]["lut"]
 
 
@@ -77,7 +77,7 @@ def test_lut_can_bind(tmp_path: Path, bram36: int) -> None:
     (tmp_path / "short").mkdir()
     needed = certificate(fold(tmp_path / "free"))["estimated"]["lut"]
     job = fold(tmp_path / "short", board__lut=needed, board__bram36=bram36)
-    assert cycles(job) > 98, "of the LUTs 85 % may be taken"
+    assert slowest(job) > 98, "of the LUTs 85 % may be taken"
     needs = certificate(job)["bound"]["binding"]
     assert "lut" in {need["resource"] for need in needs}
     assert all(need["need"] > need["have"] for need in needs)

@@ -7,18 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.folding.choice import (
-    Fold,
-    Folding,
-    ThresholdStyle,
-    lanes,
-    threshold_styles,
-    whole_window,
-)
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import BIPOLAR, DataType
+from pipeline.hardware.fold import Fold, Folding, ThresholdStyle
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Threshold, accumulator_range
+from pipeline.rtl.folds import lanes, threshold_styles, whole_window
 from pipeline.rtl.generator import generate, write_memories
 from pipeline.simulation.model import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.folding.choice import Fold
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, Threshold
 from pipeline.rtl.design import TOP

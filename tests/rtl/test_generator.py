@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.folding.choice import Fold
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, Mvau, Threshold
 from pipeline.rtl.accelerator import Names

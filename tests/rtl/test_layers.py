@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.folding.choice import Fold, Folding, cycles
 from pipeline.hardware.datatypes import BIPOLAR, DataType
+from pipeline.hardware.fold import Fold, Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, LabelSelect, Layer, Threshold
+from pipeline.rtl.folds import cycles
 from tests.rtl import designs
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.folding.choice import Fold, Folding, ThresholdStyle, cycles
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold, Folding, ThresholdStyle
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, Layer, Threshold
+from pipeline.rtl.folds import cycles
 from pipeline.rtl.generator import write_memories
 from pipeline.rtl.layers import instance
 from pipeline.rtl.levels import STYLES, Levels

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ToolError
-from pipeline.folding.choice import Fold
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.layers import Mvau
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.folding import costs
-from pipeline.folding.choice import Fold, Folding
+from pipeline.engines.open import costs
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold, Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Add, Edge, Fork, SumPool
 from pipeline.rtl.generator import generate

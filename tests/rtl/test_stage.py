@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import rtl
-from pipeline.folding import choice
-from pipeline.folding.choice import Fold
+from pipeline.engines.open.synthesis import synthesise
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.datatypes import BIPOLAR, DataType
+from pipeline.hardware.fold import Fold, save_folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, LabelSelect, Layer, Threshold
 from pipeline.job import Job
 from pipeline.rtl.design import load_design
 from pipeline.rtl.generator import generate
-from pipeline.synthesis.open import synthesise
 from tests.rtl import designs
 
 
@@ -54,7 +53,7 @@ def test_the_stage_publishes_a_linted_design(tmp_path: Path) -> None:
         folder.mkdir()
     graph = designs.random_chain(3)
     hardware.save(graph, inputs["streamline"])
-    choice.save(designs.random_folding(graph, 3), inputs["fold"] / "folding.json")
+    save_folding(designs.random_folding(graph, 3), inputs["fold"] / "folding.json")
     (inputs["fifos"] / "fifo_depths.json").write_text(json.dumps({"act0": 4}))
     figures = rtl.run(Job("rtl", "test@board", {}, inputs, tmp_path / "rtl"))
     design = load_design(tmp_path / "rtl")

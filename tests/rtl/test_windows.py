@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.folding.choice import Fold, cycles, whole_window
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.layers import Edge
+from pipeline.rtl.folds import cycles, whole_window
 from pipeline.rtl.lint import lint
 from pipeline.simulation.model import build_model
 from tests.rtl import designs, maps

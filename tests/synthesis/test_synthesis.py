@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.engines.open.synthesis import FAMILIES, longest_path, synthesise
+from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit, PipelineError, ToolError
-from pipeline.folding.choice import Fold, Folding
 from pipeline.hardware import reference
+from pipeline.hardware.fold import Fold, Folding
 from pipeline.rtl.generator import generate
 from pipeline.synthesis import BETWEEN, _less, _require_fit
 from pipeline.synthesis.layers import utilisation
-from pipeline.synthesis.open import FAMILIES, longest_path, synthesise
-from pipeline.synthesis.utilisation import Utilisation
 from pipeline.tools.yosys import run_script
 from tests.hardware.networks import dense, images
 from tests.synthesis.block_ram import verilog

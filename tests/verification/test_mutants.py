@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import VerificationError
-from pipeline.folding.choice import Fold
 from pipeline.hardware import reference
+from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.verification.compare import first_difference, require_equal
 from pipeline.verification.mutants import kinds, mutants

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import ceil
 
-import numpy as np
-
 RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Depth and width of a RAMB18 (UG473); two of them make a RAMB36 of twice the width or depth."""
 LUTS_OF_A_BRAM18 = 190
@@ -56,8 +54,3 @@ def block_level(folds: int, bits: int, steps: int) -> int:
         if rom_luts(words, bits) > LUTS_OF_A_BRAM18 * ramb18s(words, bits):
             return level
     return search_levels(steps)
-
-
-def shares_thresholds(thresholds: np.ndarray) -> bool:
-    """True if all channels of thresholds [C, T] have the same ones, so that one row is kept."""
-    return bool(np.all(thresholds == thresholds[0]))

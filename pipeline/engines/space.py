@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.folding.choice import Fold
+from pipeline.hardware.fold import Fold
 
 
 @dataclass(frozen=True)

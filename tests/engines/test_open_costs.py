@@ -9,13 +9,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from pipeline.engines.open import costs
 from pipeline.errors import PipelineError
-from pipeline.folding import choice, costs
-from pipeline.folding.choice import Fold
-from pipeline.folding.memories import LUTS_OF_A_BRAM18
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold, load_folding, save_folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, SlidingWindow
+from pipeline.rtl.folds import check_folding, threshold_styles
+from pipeline.rtl.ram import LUTS_OF_A_BRAM18
 from specs.input import InputSpec
 from tests.hardware.networks import dense
 
@@ -42,7 +43,7 @@ def test_every_option_is_legal_and_none_is_missing() -> None:
     base = {layer: found[0].fold for layer, found in options.items()}
     for layer, found in options.items():
         for option in found:
-            choice.check(graph, {**base, layer: option.fold})
+            check_folding(graph, {**base, layer: option.fold})
     lanes = {(o.fold.pe, o.fold.simd) for o in options["fc0"]}
     assert lanes == {(pe, simd) for pe in (1, 2, 3, 6) for simd in (1, 2, 3, 4, 6, 12)}
     blocks = {o.cycles for o in options["fc0"] if o.fold.ram_style == "block"}
@@ -53,7 +54,7 @@ def test_illegal_folds_are_all_named() -> None:
     graph = dense([12, 6, 4])
     folding = {"input_quant": Fold(5, 5), "fc0": Fold(4, 12), "fc1": Fold(2, 4), "fc9": Fold(1, 1)}
     with pytest.raises(PipelineError) as caught:
-        choice.check(graph, folding)
+        check_folding(graph, folding)
     for words in (
         "fc9: no such layer",
         "input_quant: PE 5 does not divide 12",
@@ -91,13 +92,13 @@ def test_a_window_may_be_handed_out_whole(
     lanes = {(option.fold.pe, option.fold.simd) for option in options}
     assert lanes == {(1, 1), (2, 2), (4, 4), *([whole] if whole else [])}
     for option in options:
-        choice.check(graph, {"swg": option.fold})
+        check_folding(graph, {"swg": option.fold})
         assert (option.input_lanes, option.output_lanes) == (option.fold.simd, option.fold.pe)
         if (option.fold.pe, option.fold.simd) == whole:
             assert option.cycles == size[0] * size[1]
     for fold in (Fold(36, 2), Fold(4, 2), Fold(18, 4)):
         with pytest.raises(PipelineError, match=f"swg: PE {fold.pe} is not SIMD {fold.simd}"):
-            choice.check(graph, {"swg": fold})
+            check_folding(graph, {"swg": fold})
 
 
 def test_styles_that_a_layer_cannot_have_are_all_named() -> None:
@@ -109,7 +110,7 @@ def test_styles_that_a_layer_cannot_have_are_all_named() -> None:
         "label_select": Fold(1, 1, "flash", "guess"),  # type: ignore[arg-type]
     }
     with pytest.raises(PipelineError) as caught:
-        choice.check(graph, folding)
+        check_folding(graph, folding)
     assert "input_quant" not in str(caught.value)
     for words in (
         "fc0: threshold_style 'table'; allowed for this layer: compare, search",
@@ -122,14 +123,14 @@ def test_styles_that_a_layer_cannot_have_are_all_named() -> None:
 
 def test_folding_files_come_back(tmp_path: Path) -> None:
     folding = {"fc0": Fold(2, 8, "block", "search"), "label_select": Fold(1, 1)}
-    choice.save(folding, tmp_path / "folding.json")
-    assert choice.load(tmp_path / "folding.json") == folding
+    save_folding(folding, tmp_path / "folding.json")
+    assert load_folding(tmp_path / "folding.json") == folding
 
 
 def test_a_folding_file_without_styles_compares(tmp_path: Path) -> None:
     file = tmp_path / "folding.json"
     file.write_text('{"layers": {"fc0": {"pe": 2, "simd": 8, "ram_style": "block"}}}')
-    assert choice.load(file) == {"fc0": Fold(2, 8, "block", "compare")}
+    assert load_folding(file) == {"fc0": Fold(2, 8, "block", "compare")}
 
 
 def test_the_style_is_the_cheapest_of_each_fold() -> None:
@@ -139,7 +140,7 @@ def test_the_style_is_the_cheapest_of_each_fold() -> None:
         for option in costs.options(layer, source, target):
             shape = costs.shape_of(layer, source, option.fold)
             assert (option.lut, option.bram18) == (costs.lut(shape), costs.bram18(shape))
-            for style in choice.threshold_styles(layer, source):
+            for style in threshold_styles(layer, source):
                 other = replace(shape, fold=replace(option.fold, threshold_style=style))
                 price = costs.lut(other) + LUTS_OF_A_BRAM18 * costs.bram18(other)
                 assert option.lut + LUTS_OF_A_BRAM18 * option.bram18 <= price

@@ -2,7 +2,7 @@
 
 The LUT model of each layer kind is linear in terms that follow the RTL (a dot product's tables grow
 with PE x SIMD, comparators with PE x steps, ROMs with their words and width). Its coefficients
-(open_costs.json, with the errors of the fit) come from benchmarks/calibrate_costs.py, which fits
+(costs.json, with the errors of the fit) come from benchmarks/calibrate_costs.py, which fits
 them to synthesised layers. 7-series counts; UltraScale+ LUTs are alike.
 """
 
@@ -15,31 +15,39 @@ from functools import cache
 from math import ceil, lcm, log2
 from pathlib import Path
 
-from pipeline.folding.choice import (
-    Fold,
-    ThresholdStyle,
+from pipeline.engines.space import Option, Space
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold, ThresholdStyle
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import (
+    Edge,
+    Layer,
+    MaxPool,
+    Mvau,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+    shares_thresholds,
+)
+from pipeline.rtl.folds import (
     cycles,
+    is_whole_window,
     lanes,
     output_lanes,
     threshold_styles,
     whole_window,
 )
-from pipeline.folding.memories import (
+from pipeline.rtl.ram import (
     LUTS_OF_A_BRAM18,
     block_level,
     lut_ram_luts,
     ramb18s,
     rom_luts,
     search_levels,
-    shares_thresholds,
 )
-from pipeline.folding.space import Option, Space
-from pipeline.folding.windows import WINDOWS, swg_depth
-from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Edge, Layer, MaxPool, Mvau, SlidingWindow, SumPool, Threshold
+from pipeline.rtl.windows import WINDOWS, swg_depth
 
-COEFFICIENTS = Path(__file__).with_name("open_costs.json")
+COEFFICIENTS = Path(__file__).with_name("costs.json")
 LEAST_BLOCK_DEPTH = 64
 """A weight memory of fewer words is left in LUTs: a LUT6 is a ROM of 64 words."""
 
@@ -120,7 +128,7 @@ def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
     kind, steps, shared, ring, above, acc_bits = layer.kind, 0, False, 0, 0, bits
     if isinstance(layer, Threshold):
         steps, shared = layer.thresholds.shape[1], shares_thresholds(layer.thresholds)
-    if isinstance(layer, SlidingWindow) and fold.is_whole_window(layer, source):
+    if isinstance(layer, SlidingWindow) and is_whole_window(layer, fold, source):
         kind, above = "parallel_window", layer.kernel[0] - 1
         ring = source.shape[1] if above else 0
     elif isinstance(layer, SlidingWindow):
@@ -320,7 +328,7 @@ def cheapest_style(shape: Shape, styles: tuple[ThresholdStyle, ...]) -> Shape:
 def folds(layer: Layer, source: Edge) -> Iterator[Fold]:
     """Every legal fold but for threshold styles: SIMD | MW, PE | MH; PE | C for the others.
 
-    A sliding window also hands out whole windows, see choice.whole_window.
+    A sliding window also hands out whole windows, see whole_window.
     """
     rows, columns = lanes(layer, source)
     if isinstance(layer, Mvau):

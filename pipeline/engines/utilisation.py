@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from pipeline.errors import PipelineError
 
@@ -61,10 +59,3 @@ class Utilisation:
 
     def document(self) -> dict[str, int | float]:
         return asdict(self)
-
-
-def read_stat(path: Path) -> dict[str, int]:
-    """Cell counts of the one module in the output of `stat -json`."""
-    text = path.read_text()
-    design = json.loads(text[text.index("{") :])["design"]
-    return {name: int(count) for name, count in design["num_cells_by_type"].items()}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.folding.windows import LEAST_BLOCK_WORDS, swg_cycles, swg_depth
+from pipeline.rtl.windows import LEAST_BLOCK_WORDS, swg_cycles, swg_depth
 
 PAIRS = st.tuples(st.integers(1, 5), st.integers(1, 5))
 SIZES = st.tuples(st.integers(5, 20), st.integers(5, 20))

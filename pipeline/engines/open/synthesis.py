@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.synthesis.utilisation import Utilisation, read_stat
+from pipeline.engines.utilisation import Utilisation
 from pipeline.tools.yosys import run_script
 
 FAMILIES = {"zynq-7000": "xc7", "zynq-us+": "xcup"}
@@ -56,3 +57,10 @@ def longest_path(report: Path) -> float | None:
         r"^Latest arrival time in '.*' is ([0-9]+):", report.read_text(), re.MULTILINE
     )
     return int(found[1]) / 1000 if found else None
+
+
+def read_stat(path: Path) -> dict[str, int]:
+    """Cell counts of the one module in the output of `stat -json`."""
+    text = path.read_text()
+    design = json.loads(text[text.index("{") :])["design"]
+    return {name: int(count) for name, count in design["num_cells_by_type"].items()}

@@ -1,48 +1,20 @@
-"""A folding: how many lanes each layer gets, and where its weights live; as files and in memory."""
+"""Which folds the modules of our RTL library have, and the cycles they take."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from pipeline.errors import PipelineError
-from pipeline.folding.windows import swg_cycles
+from pipeline.hardware.fold import Fold, Folding, RamStyle, ThresholdStyle
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Pad, SlidingWindow, Threshold
+from pipeline.rtl.windows import swg_cycles
 
-RamStyle = Literal["lut", "block"]
-ThresholdStyle = Literal["compare", "table", "search"]
 LEAST_ROW = 3
 """Pixels in a row of a map whose windows can be handed out whole, see parallel_window.v."""
 TABLE_BITS = 8
 """Bits of the widest value whose levels a table holds."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """pe: output lanes (PE | MH, PE | C); simd: input lanes (SIMD | MW of an MVAU, else = pe).
-
-    A sliding window may hand out a whole window a beat ("parallel"): then simd is all channels, pe
-    all pixels of the window with all their channels.
-    ram_style: where an MVAU keeps its weights, a sliding window its pixels: LUTs or block RAM.
-    threshold_style: how thresholds turn a value into a level, see rtl/library/levels.v.
-    """
-
-    pe: int
-    simd: int
-    ram_style: RamStyle = "lut"
-    threshold_style: ThresholdStyle = "compare"
-
-    def is_whole_window(self, layer: Layer, source: Edge) -> bool:
-        """Whether `layer` is a sliding window that hands out a whole window a beat."""
-        return (self.pe, self.simd) == whole_window(layer, source)
-
-
-Folding = dict[str, Fold]
-"""By layer id; every layer has one."""
 
 
 def cycles(layer: Layer, fold: Fold, source: Edge) -> int:
@@ -50,7 +22,7 @@ def cycles(layer: Layer, fold: Fold, source: Edge) -> int:
     if isinstance(layer, Mvau):
         vectors = source.elements // layer.mw
         return (layer.mh // fold.pe) * (layer.mw // fold.simd) * vectors
-    if isinstance(layer, SlidingWindow) and not fold.is_whole_window(layer, source):
+    if isinstance(layer, SlidingWindow) and not is_whole_window(layer, fold, source):
         height, width, channels = source.shape
         return swg_cycles(
             (height, width),
@@ -76,6 +48,11 @@ def lanes(layer: Layer, source: Edge) -> tuple[int, int]:
     if isinstance(layer, Mvau):
         return layer.mh, layer.mw
     return source.channels, source.channels
+
+
+def is_whole_window(layer: Layer, fold: Fold, source: Edge) -> bool:
+    """Whether `layer` is a sliding window that hands out a whole window a beat."""
+    return (fold.pe, fold.simd) == whole_window(layer, source)
 
 
 def whole_window(layer: Layer, source: Edge) -> tuple[int, int] | None:
@@ -105,7 +82,7 @@ def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
     return ("compare", "table", "search") if bits <= TABLE_BITS else ("compare", "search")
 
 
-def check(graph: HardwareGraph, folding: Folding) -> None:
+def check_folding(graph: HardwareGraph, folding: Folding) -> None:
     """Raises PipelineError naming every layer whose fold is missing or not legal."""
     found = [f"{name}: no such layer" for name in folding.keys() - {x.id for x in graph.layers}]
     for layer in graph.layers:
@@ -129,7 +106,7 @@ def check(graph: HardwareGraph, folding: Folding) -> None:
 
 
 def _check_lanes(layer: Layer, fold: Fold, source: Edge) -> Iterator[str]:
-    if fold.is_whole_window(layer, source):
+    if is_whole_window(layer, fold, source):
         return
     rows, columns = lanes(layer, source)
     if fold.pe < 1 or rows % fold.pe:
@@ -140,13 +117,3 @@ def _check_lanes(layer: Layer, fold: Fold, source: Edge) -> Iterator[str]:
         whole = whole_window(layer, source)
         other = "" if whole is None else f", or PE {whole[0]}, SIMD {whole[1]}: a window a beat"
         yield f"PE {fold.pe} is not SIMD {fold.simd}; allowed: equal{other}"
-
-
-def save(folding: Folding, path: Path) -> None:
-    document = {"layers": {layer: asdict(fold) for layer, fold in folding.items()}}
-    path.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def load(path: Path) -> Folding:
-    document = json.loads(path.read_text())
-    return {layer: Fold(**fold) for layer, fold in document["layers"].items()}

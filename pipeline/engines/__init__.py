@@ -1,0 +1,1 @@
+"""Engines: how folded hardware becomes resource numbers, and later a bitfile."""

@@ -1,0 +1,1 @@
+"""The engine that needs no vendor tool: our RTL, synthesised by Yosys."""
