@@ -21,7 +21,10 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
 
-from pipeline.engines.open.costs import COEFFICIENTS, Shape, bram18, shape_of, terms
+from pipeline.engines.open import ENGINE
+from pipeline.engines.open.costs import COEFFICIENTS
+from pipeline.engines.open.shapes import Shape, bram18, shape_of
+from pipeline.engines.open.terms import terms
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, RamStyle, ThresholdStyle
 from pipeline.hardware.graph import HardwareGraph
@@ -274,7 +277,9 @@ def measure() -> None:
                 continue
             graph = network(sample, np.random.default_rng(1))
             layer, fold = graph.layers[0], fold_of({k: str(v) for k, v in sample.items()})
-            used = utilisation(graph, layer, fold, "zynq-7000", Path(work), Path(work) / "logs")
+            used = utilisation(
+                graph, layer, fold, ENGINE, "zynq-7000", Path(work), Path(work) / "logs"
+            )
             compared = layer.accumulator if isinstance(layer, Mvau) else graph.source.dtype
             counts = {"acc_bits": compared.bits, **used.document()}
             writer.writerow({**sample, **{name: counts[name] for name in MEASURED}})

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engines.open import costs
+from pipeline.engines.open import ENGINE, costs
+from pipeline.engines.open.shapes import bram18, shape_of
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, RamStyle
 from pipeline.hardware.graph import HardwareGraph
@@ -115,8 +116,8 @@ def row(point: Point, work: Path) -> tuple[object, ...]:
     graph = layer_of(point)
     layer = graph.layers[0]
     assert isinstance(layer, Mvau)
-    used = utilisation(graph, layer, point.fold, "zynq-7000", work, work / "design")
-    shape = costs.shape_of(layer, graph.source, point.fold)
+    used = utilisation(graph, layer, point.fold, ENGINE, "zynq-7000", work, work / "design")
+    shape = shape_of(layer, graph.source, point.fold)
     hls = finn_node(point, layer.accumulator, "hls")
     lut = int(hls.lut_estimation(PART))
     with_rtl = "BIPOLAR" not in (point.weight, point.activation)
@@ -131,7 +132,7 @@ def row(point: Point, work: Path) -> tuple[object, ...]:
         lut,
         f"{lut / used.lut:.2f}",
         f"{used.bram36:g}",
-        f"{costs.bram18(shape) / 2:g}",
+        f"{bram18(shape) / 2:g}",
         f"{hls.bram_estimation(PART) / 2:g}",
         finn_node(point, layer.accumulator, "rtl").dsp_estimation(PART) if with_rtl else "-",
     )

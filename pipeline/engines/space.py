@@ -38,6 +38,7 @@ class Space:
     element_bits: bits of one element of the network's input.
     before: of each layer, the layers that its inputs come from; empty: the one in front of it.
     second: as `junction`, for the second input of a join.
+    searched: which folds these are, in words, for certificates.
     """
 
     layers: tuple[str, ...]
@@ -46,6 +47,7 @@ class Space:
     element_bits: int
     before: tuple[tuple[int, ...], ...] = ()
     second: Callable[[int, int, int], int] | None = None
+    searched: str = ""
 
     @property
     def joins(self) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.engines import Engine, engine
 from pipeline.errors import VerificationError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.fold import Folding, load_folding
@@ -33,8 +34,6 @@ LEAST_IMAGES = 12
 """Enough for the II to settle: it repeats from image to image once the pipeline is full."""
 CYCLES = 400_000
 """Of a trial: as many images as that makes, within the bounds above."""
-DEEPEST = 2048
-"""Beats that a FIFO may have at most, but between a fork and a join."""
 BRANCH_IMAGES = 4
 """Images that the ends of a branch can hold: more than are under way on the other."""
 Depths = dict[str, int]
@@ -50,7 +49,8 @@ def run(job: Job) -> Metrics:
     with np.load(job.inputs["streamline"] / "golden.npz") as golden:
         images = golden["images"][:IMAGES]
     with job.scratch() as work:
-        depths, ii = size(graph, folding, images, work, job.cache)
+        provider = engine(job.spec("target.engine", str))
+        depths, ii = size(graph, folding, images, work, job.cache, provider)
     (job.folder / "fifo_depths.json").write_text(json.dumps(depths, indent=1) + "\n")
     joined = links(graph, folding)
     return {
@@ -65,14 +65,19 @@ def run(job: Job) -> Metrics:
 
 
 def size(
-    graph: HardwareGraph, folding: Folding, images: np.ndarray, work: Path, cache: Path
+    graph: HardwareGraph,
+    folding: Folding,
+    images: np.ndarray,
+    work: Path,
+    cache: Path,
+    provider: Engine,
 ) -> tuple[Depths, int | float]:
-    """Depths by edge id, and the II they give."""
+    """Depths by edge id, and the II they give. provider: whose rules FIFOs follow."""
     joined = links(graph, folding)
     inner = [edge for layer in graph.layers for edge in layer.outputs if edge != graph.sink.id]
     image = {edge: -(-joined[edge].edge.elements // joined[edge].fifo_lanes) for edge in inner}
     # an image and the one behind it: a dense layer takes the first before it asks for the second
-    deep = {edge: min(2 * image[edge] + 2, DEEPEST) for edge in inner}
+    deep = {edge: min(2 * image[edge] + 2, provider.deepest_fifo) for edge in inner}
     for layer in graph.layers:
         ends = {Fork: layer.outputs, Add: layer.inputs}.get(type(layer), ())
         deep |= {edge: BRANCH_IMAGES * image[edge] for edge in ends if edge in image}
@@ -85,8 +90,8 @@ def size(
     ii = result.interval()
     if ii > predicted:
         raise VerificationError(
-            f"fifos: II is {ii} cycles with FIFOs of two images or {DEEPEST} beats each "
-            f"({BRANCH_IMAGES} images between a fork and a join), {predicted} were predicted"
+            f"fifos: II is {ii} cycles with FIFOs of two images or {provider.deepest_fifo} beats "
+            f"each ({BRANCH_IMAGES} images between a fork and a join), {predicted} were predicted"
         )
 
     def keeps(limits: Mapping[str, int]) -> bool:
@@ -94,15 +99,20 @@ def size(
 
     # one more than it ever held: a full FIFO takes nothing, even in a cycle in which it gives
     start = {edge: min(deep[edge], peak + 1) for edge, peak in result.peaks.items()}
-    depths = _shrink(start, keeps, lambda edge: joined[edge].fifo_width)
+    depths = _shrink(start, keeps, lambda edge: joined[edge].fifo_width, provider)
     progress("leaving out what a FIFO is not needed for", 0.8)
     return _leave_out(trial, depths, ii), ii
 
 
-def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str], int]) -> Depths:
+def _shrink(
+    start: Depths,
+    keeps: Callable[[Depths], bool],
+    width: Callable[[str], int],
+    provider: Engine,
+) -> Depths:
     """Each depth in turn as small as it goes with the others as they are, the costliest first.
 
-    Only powers of two are tried below the start: a memory between two of them costs the greater.
+    Below the start only what the engine finds worth it is tried.
     """
     depths = dict(start)
     if not keeps(depths):
@@ -112,7 +122,7 @@ def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str
     order = sorted(depths, key=lambda edge: -depths[edge] * width(edge))
     for done, edge in enumerate(order):
         progress(f"FIFO {done + 1} of {len(order)}", 0.2 + 0.6 * done / len(order))
-        ladder = [*powers_below(depths[edge]), depths[edge]]
+        ladder = [*provider.fifo_depths(depths[edge]), depths[edge]]
         low, high = 0, len(ladder) - 1  # high keeps the II
         while low < high:
             middle = (low + high) // 2
@@ -122,10 +132,6 @@ def _shrink(start: Depths, keeps: Callable[[Depths], bool], width: Callable[[str
                 low = middle + 1
         depths[edge] = ladder[high]
     return depths
-
-
-def powers_below(depth: int) -> list[int]:
-    return [1 << k for k in range((depth - 1).bit_length())]
 
 
 def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:

@@ -8,15 +8,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.open.costs import LEAST_BLOCK_DEPTH
-from pipeline.engines.open.costs import space as space_of
+from pipeline.engines import engine
 from pipeline.engines.space import Budget, Solution, Space
 from pipeline.errors import DoesNotFit
 from pipeline.folding.search import Need, binding, cheapest, fastest, front
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.fold import save_folding
 from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.rtl.folds import check_folding
 
 NAMES = {
     "lut": "LUTs",
@@ -32,7 +30,8 @@ def run(job: Job) -> Metrics:
     """
     graph = hardware.load(job.inputs["streamline"])
     progress("design space")
-    space = space_of(graph)
+    provider = engine(job.spec("target.engine", str))
+    space = provider.space(graph)
     board = Budget(
         job.spec("board.lut", int),
         2 * job.spec("board.bram36", int),
@@ -49,7 +48,7 @@ def run(job: Job) -> Metrics:
     folding = {
         layer: option.fold for layer, option in zip(space.layers, solution.choice, strict=True)
     }
-    check_folding(graph, folding)
+    provider.check_folding(graph, folding)
     save_folding(folding, job.folder / "folding.json")
     (job.folder / "certificate.json").write_text(json.dumps(certificate, indent=1) + "\n")
     progress("Pareto front", 0.5)
@@ -121,12 +120,7 @@ def _certificate(
             if fps is None
             else f"least sum of the shares of the board's LUT and BRAM at {fps:.10g} fps"
         ),
-        "searched": (
-            "every PE that divides the output channels, every SIMD that divides the input "
-            f"channels; weights in LUTs or, of {LEAST_BLOCK_DEPTH} words or more, in block RAM; "
-            "sliding windows a part of a pixel, a pixel or a whole window a beat, their pixels in "
-            "LUTs or block RAM; thresholds in the style that is cheapest for the fold"
-        ),
+        "searched": space.searched,
         "cost": solution.lut / board.lut + solution.bram18 / board.bram18,
         "ii": solution.ii,
         "estimated": {"lut": solution.lut, "bram18": solution.bram18},

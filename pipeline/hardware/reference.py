@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from pipeline.hardware.layers import (
     Edge,
     Fork,
     LabelSelect,
-    Layer,
     MaxPool,
     Mvau,
     Pad,
@@ -45,10 +44,7 @@ def run(
     for layer in graph.layers:
         source, target = graph.edges[layer.input], graph.edges[layer.output]
         values = [streams[name] for name in layer.inputs]
-        if isinstance(layer, Add):
-            found = values[0].astype(target.dtype.storage) + values[1]
-        else:
-            found = _apply(layer, source, target, values[0])
+        found = REFERENCES[layer.kind](layer, source, target, *values)
         for name in layer.outputs:
             streams[name] = found.astype(target.dtype.storage, copy=False)
         for name in layer.inputs:  # which no other layer reads
@@ -65,36 +61,68 @@ def batches(graph: HardwareGraph, images: np.ndarray) -> Iterator[np.ndarray]:
         yield images[start : start + size]
 
 
-def _apply(layer: Layer, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
-    if isinstance(layer, Threshold):
-        return apply_thresholds(x, layer.thresholds, layer.offset, target.dtype)
-    if isinstance(layer, Mvau):
-        acc = accumulate(layer, source.dtype, x.reshape(len(x), *target.shape[:-1], layer.mw))
-        if layer.thresholds is None:
-            return acc
-        return apply_thresholds(acc, layer.thresholds, layer.offset, target.dtype)
-    if isinstance(layer, LabelSelect):
-        greatest: np.ndarray = np.argmax(x, axis=-1)
-        if layer.labels is not None:
-            greatest = np.asarray(layer.labels)[greatest]
-        return greatest.reshape(-1, *target.shape)
-    if isinstance(layer, SlidingWindow):
-        windows = np.lib.stride_tricks.sliding_window_view(x, layer.kernel, axis=(1, 2))
-        strided = windows[:, :: layer.stride[0], :: layer.stride[1]]  # [N, OH, OW, C, KH, KW]
-        return strided.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), *target.shape)
-    if isinstance(layer, Pad):
-        return np.pad(x, ((0, 0), layer.rows, layer.columns, (0, 0)))
-    if isinstance(layer, Fork):
-        return x
-    if isinstance(layer, SumPool):
-        total: np.ndarray = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64) >> layer.shift
-        return total
-    if isinstance(layer, MaxPool):
-        (high, wide), (rows, columns, channels) = layer.kernel, target.shape
-        whole = x[:, : rows * high, : columns * wide]
-        found: np.ndarray = whole.reshape(len(x), rows, high, columns, wide, channels).max((2, 4))
-        return found
-    raise TypeError(f"no reference for layer kind {layer.kind}")
+def _threshold(layer: Threshold, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    return apply_thresholds(x, layer.thresholds, layer.offset, target.dtype)
+
+
+def _mvau(layer: Mvau, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    acc = accumulate(layer, source.dtype, x.reshape(len(x), *target.shape[:-1], layer.mw))
+    if layer.thresholds is None:
+        return acc
+    return apply_thresholds(acc, layer.thresholds, layer.offset, target.dtype)
+
+
+def _label_select(layer: LabelSelect, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    greatest: np.ndarray = np.argmax(x, axis=-1)
+    if layer.labels is not None:
+        greatest = np.asarray(layer.labels)[greatest]
+    return greatest.reshape(-1, *target.shape)
+
+
+def _swg(layer: SlidingWindow, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    windows = np.lib.stride_tricks.sliding_window_view(x, layer.kernel, axis=(1, 2))
+    strided = windows[:, :: layer.stride[0], :: layer.stride[1]]  # [N, OH, OW, C, KH, KW]
+    return strided.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), *target.shape)
+
+
+def _pad(layer: Pad, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    return np.pad(x, ((0, 0), layer.rows, layer.columns, (0, 0)))
+
+
+def _max_pool(layer: MaxPool, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    (high, wide), (rows, columns, channels) = layer.kernel, target.shape
+    whole = x[:, : rows * high, : columns * wide]
+    found: np.ndarray = whole.reshape(len(x), rows, high, columns, wide, channels).max((2, 4))
+    return found
+
+
+def _sum_pool(layer: SumPool, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    total: np.ndarray = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64) >> layer.shift
+    return total
+
+
+def _fork(layer: Fork, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def _add(layer: Add, source: Edge, target: Edge, x: np.ndarray, other: np.ndarray) -> np.ndarray:
+    found: np.ndarray = x.astype(target.dtype.storage) + other
+    return found
+
+
+REFERENCES: dict[str, Callable[..., np.ndarray]] = {
+    Threshold.kind: _threshold,
+    Mvau.kind: _mvau,
+    LabelSelect.kind: _label_select,
+    SlidingWindow.kind: _swg,
+    Pad.kind: _pad,
+    MaxPool.kind: _max_pool,
+    SumPool.kind: _sum_pool,
+    Fork.kind: _fork,
+    Add.kind: _add,
+}
+"""What each kind computes: from the layer, its first edges and the values [N, *shape] of every
+input, those of its outputs."""
 
 
 def accumulate(layer: Mvau, source: DataType, x: np.ndarray) -> np.ndarray:

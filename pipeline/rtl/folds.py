@@ -1,53 +1,79 @@
-"""Which folds the modules of our RTL library have, and the cycles they take."""
+"""Which folds the modules of our RTL library have, and the cycles they take.
+
+A new layer kind needs an entry in FOLDS.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import get_args
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
 
 from pipeline.errors import PipelineError
 from pipeline.hardware.fold import Fold, Folding, RamStyle, ThresholdStyle
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Pad, SlidingWindow, Threshold
+from pipeline.hardware.layers import (
+    Add,
+    Edge,
+    Fork,
+    LabelSelect,
+    Layer,
+    MaxPool,
+    Mvau,
+    Pad,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+)
 from pipeline.rtl.windows import swg_cycles
 
 LEAST_ROW = 3
 """Pixels in a row of a map whose windows can be handed out whole, see parallel_window.v."""
 TABLE_BITS = 8
 """Bits of the widest value whose levels a table holds."""
+LEAST_BLOCK_DEPTH = 64
+"""A weight memory of fewer words is left in LUTs: a LUT6 is a ROM of 64 words."""
+SEARCHED = (
+    "every PE that divides the output channels, every SIMD that divides the input channels; "
+    f"weights in LUTs or, of {LEAST_BLOCK_DEPTH} words or more, in block RAM; sliding windows a "
+    "part of a pixel, a pixel or a whole window a beat, their pixels in LUTs or block RAM; "
+    "thresholds in the style that is cheapest for the fold"
+)
+"""All of them in words, for certificates."""
 
 
 def cycles(layer: Layer, fold: Fold, source: Edge) -> int:
     """Clock cycles an image occupies `layer` (its II), given back-pressure-free neighbours."""
-    if isinstance(layer, Mvau):
-        vectors = source.elements // layer.mw
-        return (layer.mh // fold.pe) * (layer.mw // fold.simd) * vectors
-    if isinstance(layer, SlidingWindow) and not is_whole_window(layer, fold, source):
-        height, width, channels = source.shape
-        return swg_cycles(
-            (height, width),
-            layer.kernel,
-            layer.stride,
-            channels // fold.pe,
-            block=fold.ram_style == "block",
-        )
-    if isinstance(layer, Pad):
-        height, width, channels = source.shape
-        rows, columns = height + sum(layer.rows), width + sum(layer.columns)
-        return channels // fold.pe * rows * columns
-    return source.elements // fold.simd
+    return FOLDS[layer.kind].cycles(layer, fold, source)
 
 
 def output_lanes(layer: Layer, fold: Fold) -> int:
     """Elements a beat of the layer's output stream carries."""
-    return 1 if isinstance(layer, LabelSelect) else fold.pe
+    return FOLDS[layer.kind].output_lanes(fold)
 
 
 def lanes(layer: Layer, source: Edge) -> tuple[int, int]:
     """What the PE and the SIMD of a layer must divide, but for whole windows."""
-    if isinstance(layer, Mvau):
-        return layer.mh, layer.mw
-    return source.channels, source.channels
+    return FOLDS[layer.kind].lanes(layer, source)
+
+
+def folds(layer: Layer, source: Edge) -> Iterator[Fold]:
+    """Every legal fold but for threshold styles: SIMD | MW, PE | MH; PE | C for the others.
+
+    A sliding window also hands out whole windows, see `whole_window`.
+    """
+    return FOLDS[layer.kind].every(layer, source)
+
+
+def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
+    """The legal threshold styles of a layer: a table takes values of at most TABLE_BITS.
+
+    Of a layer that has nothing to choose, the first.
+    """
+    bits = FOLDS[layer.kind].compared_bits(layer, source)
+    if bits is None:
+        return ("compare",)
+    return ("compare", "table", "search") if bits <= TABLE_BITS else ("compare", "search")
 
 
 def is_whole_window(layer: Layer, fold: Fold, source: Edge) -> bool:
@@ -68,18 +94,122 @@ def whole_window(layer: Layer, source: Edge) -> tuple[int, int] | None:
     return layer.kernel[0] * layer.kernel[1] * source.channels, source.channels
 
 
-def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
-    """The legal threshold styles of a layer: a table takes values of at most TABLE_BITS.
+def divisors(number: int) -> list[int]:
+    return [d for d in range(1, number + 1) if number % d == 0]
 
-    An MVAU of one threshold or none has nothing to choose: the result is a sign, or the sum.
+
+def _channels(layer: Layer, source: Edge) -> tuple[int, int]:
+    return source.channels, source.channels
+
+
+def _matrix(layer: Mvau, source: Edge) -> tuple[int, int]:
+    return layer.mh, layer.mw
+
+
+def _beats(layer: Layer, fold: Fold, source: Edge) -> int:
+    return source.elements // fold.simd
+
+
+def _mvau_cycles(layer: Mvau, fold: Fold, source: Edge) -> int:
+    vectors = source.elements // layer.mw
+    return (layer.mh // fold.pe) * (layer.mw // fold.simd) * vectors
+
+
+def _swg_cycles(layer: SlidingWindow, fold: Fold, source: Edge) -> int:
+    if is_whole_window(layer, fold, source):
+        return _beats(layer, fold, source)
+    height, width, channels = source.shape
+    return swg_cycles(
+        (height, width),
+        layer.kernel,
+        layer.stride,
+        channels // fold.pe,
+        block=fold.ram_style == "block",
+    )
+
+
+def _pad_cycles(layer: Pad, fold: Fold, source: Edge) -> int:
+    height, width, channels = source.shape
+    rows, columns = height + sum(layer.rows), width + sum(layer.columns)
+    return channels // fold.pe * rows * columns
+
+
+def _pe(fold: Fold) -> int:
+    return fold.pe
+
+
+def _one(fold: Fold) -> int:
+    return 1
+
+
+def _every(layer: Layer, source: Edge) -> Iterator[Fold]:
+    for pe in divisors(source.channels):
+        yield Fold(pe, pe)
+
+
+def _every_mvau(layer: Mvau, source: Edge) -> Iterator[Fold]:
+    for pe in divisors(layer.mh):
+        for simd in divisors(layer.mw):
+            yield Fold(pe, simd, "lut")
+            if (layer.mh // pe) * (layer.mw // simd) >= LEAST_BLOCK_DEPTH:
+                yield Fold(pe, simd, "block")
+
+
+def _every_swg(layer: SlidingWindow, source: Edge) -> Iterator[Fold]:
+    for pe in divisors(source.channels):
+        yield Fold(pe, pe)
+        yield Fold(pe, pe, "block")
+    if (whole := whole_window(layer, source)) is not None:
+        yield Fold(*whole)
+        if layer.kernel[0] > 1:
+            yield Fold(*whole, "block")
+
+
+def _nothing_compared(layer: Layer, source: Edge) -> None:
+    return None
+
+
+def _threshold_bits(layer: Threshold, source: Edge) -> int:
+    return source.dtype.bits
+
+
+def _mvau_bits(layer: Mvau, source: Edge) -> int | None:
+    """None also for one threshold: the result is a sign, which compares with nothing."""
+    if layer.thresholds is None or layer.thresholds.shape[1] == 1:
+        return None
+    return layer.accumulator.bits
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What folds the module of one layer kind has.
+
+    lanes: what PE and SIMD must divide. cycles: an image's, as `cycles`. output_lanes: elements of
+    an output beat. every: all folds but for threshold styles. compared_bits: of the values that
+    meet several thresholds; None: none do. bursty: it takes nothing for a while and then a beat a
+    cycle, which no width converter in front of it collects.
     """
-    if isinstance(layer, Threshold):
-        bits = source.dtype.bits
-    elif isinstance(layer, Mvau) and layer.thresholds is not None and layer.thresholds.shape[1] > 1:
-        bits = layer.accumulator.bits
-    else:
-        return ("compare",)
-    return ("compare", "table", "search") if bits <= TABLE_BITS else ("compare", "search")
+
+    lanes: Callable[[Any, Edge], tuple[int, int]] = _channels
+    cycles: Callable[[Any, Fold, Edge], int] = _beats
+    output_lanes: Callable[[Fold], int] = _pe
+    every: Callable[[Any, Edge], Iterator[Fold]] = _every
+    compared_bits: Callable[[Any, Edge], int | None] = _nothing_compared
+    bursty: bool = False
+
+
+FOLDS: dict[str, Folds] = {
+    Threshold.kind: Folds(compared_bits=_threshold_bits),
+    Mvau.kind: Folds(_matrix, _mvau_cycles, every=_every_mvau, compared_bits=_mvau_bits),
+    LabelSelect.kind: Folds(output_lanes=_one),
+    SlidingWindow.kind: Folds(cycles=_swg_cycles, every=_every_swg, bursty=True),
+    Pad.kind: Folds(cycles=_pad_cycles, bursty=True),
+    MaxPool.kind: Folds(),
+    SumPool.kind: Folds(),
+    Fork.kind: Folds(),
+    Add.kind: Folds(),
+}
+"""By layer kind; what is not said is that of a layer which takes PE channels a beat."""
 
 
 def check_folding(graph: HardwareGraph, folding: Folding) -> None:

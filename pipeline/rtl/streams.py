@@ -7,8 +7,8 @@ from math import lcm
 
 from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Edge, Pad, SlidingWindow
-from pipeline.rtl.folds import output_lanes
+from pipeline.hardware.layers import Edge
+from pipeline.rtl.folds import FOLDS, output_lanes
 from pipeline.rtl.ram import lut_ram_luts
 
 
@@ -50,7 +50,7 @@ def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
     bursty = set()
     for layer in graph.layers:
         consumers |= dict.fromkeys(layer.inputs, folding[layer.id].simd)
-        if isinstance(layer, Pad | SlidingWindow):
+        if FOLDS[layer.kind].bursty:
             bursty.add(layer.input)
         producers |= dict.fromkeys(layer.outputs, output_lanes(layer, folding[layer.id]))
     found = {}

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
-from pipeline.engines.open.synthesis import longest_path, synthesise
+from pipeline.engines import engine
 from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit
 from pipeline.hardware import graph as hardware
@@ -20,11 +20,11 @@ from pipeline.synthesis.layers import utilisation
 BOARD_RESOURCES = ("lut", "ff", "bram36", "dsp")
 TOTAL, BETWEEN = "total", "between layers"
 PARALLEL = 2
-"""Yosys processes at a time: each takes one core and up to 1.5 GB."""
+"""Syntheses at a time: each takes one core and up to 1.5 GB."""
 
 
 def run(job: Job) -> Metrics:
-    """Writes netlist.v, netlist.json (Yosys' counts), netlist.sta and utilisation.csv.
+    """Writes netlist.v, what the engine leaves beside it (counts, timing) and utilisation.csv.
 
     The total is that of one flat run; a layer's row is of that layer alone, and the row
     "between layers" what is left: FIFOs, width converters, less what flattening saves.
@@ -32,35 +32,28 @@ def run(job: Job) -> Metrics:
     """
     graph = hardware.load(job.inputs["streamline"])
     folding = load_folding(job.inputs["fold"] / "folding.json")
-    family = job.spec("board.family", str)
+    provider, family = engine(job.spec("target.engine", str)), job.spec("board.family", str)
     design = load_design(job.inputs["rtl"])
     logs = job.folder / "logs"
     progress("whole design and each layer")
     prefix = job.folder / "netlist"
     with job.scratch() as work, ThreadPoolExecutor(PARALLEL) as pool:
         # the whole design first: it takes longest
-        whole = pool.submit(
-            synthesise,
-            design.sources,
-            design.top,
-            family,
-            design.folder,
-            prefix,
-            logs / "yosys.log",
-        )
+        whole = pool.submit(provider.synthesise, design, family, prefix, logs / "synthesis.log")
         by_layer = {
             layer.id: pool.submit(
-                utilisation, graph, layer, folding[layer.id], family, job.cache, work
+                utilisation, graph, layer, folding[layer.id], provider, family, job.cache, work
             )
             for layer in graph.layers
         }
-        total = whole.result()
+        found = whole.result()
+        total = found.utilisation
         rows = {layer: future.result() for layer, future in by_layer.items()}
     rows[BETWEEN] = _less(total, rows)
     _write(job.folder / "utilisation.csv", {**rows, TOTAL: total})
     have = {name: job.spec(f"board.{name}", int) for name in BOARD_RESOURCES}
     _require_fit(total, have)
-    return _metrics(total, have, longest_path(prefix.with_suffix(".sta")))
+    return _metrics(total, have, found.longest_path_ns)
 
 
 def _less(total: Utilisation, rows: Mapping[str, Utilisation]) -> Utilisation:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from pathlib import Path
 
-from pipeline.engines.open.synthesis import commands, synthesise
+from pipeline.engines import Engine
 from pipeline.engines.utilisation import Utilisation
 from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
@@ -22,25 +21,31 @@ def alone(graph: HardwareGraph, layer: Layer) -> HardwareGraph:
 
 
 def utilisation(
-    graph: HardwareGraph, layer: Layer, fold: Fold, family: str, cache: Path, work: Path
+    graph: HardwareGraph,
+    layer: Layer,
+    fold: Fold,
+    provider: Engine,
+    family: str,
+    cache: Path,
+    work: Path,
 ) -> Utilisation:
     """Resources of `layer` folded as `fold`; remembered by the digest of its design and script.
 
-    cache: of the build folder. work: a folder for the design and Yosys' log.
+    cache: of the build folder. work: a folder for the design and the engine's log.
     """
     folder = work / layer.id
     design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)
     digest = digest_of(
         [
-            importlib.metadata.version("pyosys"),
-            commands(design.sources, design.top, family, "layer"),
+            provider.recipe(design, family),
             {name: sha256(folder / name) for name in (*design.sources, *design.memories)},
         ]
     )
-    known = cache / "yosys" / f"{digest}.json"
+    known = cache / "layers" / f"{digest}.json"
     if not known.exists():
-        prefix, log = folder / "layer", folder / "yosys.log"
-        found = synthesise(design.sources, design.top, family, folder, prefix, log)
+        found = provider.synthesise(
+            design, family, folder / "layer", folder / "synthesis.log"
+        ).utilisation
         known.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(known, json.dumps(found.document()) + "\n")
     return Utilisation(**json.loads(known.read_text()))

@@ -6,15 +6,30 @@ mutated layer. It fits the design of the original network, which only reads othe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from pipeline.hardware import reference
 from pipeline.hardware.fold import Fold, Folding
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Edge, Layer, Mvau, Threshold, shares_thresholds
+from pipeline.hardware.layers import (
+    Add,
+    Edge,
+    Fork,
+    LabelSelect,
+    Layer,
+    MaxPool,
+    Mvau,
+    Pad,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+    shares_thresholds,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +44,7 @@ class Mutant:
 
 def kinds(layer: Layer, fold: Fold) -> tuple[str, ...]:
     """The kinds of mutant there are of a layer: lanes can be swapped where there are two."""
-    if isinstance(layer, Mvau):
-        thresholds = ("threshold",) if layer.thresholds is not None else ()
-        return ("weight", *thresholds, *(("lane",) if fold.simd > 1 else ()))
-    return ("threshold",) if isinstance(layer, Threshold) else ()
+    return tuple(MUTATIONS[layer.kind](layer, fold))
 
 
 def mutants(
@@ -47,34 +59,28 @@ def mutants(
     of one step swapped (MVAUs with SIMD > 1). streams: reference values by edge, [N, *shape].
     wanted: layer ids and kinds; None: all.
     """
-
-    def asked(kind: str) -> bool:
-        return wanted is None or (layer.id, kind) in wanted
-
     for layer in graph.layers:
-        x, y = streams[layer.input], streams[layer.output]
-        target = graph.edges[layer.output]
-        if isinstance(layer, Mvau):
-            x, y = x.reshape(-1, layer.mw), y.reshape(-1, layer.mh)
-            acc = reference.accumulate(layer, graph.edges[layer.input].dtype, x)
-            if asked("weight"):
-                yield from _made(graph, layer, "weight", _weight(layer, target, x, acc, y))
-            if layer.thresholds is not None and asked("threshold"):
-                moved = _threshold(layer.thresholds, acc, layer.accumulator.max, False)
-                yield from _made(graph, layer, "threshold", moved)
-            simd = folding[layer.id].simd
-            if asked("lane"):
-                yield from _made(graph, layer, "lane", _lane(layer, target, simd, x, acc, y))
-        elif isinstance(layer, Threshold) and asked("threshold"):
-            values = x.reshape(-1, layer.thresholds.shape[0])
-            greatest = graph.edges[layer.input].dtype.max + 1  # "never" is a legal threshold
-            shared = shares_thresholds(layer.thresholds)
-            moved = _threshold(layer.thresholds, values, greatest, shared)
-            yield from _made(graph, layer, "threshold", moved)
+        source, target = graph.edges[layer.input], graph.edges[layer.output]
+        seen = Seen(source, target, streams[layer.input], streams[layer.output])
+        for kind, change in MUTATIONS[layer.kind](layer, folding[layer.id]).items():
+            if wanted is None or (layer.id, kind) in wanted:
+                yield from _made(graph, layer, kind, change(seen))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A layer's first edges, and the values on them: [N, *shape]."""
+
+    source: Edge
+    target: Edge
+    x: np.ndarray
+    y: np.ndarray
 
 
 Change = tuple[str, str, np.ndarray]
 """What was changed, in words; the field of the layer; its new value."""
+Mutations = dict[str, Callable[[Seen], Change | None]]
+"""By kind of mutant: the change of the layer that shows on what was seen; None: none does."""
 
 
 def _made(graph: HardwareGraph, layer: Layer, kind: str, change: Change | None) -> Iterator[Mutant]:
@@ -168,3 +174,47 @@ def _lane(
             weights[:, pair] = swapped
             return f"input lanes of columns {column}, {column + 1} swapped", "weights", weights
     return None
+
+
+def _of_mvau(layer: Mvau, fold: Fold) -> Mutations:
+    @cache  # the same for each kind of mutant, and not cheap
+    def seen(values: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inputs [N, MW], accumulators and outputs [N, MH]."""
+        x, y = values.x.reshape(-1, layer.mw), values.y.reshape(-1, layer.mh)
+        return x, reference.accumulate(layer, values.source.dtype, x), y
+
+    found: Mutations = {"weight": lambda values: _weight(layer, values.target, *seen(values))}
+    if (thresholds := layer.thresholds) is not None:
+        most = layer.accumulator.max
+        found["threshold"] = lambda values: _threshold(thresholds, seen(values)[1], most, False)
+    if fold.simd > 1:
+        found["lane"] = lambda values: _lane(layer, values.target, fold.simd, *seen(values))
+    return found
+
+
+def _of_threshold(layer: Threshold, fold: Fold) -> Mutations:
+    def moved(values: Seen) -> Change | None:
+        met = values.x.reshape(-1, layer.thresholds.shape[0])
+        greatest = values.source.dtype.max + 1  # "never" is a legal threshold
+        return _threshold(layer.thresholds, met, greatest, shares_thresholds(layer.thresholds))
+
+    return {"threshold": moved}
+
+
+def _nothing(layer: Layer, fold: Fold) -> Mutations:
+    """Of a layer without weights or thresholds: the comparison of its streams is what shows."""
+    return {}
+
+
+MUTATIONS: dict[str, Callable[[Any, Fold], Mutations]] = {
+    Threshold.kind: _of_threshold,
+    Mvau.kind: _of_mvau,
+    LabelSelect.kind: _nothing,
+    SlidingWindow.kind: _nothing,
+    Pad.kind: _nothing,
+    MaxPool.kind: _nothing,
+    SumPool.kind: _nothing,
+    Fork.kind: _nothing,
+    Add.kind: _nothing,
+}
+"""By layer kind."""

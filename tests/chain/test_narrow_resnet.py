@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline import fifos
-from pipeline.engines.open import costs
+from pipeline.engines.open import ENGINE, costs
 from pipeline.errors import VerificationError
 from pipeline.export.stage import to_qonnx
 from pipeline.hardware import graph as hardware
@@ -112,7 +112,7 @@ def test_its_rtl_is_bit_exact_and_catches_mutants(
 ) -> None:
     graph = streamlined[0].graph
     folding = random_folding(graph, 1)
-    depths, ii = fifos.size(graph, folding, images, tmp_path / "fifos", cache)
+    depths, ii = fifos.size(graph, folding, images, tmp_path / "fifos", cache, ENGINE)
     accelerator = designs.build(graph, folding, tmp_path / "rtl", cache, depths)
     result = designs.require_exact(accelerator, graph, images)
     assert result.interval() == ii == max(accelerator.design.cycles.values())

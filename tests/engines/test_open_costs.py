@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.engines.open import costs
+from pipeline.engines.open.shapes import Shape, bram18, shape_of
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, load_folding, save_folding
@@ -138,11 +139,11 @@ def test_the_style_is_the_cheapest_of_each_fold() -> None:
     for layer in graph.layers:
         source, target = graph.edges[layer.input], graph.edges[layer.output]
         for option in costs.options(layer, source, target):
-            shape = costs.shape_of(layer, source, option.fold)
-            assert (option.lut, option.bram18) == (costs.lut(shape), costs.bram18(shape))
+            shape = shape_of(layer, source, option.fold)
+            assert (option.lut, option.bram18) == (costs.lut(shape), bram18(shape))
             for style in threshold_styles(layer, source):
                 other = replace(shape, fold=replace(option.fold, threshold_style=style))
-                price = costs.lut(other) + LUTS_OF_A_BRAM18 * costs.bram18(other)
+                price = costs.lut(other) + LUTS_OF_A_BRAM18 * bram18(other)
                 assert option.lut + LUTS_OF_A_BRAM18 * option.bram18 <= price
         if layer.id == "fc0":
             options = costs.options(layer, source, target)
@@ -151,9 +152,9 @@ def test_the_style_is_the_cheapest_of_each_fold() -> None:
 
 def test_a_deep_search_takes_block_ram() -> None:
     fold = Fold(1, 1, "lut", "search")
-    shape = costs.Shape("threshold", 8, 0, False, 1024, 1024, 3, 8, False, fold)
-    assert costs.bram18(shape) == 1 + 1  # 1024 and 2048 words of 9 bits
-    assert costs.bram18(replace(shape, shared=True)) == 0
+    shape = Shape("threshold", 8, 0, False, 1024, 1024, 3, 8, False, fold)
+    assert bram18(shape) == 1 + 1  # 1024 and 2048 words of 9 bits
+    assert bram18(replace(shape, shared=True)) == 0
 
 
 def test_the_coefficients_are_the_fit_of_the_committed_measurements(
@@ -175,7 +176,7 @@ def test_estimates_are_near_what_was_synthesised(calibration: ModuleType) -> Non
     assert np.abs(errors).max() < 0.5
     for shape, counts in rows:
         # never fewer block RAMs than Yosys takes, and hardly more
-        assert 0 <= costs.bram18(shape) - 2 * counts["bram36"] <= 0.1 * costs.bram18(shape)
+        assert 0 <= bram18(shape) - 2 * counts["bram36"] <= 0.1 * bram18(shape)
 
 
 def test_width_converters_cost_what_they_keep() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import fifos
+from pipeline.engines.open import ENGINE
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold
 from pipeline.hardware.layers import Edge
@@ -26,7 +27,7 @@ def test_the_smallest_depths_that_keep_the_ii(tmp_path: Path, cache: Path) -> No
         "label_select": Fold(1, 1),
     }
     batch = images(graph, fifos.IMAGES)
-    depths, ii = fifos.size(graph, folding, batch, tmp_path, cache)
+    depths, ii = fifos.size(graph, folding, batch, tmp_path, cache, ENGINE)
     assert ii == 32, "bound by the input and the first layers"
     assert any(depths.values()), "this folding needs a FIFO"
 
@@ -56,7 +57,7 @@ def test_whole_windows_keep_the_predicted_ii(
     graph = designs.graph_of([source, windows, target], [window, unit])
     folding = {window.id: Fold(18, 2), unit.id: Fold(4, simd)}
     batch = designs.random_images(graph, fifos.IMAGES, 1)
-    depths, found = fifos.size(graph, folding, batch, tmp_path, cache)
+    depths, found = fifos.size(graph, folding, batch, tmp_path, cache, ENGINE)
     assert found == ii == max(cycles(x, folding[x.id], graph.edges[x.input]) for x in graph.layers)
     model = designs.build(graph, folding, tmp_path / "as-found", cache, depths)
     assert designs.require_exact(model, graph, batch).interval() == ii

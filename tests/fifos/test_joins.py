@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import fifos
+from pipeline.engines.open import ENGINE
 from pipeline.hardware.fold import Fold
 from pipeline.simulation.model import StuckError
 from tests.hardware.residual import images, network
@@ -20,7 +21,7 @@ def test_depths_of_branches_keep_the_ii_and_never_get_stuck(tmp_path: Path, cach
     folding |= {name: Fold(3, 3) for name in ("conv0_pad", "conv0_swg")}
     folding |= {"conv0": Fold(4, 9), "block1_conv0": Fold(4, 12), "block1_shortcut": Fold(2, 2)}
     batch = images(graph, fifos.IMAGES)
-    depths, ii = fifos.size(graph, folding, batch, tmp_path, cache)
+    depths, ii = fifos.size(graph, folding, batch, tmp_path, cache, ENGINE)
     skip = depths["block0_fork_n"]
     assert skip > graph.edges["block0_fork_n"].channels * 6, (
         "a row of the map is under way at least"

@@ -105,7 +105,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "board.clock_mhz": (50.0, set()),  # by itself; see the test of the target that defaults to it
     "board.lut_share": (0.5, {"fold"}),
     "board.bram_share": (0.5, {"fold"}),
-    "target.engine": ("other", set()),  # part of the unit's name
+    "target.engine": ("other", {"fold", "fifos", "synth"}),
     "target.fps": (5.0, {"fold"}),
     "target.clock_mhz": (50.0, {"fold", "simulate"}),
     "evaluation.level": ("rtl", set()),  # says which of the stages beside the chain

@@ -22,6 +22,7 @@ BOARD: dict[str, Any] = {
     "board.lut_share": 0.85,
     "board.bram_share": 0.95,
     "board.memory_port_bits": 64,
+    "target.engine": "open",
     "target.fps": None,
     "target.clock_mhz": 100.0,
 }

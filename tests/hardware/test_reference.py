@@ -81,7 +81,7 @@ def test_ties_go_to_the_lowest_label() -> None:
     graph = dense([4, 3])
     tied = np.array([[5, 7, 7]])
     label = graph.layers[-1]
-    out = reference._apply(label, graph.edges[label.input], graph.sink, tied)
+    out = reference.REFERENCES[label.kind](label, graph.edges[label.input], graph.sink, tied)
     assert out.tolist() == [[1]]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.engines.open import ENGINE
 from pipeline.engines.open.synthesis import FAMILIES, longest_path, synthesise
 from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit, PipelineError, ToolError
@@ -142,15 +143,17 @@ def test_a_layer_is_synthesised_once(tmp_path: Path) -> None:
     graph = dense([16, 8, 4], seed=1)
     layer, fold = graph.layers[2], Fold(1, 4)
     block = Fold(1, 1, "block")
-    assert utilisation(graph, layer, block, "zynq-us+", tmp_path, tmp_path / "w").bram36 == 0.5
-    first = utilisation(graph, layer, fold, "zynq-7000", tmp_path, tmp_path / "w")
+    assert (
+        utilisation(graph, layer, block, ENGINE, "zynq-us+", tmp_path, tmp_path / "w").bram36 == 0.5
+    )
+    first = utilisation(graph, layer, fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
     assert first.lut > 0
     known = max((tmp_path / "yosys").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
     known.write_text(json.dumps({**first.document(), "lut": 12345}))
-    again = utilisation(graph, layer, fold, "zynq-7000", tmp_path, tmp_path / "w")
+    again = utilisation(graph, layer, fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
     assert again.lut == 12345, "from the cache"
     other = dense([16, 8, 4], seed=2)
-    utilisation(other, other.layers[2], fold, "zynq-7000", tmp_path, tmp_path / "w")
+    utilisation(other, other.layers[2], fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
     assert len(list((tmp_path / "yosys").glob("*.json"))) == 3, "other weights, another entry"
 
 

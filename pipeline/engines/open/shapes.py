@@ -1,0 +1,172 @@
+"""What the cost of a folded layer depends on, by layer kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil, log2
+from typing import Any
+
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.fold import Fold
+from pipeline.hardware.layers import (
+    Add,
+    Edge,
+    Fork,
+    LabelSelect,
+    Layer,
+    MaxPool,
+    Mvau,
+    Pad,
+    SlidingWindow,
+    SumPool,
+    Threshold,
+    shares_thresholds,
+)
+from pipeline.rtl.folds import is_whole_window
+from pipeline.rtl.ram import block_level, ramb18s, search_levels
+from pipeline.rtl.windows import swg_depth
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the cost of a layer depends on.
+
+    acc_bits: of the values that thresholds meet, labels are selected from, or of sums. shared: all
+    channels have the same thresholds, which are kept once. ring: words of a window's or a pool's
+    memory. above: of a whole window the rows above a pixel, which are a word of that memory.
+    """
+
+    kind: str
+    input_bits: int
+    weight_bits: int
+    popcount: bool
+    mw: int
+    mh: int
+    steps: int
+    acc_bits: int
+    shared: bool
+    fold: Fold
+    ring: int = 0
+    above: int = 0
+
+    @property
+    def ring_bits(self) -> int:
+        """Width of a word of a window's memory."""
+        return max(1, self.above) * self.fold.simd * self.input_bits
+
+    @property
+    def words(self) -> int:
+        """Words of the weight memory: tiles of an image's vector."""
+        return (self.mh // self.fold.pe) * (self.mw // self.fold.simd)
+
+    @property
+    def word_bits(self) -> int:
+        return self.fold.pe * self.fold.simd * self.weight_bits
+
+    @property
+    def threshold_folds(self) -> int:
+        """Rows of thresholds in a lane's memory."""
+        return 1 if self.shared else self.mh // self.fold.pe
+
+    @property
+    def compared_bits(self) -> int:
+        """Bits of a threshold in the comparing styles, see rtl/layers.py."""
+        return self.acc_bits + 1 if self.kind == "threshold" else self.acc_bits
+
+    @property
+    def search_memories(self) -> tuple[list[int], list[int]]:
+        """Words of a lane's memories of a binary search: those in LUTs, those in block RAM."""
+        if self.fold.threshold_style != "search":
+            return [], []
+        words = [self.threshold_folds << level for level in range(search_levels(self.steps))]
+        block = block_level(self.threshold_folds, self.compared_bits, self.steps)
+        return words[:block], words[block:]
+
+
+def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
+    """The cost parameters of `layer` folded as `fold`."""
+    return SHAPES[layer.kind](layer, source, fold)
+
+
+def _stream(layer: Layer, source: Edge, fold: Fold) -> Shape:
+    """Of a layer without weights or thresholds: what the others add to."""
+    bits, channels = source.dtype.bits, source.channels
+    return Shape(layer.kind, bits, 0, False, channels, channels, 0, bits, False, fold)
+
+
+def _mvau(layer: Mvau, source: Edge, fold: Fold) -> Shape:
+    return Shape(
+        layer.kind,
+        source.dtype.bits,
+        layer.weight_dtype.bits,
+        layer.popcount,
+        layer.mw,
+        layer.mh,
+        0 if layer.thresholds is None else layer.thresholds.shape[1],
+        layer.accumulator.bits,
+        False,
+        fold,
+    )
+
+
+def _threshold(layer: Threshold, source: Edge, fold: Fold) -> Shape:
+    shared, steps = shares_thresholds(layer.thresholds), layer.thresholds.shape[1]
+    return replace(_stream(layer, source, fold), steps=steps, shared=shared)
+
+
+def _swg(layer: SlidingWindow, source: Edge, fold: Fold) -> Shape:
+    height, width, channels = source.shape
+    if is_whole_window(layer, fold, source):
+        above = layer.kernel[0] - 1
+        ring = width if above else 0
+        shape = _stream(layer, source, fold)
+        return replace(shape, kind="parallel_window", above=above, ring=ring)
+    depth = swg_depth(
+        (height, width),
+        layer.kernel,
+        layer.stride,
+        channels // fold.pe,
+        block=fold.ram_style == "block",
+    )
+    return replace(_stream(layer, source, fold), ring=depth)
+
+
+def _max_pool(layer: MaxPool, source: Edge, fold: Fold) -> Shape:
+    ring = source.shape[1] // layer.kernel[1] * (source.channels // fold.pe)
+    return replace(_stream(layer, source, fold), ring=ring)
+
+
+def _sum_pool(layer: SumPool, source: Edge, fold: Fold) -> Shape:
+    sums = DataType.smallest(*replace(layer, shift=0).range(source))
+    ring = source.channels // fold.pe
+    return replace(_stream(layer, source, fold), ring=ring, acc_bits=sums.bits)
+
+
+SHAPES: dict[str, Callable[[Any, Edge, Fold], Shape]] = {
+    Threshold.kind: _threshold,
+    Mvau.kind: _mvau,
+    LabelSelect.kind: _stream,
+    SlidingWindow.kind: _swg,
+    Pad.kind: _stream,
+    MaxPool.kind: _max_pool,
+    SumPool.kind: _sum_pool,
+    Fork.kind: _stream,
+    Add.kind: _stream,
+}
+"""By layer kind."""
+
+
+def bram18(shape: Shape) -> int:
+    """RAMB18 halves of the weight memory and of the memories of a binary search."""
+    _, searched = shape.search_memories
+    if shape.kind in ("swg", "parallel_window"):
+        return ramb18s(shape.ring, shape.ring_bits) if shape.fold.ram_style == "block" else 0
+    count = shape.fold.pe * sum(ramb18s(words, shape.compared_bits) for words in searched)
+    if shape.kind != "mvau" or shape.fold.ram_style != "block":
+        return count
+    # the address is {fold, step} where rounding the steps up costs no address bit, see mvau.v
+    steps, folds = shape.mw // shape.fold.simd, shape.mh // shape.fold.pe
+    padded = folds * (1 << ceil(log2(steps)))
+    same_bits = ceil(log2(padded)) == ceil(log2(shape.words)) if shape.words > 1 else True
+    return count + ramb18s(padded if same_bits else shape.words, shape.word_bits)

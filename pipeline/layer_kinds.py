@@ -1,0 +1,27 @@
+"""The layer kinds there are, and where each one's entries are: one table, nothing else.
+
+A new kind is its class in hardware/layers.py, an entry in each of these, a module in rtl/library,
+and tests. tests/test_layer_kinds.py fails if one lacks an entry; docs/architecture.md shows the
+table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.engines.open.shapes import SHAPES
+from pipeline.hardware.layers import KINDS
+from pipeline.hardware.reference import REFERENCES
+from pipeline.rtl.folds import FOLDS
+from pipeline.rtl.layers import EMITTERS
+from pipeline.verification.mutants import MUTATIONS
+
+ENTRIES: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "graph": ("hardware/layers.py", KINDS),
+    "reference": ("hardware/reference.py", REFERENCES),
+    "folds and cycles": ("rtl/folds.py", FOLDS),
+    "RTL": ("rtl/layers.py", EMITTERS),
+    "costs, open engine": ("engines/open/shapes.py", SHAPES),
+    "mutants": ("verification/mutants.py", MUTATIONS),
+}
+"""What a kind has, the file below pipeline/ that holds it, and the entries by kind."""
