@@ -1,0 +1,101 @@
+"""A command as a user gives it, measured: its words, memory, time, and what it wrote where."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.flow.variables import ROOT
+
+SECONDS = 60.0
+"""A command that has not ended by then never will: it is killed. Seconds are what it should take,
+but other tests may share the machine."""
+PEAK_MIB = 1024
+_ADDRESS_SPACE_GIB = 6.0
+"""Of each process: the libraries alone map some; a runaway ends here and not with the machine."""
+_PROGRAM = Path(__file__).with_name("limited.py")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a command. text: all it said; peak_mib: of its largest process; written: new files."""
+
+    code: int
+    text: str
+    peak_mib: int
+    seconds: float
+    timed_out: bool
+    written: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        """In a few words, for a table."""
+        lines = [line.strip() for line in self.text.splitlines() if line.strip()]
+        if self.timed_out:
+            return "no end"
+        if "Traceback" in self.text:
+            return f"traceback: {lines[-1]}"
+        return "accepted" if self.code == 0 else (lines[-1] if lines else f"exit code {self.code}")
+
+
+def doit(folder: Path, *words: str, seconds: float = SECONDS, root: Path = ROOT) -> Outcome:
+    """What `./doit WORDS` does. All it may write is in `folder`/build; its home, its folder for
+    temporary files and what lies in `folder` beside them are watched.
+
+    root: the checkout whose doit it is.
+    """
+    places = {name: folder / name for name in ("build", "home", "tmp")}
+    for place in places.values():
+        place.mkdir(parents=True, exist_ok=True)
+    outer = ("PIPELINE_", "FAKE_", "PYTEST_", "XDG_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
+    env |= {
+        "PIPELINE_BUILD_DIR": str(places["build"]),
+        "HOME": str(places["home"]),
+        "TMPDIR": str(places["tmp"]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    python = root / ".venv" / "bin" / "python"
+    command = [str(python if python.exists() else sys.executable), "-m", "doit", *words]
+    before = _files(folder)
+    outcome = _run(command, folder, env, seconds, root)
+    written = sorted(_files(folder) - before - {"result.json", "said.txt"})
+    return Outcome(**outcome, written=tuple(written))
+
+
+def _run(
+    command: list[str], folder: Path, env: dict[str, str], seconds: float, root: Path
+) -> dict[str, object]:
+    result, said = folder / "result.json", folder / "said.txt"
+    limits = [str(result), str(seconds), str(_ADDRESS_SPACE_GIB)]
+    with said.open("wb") as out:
+        subprocess.run(
+            [sys.executable, "-I", "-S", str(_PROGRAM), *limits, *command],
+            cwd=root, env=env, stdout=out, stderr=subprocess.STDOUT, check=True,
+        )  # fmt: skip
+    text = said.read_bytes().decode(errors="replace")
+    return {**json.loads(result.read_text()), "text": text}
+
+
+def _files(folder: Path) -> set[str]:
+    """All but what is below the build folder."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.relative_to(folder).parts[0] != "build" and not path.is_dir()
+    }
+
+
+def require_harmless(outcome: Outcome, words: str, peak_mib: int = PEAK_MIB) -> None:
+    """It was refused with `words` in one clear error, soon, in little memory, and wrote nothing."""
+    told = outcome.text
+    assert not outcome.timed_out, f"no end:\n{told}"
+    assert outcome.code != 0, f"accepted:\n{told}"
+    assert "Traceback" not in told, told
+    assert words in told, told
+    assert outcome.peak_mib < peak_mib, f"{outcome.peak_mib} MiB:\n{told}"
+    assert not outcome.written, outcome.written
