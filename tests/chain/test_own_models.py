@@ -17,7 +17,7 @@ from pipeline.export.verify import execute
 from pipeline.hardware import reference
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import LabelSelect
-from pipeline.qonnx import normal, support
+from pipeline.qonnx import clean, normal, support
 from pipeline.qonnx.description import describe, read
 from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
 from pipeline.streamlining.extract import extract
@@ -38,7 +38,7 @@ def streamlined(
     from qonnx.core.modelwrapper import ModelWrapper
 
     layout = describe(path).layout
-    original, _ = own.without_tail(own.clean(ModelWrapper(read(path))))
+    original, _ = clean.without_tail(clean.clean(ModelWrapper(read(path))))
     assert not list(support.unsupported(original))
     normal.normalised(original, layout).save(str(work / "normalised.onnx"))
     inputs = draw(contract, 60)

@@ -15,7 +15,7 @@ from pipeline.export import LABELS, LOGITS, MODEL, own, run
 from pipeline.export.verify import execute
 from pipeline.flow.unit import Unit, select
 from pipeline.job import Job
-from pipeline.qonnx import normal
+from pipeline.qonnx import clean, normal
 from pipeline.qonnx.description import describe, read
 from pipeline.qonnx.edit import attributes, bypass
 from pipeline.qonnx.support import unsupported
@@ -204,7 +204,7 @@ def test_random_inputs_are_the_datatypes_and_always_the_same() -> None:
 
 
 def cleaned(path: Path) -> ModelWrapper:
-    model, _ = own.without_tail(own.clean(ModelWrapper(read(path))))
+    model, _ = clean.without_tail(clean.clean(ModelWrapper(read(path))))
     return model
 
 
