@@ -7,6 +7,7 @@ stand behind a ReLU.
 
 from __future__ import annotations
 
+import math
 import traceback
 from typing import Any
 
@@ -28,8 +29,8 @@ from specs.models import Model, QonnxModel
 
 SAME = 8
 """Inputs on which the model is shown to be what the file holds."""
-_BLOCK = 500
-"""Inputs executed at a time."""
+_BLOCK, _NUMBERS = 500, 2**27
+"""Inputs executed at a time, and how many numbers their tensors, which all are kept, may have."""
 
 
 def run(job: Job) -> Metrics:
@@ -45,15 +46,17 @@ def run(job: Job) -> Metrics:
     layout = spec.layout or said.layout
     if (shape := said.shape(layout)) is not None and shape != contract.shape:
         raise PipelineError(f"input.shape = {contract.shape}: the input of {path} is {shape}")
-    progress("cleaning", 0.1)
-    original, dropped = without_tail(clean(ModelWrapper(read(path))))
+    found = read(path)
+    left_out = ", ".join(found.left_out) or "nothing"
+    progress(f"cleaning (left out of {path.name}: {left_out})", 0.1)
+    original, dropped = without_tail(clean(ModelWrapper(found.model)))
     require_supported(original, str(path))
     data = evaluation_inputs(job, contract)
     inputs = planes(data.images, contract)
     try:
         model = normalised(original, layout)
         progress("executing", 0.4)
-        logits = execute(model, inputs, _BLOCK).reshape(len(inputs), -1)
+        logits = execute(model, inputs, _block(model)).reshape(len(inputs), -1)
         difference = require_same(original, inputs[:SAME], layout, logits[:SAME])
     except PipelineError:
         raise
@@ -75,6 +78,7 @@ def run(job: Job) -> Metrics:
         "images": Figure(len(inputs), data.what, "measured"),
         "classes": Figure(logits.shape[1], "", "measured"),
         "dropped": Figure(", ".join(dropped) or "nothing", "", "measured"),
+        "left_out": Figure(left_out, "", "measured"),
         "difference": Figure(difference, "", "measured"),
         "tolerance": Figure(TOLERANCE, "", "measured"),
     }
@@ -82,6 +86,16 @@ def run(job: Job) -> Metrics:
         share = 100.0 * float((labels == data.labels).mean())
         figures["accuracy"] = Figure(share, "%", "measured")
     return figures
+
+
+def _block(model: Any) -> int:
+    """How many inputs at a time."""
+    graph = model.graph
+    shapes = [
+        [x.dim_value for x in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    ]
+    return max(1, min(_BLOCK, _NUMBERS // max(1, sum(map(math.prod, shapes)))))
 
 
 def require_same(

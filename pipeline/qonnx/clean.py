@@ -14,12 +14,11 @@ from pipeline.qonnx.support import TAIL
 
 
 def clean(model: Any) -> Any:
-    """Of batch 1, constants folded, nodes named, every attribute written out."""
+    """Constants folded, nodes named, all attributes written out. model: as `read` rebuilt it."""
     for node in model.get_nodes_by_op_type("IntQuant"):
         node.op_type = "Quant"
-    dims = [x.dim_value for x in model.graph.input[0].type.tensor_type.shape.dim]
     try:
-        model = cleanup_model(model, override_inpsize=(1, *dims[1:]))
+        model = cleanup_model(model)
         _fill_attributes(model)
         _fold_pads(model)
     except Exception as error:  # noqa: BLE001 - what onnx and its run time raise is of the file

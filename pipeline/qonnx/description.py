@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from pipeline.errors import SpecError
+from pipeline.qonnx.rebuild import Rebuilt, rebuilt
+from pipeline.qonnx.sizes import bounded
+from pipeline.qonnx.text import name_of
+from pipeline.qonnx.wire import parsed
 from specs.models import Layout
 
 _ELEMENTWISE = {
@@ -56,47 +59,60 @@ class Description:
         return (*size, channels)
 
 
-def read(path: Path) -> onnx.ModelProto:
-    """The model in a file. SpecError: it is none, or not complete in itself."""
+def read(path: Path) -> Rebuilt:
+    """The model in a file, rebuilt: of one input, constants computed.
+
+    SpecError: it is none, holds what is not known, or is too large.
+    """
     try:
-        model = onnx.load(str(path), load_external_data=False)
-    except (DecodeError, OSError, ValueError) as error:
-        raise SpecError(f"qonnx={path}: not an ONNX file: {error}") from None
-    if not model.graph.node:
-        raise SpecError(f"qonnx={path}: not an ONNX file, or one without operators")
-    outside = [x.name for x in model.graph.initializer if x.data_location == x.EXTERNAL]
-    if outside:
+        found = rebuilt(parsed(path))
+        require_one_input(found.model)
+        bounded(found.model, path.stat().st_size)
+    except SpecError as error:
+        raise SpecError(f"qonnx={path}: {error}") from None
+    return found
+
+
+def require_one_input(model: onnx.ModelProto) -> None:
+    """SpecError: not one input and one output of fixed shapes."""
+    graph = model.graph
+    if not graph.node:
+        raise SpecError("not an ONNX file, or one without operators")
+    constants = {x.name for x in graph.initializer}
+    inputs = [x for x in graph.input if x.name not in constants]
+    # the values and the indices of a TopK are one answer
+    makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
+    ends = {makers.get(x.name) for x in graph.output}
+    if len(inputs) != 1 or len(ends) != 1:
+        names = [", ".join(name_of(x.name) for x in of[:8]) for of in (inputs, graph.output)]
         raise SpecError(
-            f"qonnx={path}: keeps {', '.join(outside[:3])} in other files; save it as one file "
-            "(onnx.save(model, path) after onnx.load, without save_as_external_data)"
+            f"one input and one output are supported; it has the inputs {names[0]} and the "
+            f"outputs {names[1]}"
         )
-    return model
+    dims = [(x.dim_value, x.dim_param) for x in inputs[0].type.tensor_type.shape.dim]
+    if len(dims) < 2 or not all(size for size, _ in dims[1:]):
+        told = ", ".join(str(size or name or "?") for size, name in dims)
+        raise SpecError(
+            f"{inputs[0].name} has the shape [{told}]; all but the first, the batch, must be fixed "
+            "numbers"
+        )
+    if len(dims) not in (2, 4):
+        raise SpecError(
+            f"its input {inputs[0].name} has {len(dims)} dimensions; supported are [N, F] and "
+            "images of four"
+        )
 
 
 def describe(path: Path) -> Description:
-    """SpecError: no ONNX file, or not one input and one output of fixed shapes."""
-    model = read(path)
-    graph = model.graph
+    """SpecError: as for `read`, or an input of integers that are too wide."""
+    graph = read(path).model.graph
     constants = {x.name: x for x in graph.initializer}
-    inputs = [x for x in graph.input if x.name not in constants]
-    # the values and the indices of a TopK are one answer
-    ends = {node.name for node in graph.node for x in graph.output if x.name in node.output}
-    if len(inputs) != 1 or len(ends) != 1:
-        names = [[x.name for x in of] for of in (inputs, graph.output)]
-        raise SpecError(
-            f"qonnx={path}: one input and one output are supported; it has the inputs "
-            f"{', '.join(names[0])} and the outputs {', '.join(names[1])}"
-        )
-    dims = _dims(path, inputs[0])
-    if len(dims) not in (1, 3):
-        raise SpecError(
-            f"qonnx={path}: its input {inputs[0].name} has {len(dims) + 1} dimensions; supported "
-            "are [N, F] and images of four"
-        )
+    (source,) = graph.input
+    dims = tuple(x.dim_value for x in source.type.tensor_type.shape.dim)[1:]
     annotated = [
         pair.value
         for note in graph.quantization_annotation
-        if note.tensor_name == inputs[0].name
+        if note.tensor_name == source.name
         for pair in note.quant_parameter_tensor_names
         if pair.key == "finn_datatype"
     ]
@@ -109,21 +125,9 @@ def describe(path: Path) -> Description:
                 "UINT8 and INT1 to INT8"
             )
         dtype, scale = annotated[0], 1.0
-    elif (found := _quantised(graph, inputs[0].name, constants)) is not None:
+    elif (found := _quantised(graph, source.name, constants)) is not None:
         dtype, scale = found
-    return Description(dims, _layout(graph, inputs[0].name, dims), dtype, scale)
-
-
-def _dims(path: Path, value: Any) -> tuple[int, ...]:
-    """Without the batch, which may be open."""
-    dims = [(x.dim_value, x.dim_param) for x in value.type.tensor_type.shape.dim]
-    if len(dims) < 2 or not all(size for size, _ in dims[1:]):
-        told = ", ".join(str(size or name or "?") for size, name in dims)
-        raise SpecError(
-            f"qonnx={path}: {value.name} has the shape [{told}]; all but the first, the batch, "
-            "must be fixed numbers"
-        )
-    return tuple(size for size, _ in dims[1:])
+    return Description(dims, _layout(graph, source.name, dims), dtype, scale)
 
 
 def _readers(graph: Any, tensor: str) -> list[Any]:

@@ -38,7 +38,7 @@ def streamlined(
     from qonnx.core.modelwrapper import ModelWrapper
 
     layout = describe(path).layout
-    original, _ = clean.without_tail(clean.clean(ModelWrapper(read(path))))
+    original, _ = clean.without_tail(clean.clean(ModelWrapper(read(path).model)))
     assert not list(support.unsupported(original))
     normal.normalised(original, layout).save(str(work / "normalised.onnx"))
     inputs = draw(contract, 60)

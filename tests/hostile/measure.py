@@ -8,8 +8,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline.flow.variables import ROOT
+from pipeline import ROOT
 
 SECONDS = 60.0
 """A command that has not ended by then never will: it is killed. Seconds are what it should take,
@@ -69,7 +70,7 @@ def doit(folder: Path, *words: str, seconds: float = SECONDS, root: Path = ROOT)
 
 def _run(
     command: list[str], folder: Path, env: dict[str, str], seconds: float, root: Path
-) -> dict[str, object]:
+) -> dict[str, Any]:
     result, said = folder / "result.json", folder / "said.txt"
     limits = [str(result), str(seconds), str(_ADDRESS_SPACE_GIB)]
     with said.open("wb") as out:

@@ -1,0 +1,212 @@
+"""A model of what is known of a file's: all that a library may see of it.
+
+Libraries below evaluate texts of an ONNX file, import modules and start programs that it names,
+and reserve the memory it asks for. So nothing of the file itself reaches them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from pipeline.errors import SpecError
+from pipeline.qonnx.operators import VERSIONS, rebuilt_node
+from pipeline.qonnx.tensors import MOST_DIMS, rebuilt_tensor, require_type
+from pipeline.qonnx.text import name_of, require_name
+
+_IR_VERSIONS = (3, onnx.IR_VERSION)
+_LARGEST_DIM = 2**31 - 1
+_DATATYPE = re.compile(
+    r"BINARY|BIPOLAR|TERNARY|FLOAT32|FLOAT16|U?INT[1-9]\d?|SCALEDINT<[1-9]\d?>"
+    r"|FIXED<[1-9]\d?,\d\d?>|FLOAT<\d\d?,\d\d?(,\d{1,3})?>"
+)
+"""What qonnx' annotation `finn_datatype` may say."""
+_LAYOUTS = {"".join(layout): str([*layout]) for layout in ("NHWC", "NCHW", "NCW", "NWC", "NC", "")}
+"""What `tensor_layout` may say: by its letters, as qonnx writes it."""
+_KEPT = {
+    "ModelProto": {"ir_version", "opset_import", "graph"},
+    "GraphProto": {"node", "name", "initializer", "input", "output", "quantization_annotation"},
+    "NodeProto": {"input", "output", "name", "op_type", "domain", "attribute", "overload"},
+}
+_SILENT = {"producer_name", "producer_version", "domain", "model_version", "value_info"}
+"""Names of who wrote the model, and the shapes in between, which are inferred again."""
+_TOLD = {
+    "doc_string": "doc strings",
+    "metadata_props": "metadata",
+    "training_info": "training information",
+    "functions": "functions",
+    "device_configurations": "device configurations",
+    "configuration": "device configurations",
+    "sparse_initializer": "sparse constants",
+}
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """left_out: in words, what of the file is not in the model."""
+
+    model: onnx.ModelProto
+    left_out: tuple[str, ...]
+
+
+def rebuilt(model: onnx.ModelProto) -> Rebuilt:
+    """The same network. SpecError: something in it that is not known, or contradicts itself."""
+    try:
+        return _rebuilt(model)
+    except UnicodeDecodeError:
+        raise SpecError("has names that are no text (UTF-8)") from None
+
+
+def _rebuilt(model: onnx.ModelProto) -> Rebuilt:
+    graph = model.graph
+    least, most = _IR_VERSIONS
+    if not least <= model.ir_version <= most:
+        raise SpecError(f"is of IR version {model.ir_version}; known are {least} to {most}")
+    left_out = dict.fromkeys(_left_out(model))
+    versions = _versions(model, left_out)
+    made = onnx.ModelProto(ir_version=model.ir_version)
+    made.graph.name = "network"
+    for domain, version in versions.items():
+        made.opset_import.add(domain=domain, version=version)
+    for tensor in graph.initializer:
+        what = f"constant {require_name(tensor.name, 'a constant')}"
+        made.graph.initializer.append(rebuilt_tensor(tensor, what))
+    for value in graph.input:
+        made.graph.input.append(_rebuilt_value(value, "input"))
+    for number, node in enumerate(graph.node):
+        made.graph.node.append(rebuilt_node(node, number, versions))
+    for value in graph.output:
+        made.graph.output.append(_rebuilt_value(value, "output"))
+    names = _require_order(made.graph)
+    made.graph.quantization_annotation.extend(_annotations(graph, names, left_out))
+    return Rebuilt(made, tuple(left_out))
+
+
+def _versions(model: onnx.ModelProto, left_out: dict[str, None]) -> dict[str, int]:
+    """Opset by domain; ONNX' own first, as qonnx takes the first for it."""
+    found: dict[str, int] = {}
+    for opset in model.opset_import:
+        domain = "" if opset.domain == "ai.onnx" else opset.domain
+        if domain in found:
+            raise SpecError(f"imports the opset of {name_of(domain) or 'ONNX'!r} twice")
+        if domain not in VERSIONS:
+            left_out[f"opset of {name_of(domain)}"] = None
+            continue
+        least, most = VERSIONS[domain]
+        if not least <= opset.version <= most:
+            raise SpecError(
+                f"imports opset {opset.version} of {domain or 'ONNX'}; known are {least} to {most}"
+            )
+        found[domain] = opset.version
+    if "" not in found:
+        raise SpecError("does not say which opset of ONNX it is in")
+    return {"": found.pop(""), **found}
+
+
+def _rebuilt_value(value: onnx.ValueInfoProto, what: str) -> onnx.ValueInfoProto:
+    what = f"{what} {require_name(value.name, f'an {what}')}"
+    if value.type.WhichOneof("value") != "tensor_type":
+        raise SpecError(f"{what} is no tensor")
+    tensor = value.type.tensor_type
+    require_type(tensor.elem_type, what)
+    made = onnx.ValueInfoProto(name=value.name)
+    made.type.tensor_type.elem_type = tensor.elem_type
+    made.type.tensor_type.shape.SetInParent()
+    if len(tensor.shape.dim) > MOST_DIMS:
+        raise SpecError(f"{what} has {len(tensor.shape.dim)} dimensions; {MOST_DIMS} at most")
+    for dim in tensor.shape.dim:
+        size = made.type.tensor_type.shape.dim.add()
+        if dim.dim_param:
+            size.dim_param = require_name(dim.dim_param, f"{what}: the name of a dimension")
+        elif not 0 <= dim.dim_value <= _LARGEST_DIM:
+            raise SpecError(f"{what} has a dimension of {dim.dim_value}; allowed: 1 and more")
+        elif dim.dim_value:
+            size.dim_value = dim.dim_value
+    return made
+
+
+def _require_order(graph: onnx.GraphProto) -> set[str]:
+    """All names. SpecError: one is made twice, or read before it is made, or nowhere."""
+    constants = {x.name for x in graph.initializer}
+    if len(constants) != len(graph.initializer):
+        raise SpecError("has two constants of one name")
+    known = constants | {x.name for x in graph.input}
+    if len({x.name for x in graph.input}) != len(graph.input):
+        raise SpecError("has two inputs of one name")
+    for number, node in enumerate(graph.node):
+        where = f"node {name_of(node.name) or number} ({node.op_type})"
+        for name in node.input:
+            if name and name not in known:
+                raise SpecError(
+                    f"{where}: reads {name_of(name)}, which no node before it makes (nodes stand "
+                    "in the order of computing, without circles)"
+                )
+        for name in node.output:
+            if name in known:
+                raise SpecError(f"{where}: makes {name_of(name)}, which is there already")
+            if name:
+                known.add(name)
+        if not node.output or not node.output[0]:
+            raise SpecError(f"{where}: makes nothing")
+    for value in graph.output:
+        if value.name not in known:
+            raise SpecError(f"no node makes its output {name_of(value.name)}")
+    return known
+
+
+def _annotations(
+    graph: onnx.GraphProto, names: set[str], left_out: dict[str, None]
+) -> Iterator[onnx.TensorAnnotation]:
+    """Datatypes and layouts of tensors, one of each, written anew."""
+    seen: set[tuple[str, str]] = set()
+    made: dict[str, onnx.TensorAnnotation] = {}
+    for annotation in graph.quantization_annotation:
+        name = annotation.tensor_name
+        for pair in annotation.quant_parameter_tensor_names:
+            value = _annotation(pair.key, pair.value)
+            if value is None or name not in names or (name, pair.key) in seen:
+                told = name_of(f"{pair.key} = {pair.value}")
+                left_out[f"annotation {told} of {name_of(name)}"] = None
+                continue
+            seen.add((name, pair.key))
+            note = made.setdefault(name, onnx.TensorAnnotation(tensor_name=name))
+            note.quant_parameter_tensor_names.add(key=pair.key, value=value)
+    yield from made.values()
+
+
+def _annotation(key: str, value: str) -> str | None:
+    """As it may be believed; None: not at all."""
+    if key == "finn_datatype":
+        plain = value.replace(" ", "")
+        return plain if _DATATYPE.fullmatch(plain) else None
+    if key == "tensor_layout" and len(value) <= 40:
+        # 'UNKNOWN' is an empty list
+        return _LAYOUTS.get(re.sub(r"[\[\]'\", ]", "", value))
+    return None
+
+
+def _left_out(model: onnx.ModelProto) -> Iterator[str]:
+    """What is not taken over. Constants, inputs and attributes have doc strings, too."""
+    yield from _unknown(model)
+    yield from _unknown(model.graph)
+    for node in model.graph.node:
+        yield from _unknown(node)
+        for attribute in node.attribute:
+            if attribute.doc_string:
+                yield _TOLD["doc_string"]
+    for part in (model.graph.initializer, model.graph.input, model.graph.output):
+        for value in part:
+            for key in ("doc_string", "metadata_props"):
+                if getattr(value, key):
+                    yield _TOLD[key]
+
+
+def _unknown(message: Any) -> Iterator[str]:
+    kept = _KEPT[type(message).__name__] | _SILENT
+    for field, _ in message.ListFields():
+        if field.name not in kept:
+            yield _TOLD.get(field.name, field.name)
