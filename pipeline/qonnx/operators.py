@@ -91,7 +91,8 @@ _ANY_INTEGER = {"starts", "ends", "value_int", "value_ints"}
 _MOST = 2**31 - 1
 _SIZE = 65_536
 """Of a kernel, a stride, a padding: beyond any image."""
-_TENSORS = {("Constant", "value"), ("ConstantOfShape", "value")}
+_TENSORS = ("Constant", "ConstantOfShape")
+"""Operators whose attribute may be a tensor."""
 _KINDS = {
     defs.OpSchema.AttrType.FLOAT: AttributeProto.FLOAT,
     defs.OpSchema.AttrType.INT: AttributeProto.INT,
@@ -180,11 +181,14 @@ class _Attributes:
 
     def standard(self, attribute: onnx.AttributeProto, schema: defs.OpSchema) -> None:
         key = attribute.name
-        spec = schema.attributes.get(key)
-        kind = None if spec is None else _KINDS.get(spec.type)
-        if kind == AttributeProto.TENSOR and (self.op_type, key) not in _TENSORS:
-            kind = None
-        value = self._value(attribute, schema.attributes, kind)
+        kinds = {name: _KINDS.get(spec.type) for name, spec in schema.attributes.items()}
+        taken = {
+            name: kind
+            for name, kind in kinds.items()
+            if kind is not None and (kind != AttributeProto.TENSOR or self.op_type in _TENSORS)
+        }
+        kind = taken.get(key)
+        value = self._value(attribute, taken, kind)
         if kind == AttributeProto.STRING:
             allowed = _WORDS.get(key, set())
             if value.decode(errors="replace") not in allowed:

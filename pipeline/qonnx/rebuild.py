@@ -7,6 +7,7 @@ and reserve the memory it asks for. So nothing of the file itself reaches them.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,7 @@ _TOLD = {
     "configuration": "device configurations",
     "sparse_initializer": "sparse constants",
 }
+_MOST_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,11 @@ class Rebuilt:
 
 def rebuilt(model: onnx.ModelProto) -> Rebuilt:
     """The same network. SpecError: something in it that is not known, or contradicts itself."""
-    try:
-        return _rebuilt(model)
-    except UnicodeDecodeError:
-        raise SpecError("has names that are no text (UTF-8)") from None
-
-
-def _rebuilt(model: onnx.ModelProto) -> Rebuilt:
     graph = model.graph
     least, most = _IR_VERSIONS
     if not least <= model.ir_version <= most:
         raise SpecError(f"is of IR version {model.ir_version}; known are {least} to {most}")
-    left_out = dict.fromkeys(_left_out(model))
+    left_out = Counter(_left_out(model))
     versions = _versions(model, left_out)
     made = onnx.ModelProto(ir_version=model.ir_version)
     made.graph.name = "network"
@@ -83,10 +78,12 @@ def _rebuilt(model: onnx.ModelProto) -> Rebuilt:
         made.graph.output.append(_rebuilt_value(value, "output"))
     names = _require_order(made.graph)
     made.graph.quantization_annotation.extend(_annotations(graph, names, left_out))
-    return Rebuilt(made, tuple(left_out))
+    told = [f"{what} ({count})" if count > 1 else what for what, count in left_out.items()]
+    more = [f"{len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
+    return Rebuilt(made, (*told[:_MOST_TOLD], *more))
 
 
-def _versions(model: onnx.ModelProto, left_out: dict[str, None]) -> dict[str, int]:
+def _versions(model: onnx.ModelProto, left_out: Counter[str]) -> dict[str, int]:
     """Opset by domain; ONNX' own first, as qonnx takes the first for it."""
     found: dict[str, int] = {}
     for opset in model.opset_import:
@@ -94,7 +91,7 @@ def _versions(model: onnx.ModelProto, left_out: dict[str, None]) -> dict[str, in
         if domain in found:
             raise SpecError(f"imports the opset of {name_of(domain) or 'ONNX'!r} twice")
         if domain not in VERSIONS:
-            left_out[f"opset of {name_of(domain)}"] = None
+            left_out[f"opset of {name_of(domain)}"] += 1
             continue
         least, most = VERSIONS[domain]
         if not least <= opset.version <= most:
@@ -159,7 +156,7 @@ def _require_order(graph: onnx.GraphProto) -> set[str]:
 
 
 def _annotations(
-    graph: onnx.GraphProto, names: set[str], left_out: dict[str, None]
+    graph: onnx.GraphProto, names: set[str], left_out: Counter[str]
 ) -> Iterator[onnx.TensorAnnotation]:
     """Datatypes and layouts of tensors, one of each, written anew."""
     seen: set[tuple[str, str]] = set()
@@ -169,8 +166,7 @@ def _annotations(
         for pair in annotation.quant_parameter_tensor_names:
             value = _annotation(pair.key, pair.value)
             if value is None or name not in names or (name, pair.key) in seen:
-                told = name_of(f"{pair.key} = {pair.value}")
-                left_out[f"annotation {told} of {name_of(name)}"] = None
+                left_out[f"annotation {name_of(pair.key)}"] += 1
                 continue
             seen.add((name, pair.key))
             note = made.setdefault(name, onnx.TensorAnnotation(tensor_name=name))

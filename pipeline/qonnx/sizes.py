@@ -234,11 +234,13 @@ def bounded(model: onnx.ModelProto, file_bytes: int) -> None:
         sizes.take(node, where)
         kept.append(node)
         later += node.output[0] not in sizes.of_input
-    if len(kept) > MOST_NODES or later * len(kept) > _MOST_LATER:
-        raise SpecError(
-            f"has {len(kept):,} operators, {later:,} of them on constants; allowed are "
-            f"{MOST_NODES:,}, and of both numbers the product {_MOST_LATER:,}"
-        )
+        if len(kept) > MOST_NODES:
+            raise SpecError(f"has more than {MOST_NODES:,} operators that are no constants")
+        if later * len(kept) > _MOST_LATER:
+            raise SpecError(
+                f"has {later:,} operators on constants among {len(kept):,}; allowed is a product "
+                f"of both numbers of {_MOST_LATER:,}"
+            )
     made = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
     del graph.node[:]
     graph.node.extend(made)

@@ -28,8 +28,12 @@ def parsed(path: Path) -> onnx.ModelProto:
     try:
         _require_small(data)
         model.ParseFromString(data)
+    except UnicodeDecodeError:
+        raise SpecError("has names that are no text (UTF-8)") from None
     except (DecodeError, IndexError) as error:
         raise SpecError(f"not an ONNX file: {error}") from None
+    if not model.graph.node:
+        raise SpecError("not an ONNX file, or one without operators")
     return model
 
 
@@ -66,6 +70,8 @@ def _require_small(data: bytes) -> None:
                     if depth == _DEEPEST:
                         raise SpecError(f"has messages within messages, {_DEEPEST} deep and more")
                     todo.append((at, at + size, field.message_type, depth + 1))
+                elif field is not None and field.type == FieldDescriptor.TYPE_STRING:
+                    data[at : at + size].decode()
                 at += size
             else:
                 raise DecodeError(f"a field of wire type {kind}")

@@ -44,10 +44,17 @@ class Outcome:
 
 
 def doit(folder: Path, *words: str, seconds: float = SECONDS, root: Path = ROOT) -> Outcome:
-    """What `./doit WORDS` does. All it may write is in `folder`/build; its home, its folder for
-    temporary files and what lies in `folder` beside them are watched.
+    """What `./doit WORDS` does; see `python`."""
+    return python(folder, "doit", *words, seconds=seconds, root=root)
 
-    root: the checkout whose doit it is.
+
+def python(
+    folder: Path, module: str, *words: str, seconds: float = SECONDS, root: Path = ROOT
+) -> Outcome:
+    """What `python -m MODULE WORDS` does.
+
+    All it may write is in `folder`/build; its home, its folder for temporary files and what lies in
+    `folder` beside them are watched. root: the checkout whose module it is.
     """
     places = {name: folder / name for name in ("build", "home", "tmp")}
     for place in places.values():
@@ -60,8 +67,8 @@ def doit(folder: Path, *words: str, seconds: float = SECONDS, root: Path = ROOT)
         "TMPDIR": str(places["tmp"]),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    python = root / ".venv" / "bin" / "python"
-    command = [str(python if python.exists() else sys.executable), "-m", "doit", *words]
+    own = root / ".venv" / "bin" / "python"
+    command = [str(own if own.exists() else sys.executable), "-m", module, *words]
     before = _files(folder)
     outcome = _run(command, folder, env, seconds, root)
     written = sorted(_files(folder) - before - {"result.json", "said.txt"})
