@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, defs, helper, numpy_helper
+from onnx.checker import ValidationError
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
 from pipeline.errors import SpecError
@@ -137,7 +138,7 @@ class _Sizes:
         opsets = [helper.make_opsetid("", self.versions[""])]
         try:
             made = infer_node_outputs(schema, node, given, known, opset_imports=opsets)
-        except (InferenceError, ValueError, RuntimeError) as error:
+        except (InferenceError, ValidationError, ValueError, RuntimeError) as error:
             told = name_of(" ".join(str(error).split()).removeprefix("[ShapeInferenceError] "))
             raise SpecError(f"{where}: its shapes do not agree: {told}") from None
         for name in node.output:
