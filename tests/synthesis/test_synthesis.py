@@ -148,13 +148,13 @@ def test_a_layer_is_synthesised_once(tmp_path: Path) -> None:
     )
     first = utilisation(graph, layer, fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
     assert first.lut > 0
-    known = max((tmp_path / "yosys").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    known = max((tmp_path / "layers").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
     known.write_text(json.dumps({**first.document(), "lut": 12345}))
     again = utilisation(graph, layer, fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
     assert again.lut == 12345, "from the cache"
     other = dense([16, 8, 4], seed=2)
     utilisation(other, other.layers[2], fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
-    assert len(list((tmp_path / "yosys").glob("*.json"))) == 3, "other weights, another entry"
+    assert len(list((tmp_path / "layers").glob("*.json"))) == 3, "other weights, another entry"
 
 
 def test_yosys_words_are_shown(tmp_path: Path) -> None:
