@@ -149,9 +149,11 @@ def _require_order(graph: onnx.GraphProto) -> set[str]:
                 known.add(name)
         if not node.output or not node.output[0]:
             raise SpecError(f"{where}: makes nothing")
+    made = known - constants - {x.name for x in graph.input}
     for value in graph.output:
-        if value.name not in known:
-            raise SpecError(f"no node makes its output {name_of(value.name)}")
+        if value.name not in made:
+            raise SpecError(f"no node makes its output {name_of(value.name)}, or it is one twice")
+        made.remove(value.name)
     return known
 
 
