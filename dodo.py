@@ -20,64 +20,64 @@ Tasks = Iterator[dict[str, Any]]
 DOIT_CONFIG = {
     "default_tasks": ["build"],
     "reporter": StageReporter,
-    # what was built is remembered by the manifests alone; doit's own memory ends with the call
+    # only the manifests remember what was built; doit's own database ends with the call
     "backend": "sqlite3",
     "dep_file": ":memory:",
 }
 
 
 def task_data() -> Tasks:
-    """bring the data set into one array file (digits is embedded; mnist: data_root= or download)"""
+    """write the data set into one array file (MNIST and CIFAR-10: from data_root= or downloaded)"""
     return stage_tasks("data")
 
 
 def task_train() -> Tasks:
-    """train the network; the best epoch is chosen on a validation split"""
+    """train the network, and keep the epoch that is best on a validation split"""
     return stage_tasks("train")
 
 
 def task_export() -> Tasks:
-    """export QONNX, proved equal to Brevitas on the test images"""
+    """export the network as QONNX, and prove it equal to Brevitas on the test images"""
     return stage_tasks("export")
 
 
 def task_streamline() -> Tasks:
-    """streamline with FINN into the integer hardware graph, proved equal at each level"""
+    """turn QONNX into the integer hardware graph with FINN, and prove the two equal"""
     return stage_tasks("streamline")
 
 
 def task_fold() -> Tasks:
-    """choose PE, SIMD and weight memory of each layer: optimal under the board's budget, or fps="""
+    """choose PE, SIMD and weight memory of each layer: as fast as fits, or the least for fps="""
     return stage_tasks("fold")
 
 
 def task_fifos() -> Tasks:
-    """size each FIFO by simulation: the smallest depths that keep the II"""
+    """find the depth of each FIFO by simulation, so that the II stays the same"""
     return stage_tasks("fifos")
 
 
 def task_rtl() -> Tasks:
-    """write the accelerator as Verilog with its memories, linted by Verilator and Yosys"""
+    """write the accelerator as Verilog with its memory contents, and lint it"""
     return stage_tasks("rtl")
 
 
 def task_simulate() -> Tasks:
-    """prove the RTL bit-exact, stream by stream, with and without stalls; mutants must be caught"""
+    """prove the RTL bit-exact, stream by stream, and that the check catches a wrong layer"""
     return stage_tasks("simulate")
 
 
 def task_synth() -> Tasks:
-    """synthesise with Yosys for the board's part: LUT, FF, BRAM by layer, and the netlist"""
+    """synthesise for the board's part: LUT, FF and BRAM of each layer, and the netlist"""
     return stage_tasks("synth")
 
 
 def task_evaluate() -> Tasks:
-    """accuracy on the whole test set: level=brevitas, qonnx, reference, rtl, or several"""
+    """measure the accuracy on the whole test set; level= brevitas, qonnx, reference or rtl"""
     return evaluate_tasks()
 
 
 def task_build() -> Tasks:
-    """all of the above, then one table: accuracy at each level, II, latency, resources"""
+    """run all stages, then show one table: accuracy at each level, II, latency, resources"""
     yield {"name": None, "doc": task_build.__doc__, "meta": {"notice": notice()}}
     yield from build_tasks()
 
@@ -88,12 +88,12 @@ def task_check() -> Tasks:
 
 
 def task_why() -> dict[str, Any]:
-    """tell why tasks would run: ./doit why build, ./doit why synth network=..."""
+    """say why each stage would run: ./doit why build, ./doit why synth network=..."""
     return why_task()
 
 
 def task_cache() -> dict[str, Any]:
-    """show the size of what all units share; ./doit clean cache removes it"""
+    """show the size of the cache that all builds share; ./doit clean cache removes it"""
     return cache_task()
 
 

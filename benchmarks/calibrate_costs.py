@@ -1,10 +1,10 @@
-"""Synthesises layers over a grid of shapes and folds: the measurements behind the cost model.
+"""Synthesises layers of many shapes and folds, and fits the cost model to the results.
 
     python benchmarks/calibrate_costs.py          # half an hour on one core
-    python benchmarks/calibrate_costs.py fit      # only fit again, to the measurements there are
+    python benchmarks/calibrate_costs.py fit      # only fit again, to the existing measurements
 
-Writes benchmarks/open_costs.csv (synthesised, 7-series) and pipeline/engines/open/costs.json, the
-coefficients that pipeline/engines/open/costs.py reads. Run it again when the RTL library or Yosys
+Writes the measurements to benchmarks/open_costs.csv (synthesised for 7-series), and the fitted
+coefficients to pipeline/engines/open/costs.json. Run it again when the RTL library or Yosys
 changes.
 """
 

@@ -1,15 +1,15 @@
-"""CNV at the same frames a second: our folding, and the one FINN chooses with its own estimate.
+"""Compares our folding of CNV with the one that FINN chooses for the same frames per second.
 
     ./doit build network=cnv_1w1a,cnv_1w2a,cnv_2w2a board=Pynq-Z1,Ultra96 fps=3000 data_root=~/cifar
     ./doit build network=cnv_1w1a,cnv_1w2a,cnv_2w2a board=Pynq-Z1,Ultra96 data_root=~/cifar
     .venv/bin/python benchmarks/cnv_against_finn.py            # a minute; writes docs/cnv.md
     .venv/bin/python benchmarks/cnv_against_finn.py --quick    # one small random network, no builds
 
-Ours comes from the manifests of what is built: II and FIFOs as simulated, resources as synthesised
-(Yosys, one netlist with the FIFOs) or, where they are not, as estimated: at 3,000 frames a second,
-and as fast as the board allows. FINN's: SetFolding for the same frames a second on the same
-dataflow graph, then its analytical estimates, without FIFOs; no vendor tool runs. Each figure
-carries its kind.
+Our figures come from the manifests of real builds, at 3,000 frames per second and as fast as the
+board allows. II and FIFOs are simulated. Resources are synthesised (Yosys, one netlist with the
+FIFOs), or estimated where a network was only folded. FINN's figures are its analytical estimates,
+without FIFOs, after its SetFolding on the same dataflow graph for the same frames per second; no
+vendor tool runs. Each figure carries its kind.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from specs.models import CnvModel, ConvLayer, DenseLayer
 OUT = Path(__file__).resolve().parents[1] / "docs" / "cnv.md"
 NETWORKS, BOARDS = "cnv_1w1a,cnv_1w2a,cnv_2w2a", "Pynq-Z1,Ultra96"
 FPS, MHZ = 3000, 100
-ASKED = {f"{FPS:,} fps": {"fps": str(FPS)}, "what fits": {}}
-"""What the folding is asked for, and the variables of the build."""
+ASKED = {f"{FPS:,} fps": {"fps": str(FPS)}, "the fastest": {}}
+"""What the folding is asked for, in words and as variables of the build."""
 COLUMNS = (
     "network", "board", "asked for", "folded by", "II", "fps at 100 MHz", "LUT", "BRAM36",
     "longest path", "accuracy",
@@ -126,7 +126,7 @@ def rows(asked: str, work: Path) -> Iterator[tuple[object, ...]]:
 
 
 def kept(name: str, board: str, asked: str) -> list[tuple[object, ...]]:
-    """The two rows that the table has of a network that this build folder does not hold."""
+    """The two rows that docs/cnv.md already has for a network that is not in this build folder."""
     lines = OUT.read_text().splitlines() if OUT.is_file() else []
     start = f"| {name} | {board} | {asked} | ours | "
     for number, line in enumerate(lines):
@@ -140,7 +140,7 @@ def told(figure: Figure) -> str:
 
 
 def quick(work: Path) -> list[tuple[object, ...]]:
-    """FINN's estimate of one small random network: that the calls still work."""
+    """FINN's estimate of one small random network, to show that the calls still work."""
     spec = CnvModel(
         family="cnv",
         convolutions=(ConvLayer(channels=4, pool=2), ConvLayer(channels=8)),
@@ -169,10 +169,12 @@ def main() -> None:
             "<!-- written by benchmarks/cnv_against_finn.py -->",
             f"# CNV at {MHZ} MHz: {FPS:,} frames a second, and as fast as the board allows",
             "",
-            "Ours as built and checked bit for bit, or only folded where all is estimated; FINN's",
-            "are the estimates of its own tools for the folding that it chooses when asked for the",
-            "rate of the row above, FIFOs not counted. The longest path is of cells alone (Yosys'",
-            "sta, without routing).",
+            "*3,000 fps* asks for the least hardware that reaches this speed, *the fastest* for",
+            "as much speed as the board allows. Rows *ours* are our accelerators, built and",
+            "checked bit for bit; where all figures are estimated they were only folded. Rows",
+            "*FINN* are the estimates of FINN's tools for the folding that FINN chooses for the",
+            "speed of the row above, without FIFOs. The longest path is the delay of the cells",
+            "alone (Yosys' `sta`, without routing).",
             "",
             f"| {' | '.join(COLUMNS)} |",
             "|" + "---|" * len(COLUMNS),

@@ -1,13 +1,13 @@
-"""CNV's training images a second: our twin, Brevitas' own module, and plain float torch above both.
+"""Compares training images per second of CNV: our module, Brevitas' own, and plain float torch.
 
     .venv/bin/python benchmarks/cnv_training_speed.py            # two minutes on two idle cores
-    .venv/bin/python benchmarks/cnv_training_speed.py --quick    # that it works
+    .venv/bin/python benchmarks/cnv_training_speed.py --quick    # a tiny size
 
-All three train on random images of 32x32x3 in batches of 100 with squared hinge and Adam, weights
-clipped to +-1; the float network has CNV's layers without quantisers, the ceiling of what removing
-their cost could give. Ours draws crops and flips for every batch; neither other side is charged for
-loading or augmentation, which Brevitas' trainer does image by image. The sides take turns; the
-fastest round counts. Threads: those that torch takes by itself.
+All three train on random images of 32x32x3 in batches of 100, with squared hinge loss and Adam, and
+clip the weights to +-1. The float network has CNV's layers without quantisers; no implementation of
+the quantisers can be faster than that. Our side also draws crops and flips for every batch. The
+other two are not charged for loading or augmentation, which Brevitas' trainer does image by image.
+The sides take turns, and the fastest round counts. Torch chooses the number of threads.
 """
 
 from __future__ import annotations

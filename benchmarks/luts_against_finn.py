@@ -1,13 +1,13 @@
-"""LUTs and block RAM of one matrix-vector unit: synthesised, estimated by us, estimated by FINN.
+"""Compares LUTs and block RAM of one matrix-vector unit: synthesised, and estimated by us and FINN.
 
     .venv/bin/python benchmarks/luts_against_finn.py            # minutes
     .venv/bin/python benchmarks/luts_against_finn.py --quick    # one small layer
 
-Ours: Yosys' netlist for 7-series of the layer alone with random weights and in-line thresholds, and
-the folding's model. FINN's: the formulas of its HLS unit with the same shape, in-line thresholds
-and weights where ours has them, multipliers in LUTs; no vendor tool runs. Where FINN would choose
-its RTL unit (weights and activations of 2 bits and more), that unit's estimate in DSPs stands
-beside: it counts no LUTs at all.
+Our figures are Yosys' netlist for 7-series of the layer alone, with random weights and in-line
+thresholds, and the estimate of our cost model. FINN's figures are the formulas of its HLS unit,
+with the same shape, in-line thresholds, weights in the same kind of memory, and multipliers in
+LUTs; no vendor tool runs. With weights and activations of 2 bits or more FINN would choose its RTL
+unit; the estimate of that one is shown too, in DSPs, because FINN estimates no LUTs for it.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Every network of the reference set beside its published accuracy: reached, equal, on which board.
+"""Shows every network of the reference set beside its published accuracy.
 
     ./doit build network=tfc_1w1a board=Pynq-Z1,Ultra96 data_root=~/mnist
     .venv/bin/python benchmarks/published_networks.py network=tfc_1w1a board=Pynq-Z1,Ultra96
-    .venv/bin/python benchmarks/published_networks.py --quick   # the table again, nothing harvested
+    .venv/bin/python benchmarks/published_networks.py --quick   # only prints the table
 
-Takes the variables of the build whose figures it is to keep, reads their manifests into
-docs/networks.json, a record for each network, and writes docs/networks.md from all records.
-remark="...": what a reader should know beside.
+Takes the variables of a build, copies the figures of its manifests into docs/networks.json, which
+has one record for each network, and writes docs/networks.md from all records. remark="..." adds a
+note to the record.
 """
 
 from __future__ import annotations
@@ -53,24 +53,26 @@ PUBLISHED: dict[str, float | None] = {
     "resnet18_5w5a_e3m1": None,
     "resnet18_fp32": None,
 }
-"""Per cent on the test images of the network's own data set: README of
-brevitas_examples.bnn_pynq; masks: README of BNN-PYNQ-Mask-Classification, e86f486."""
+"""Published accuracies in per cent, on the test images of the network's own data set. They are from
+the README of brevitas_examples.bnn_pynq; of the masks from the README of
+BNN-PYNQ-Mask-Classification, commit e86f486."""
 COLUMNS = ("network", "reached", "with", "published", "equal level to level", *BOARDS)
 HEAD = """<!-- written by benchmarks/published_networks.py -->
 # The networks of the reference set
 
-Accuracies are *measured* on the test images; published ones are those of Brevitas' README after
-500 or 1,000 epochs, of the masks those of BNN-PYNQ-Mask-Classification's README. *Equal*: on how
-many test images QONNX gives the labels of the trained network, and on how many the integer
-reference gives the accumulators behind its logits and its label. A board's column tells the
-accelerator at its 100 MHz: what kind each figure has, and how many images its RTL was bit-exact on,
-those with every stream of every layer in brackets.
+Accuracies are *measured* on the test images. The published ones are from Brevitas' README, after
+500 or 1,000 epochs, and for the masks from the README of BNN-PYNQ-Mask-Classification. *Equal level
+to level* counts the test images on which QONNX gives the label of the trained network, and those on
+which the integer reference gives its label and the accumulators behind its logits. The last columns
+describe the accelerator on each board at 100 MHz. Each figure has its kind. *Bit-exact* counts the
+images for which the outputs of the RTL are right, and in brackets those for which every stream of
+every layer is.
 
 """
 
 
 def harvest(unit: Unit, folders: dict[str, Path], record: dict[str, Any]) -> None:
-    """Figures of one board unit into the record of its network."""
+    """Copies the figures of one board unit into the record of its network."""
     found = {stage: state.metrics(folder) for stage, folder in folders.items()}
     if found["train"]:
         record |= _software(unit, found)
@@ -117,7 +119,7 @@ def _hardware(unit: Unit, folders: dict[str, Path], found: dict[str, Metrics]) -
 
 
 def _refusal(unit: Unit, streamlined: Path) -> str:
-    """What the fold stage says of a network that does not fit."""
+    """What the stage `fold` says about a network that does not fit on the board."""
     board, graph = unit.board, hardware.load(streamlined)
     assert board is not None
     every = Budget(board.lut, 2 * board.bram36, board.memory_port_bits)

@@ -1,12 +1,12 @@
-"""Images a second: the integer reference, FINN's execution of the same network, and QONNX's.
+"""Compares images per second of the integer reference with FINN's and QONNX' execution.
 
     .venv/bin/python benchmarks/reference_speed.py            # minutes
     .venv/bin/python benchmarks/reference_speed.py --quick    # one tiny network
 
-Wall seconds, one process, threads as numpy and onnxruntime take them. FINN executes its dataflow
-graph image by image, with and without its check of every tensor (SANITIZE_QUANT_TENSORS). QONNX
-executes floats in batches, in onnxruntime behind qonnx. `equal`: labels (accumulators for FINN) of
-the images that both ran.
+Times are wall seconds in one process; numpy and onnxruntime choose their number of threads. FINN
+executes its dataflow graph image by image, with and without its check of every tensor
+(SANITIZE_QUANT_TENSORS). QONNX executes floats in batches, with onnxruntime behind qonnx. The
+column `equal` compares the labels (for FINN the accumulators) of the images that both sides ran.
 """
 
 from __future__ import annotations

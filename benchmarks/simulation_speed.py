@@ -1,11 +1,11 @@
-"""Simulation: cycles a second of the Verilated design and of Yosys' CXXRTL of the same Verilog.
+"""Compares simulated cycles per second of Verilator and Yosys' CXXRTL on the same Verilog.
 
     .venv/bin/python benchmarks/simulation_speed.py            # minutes
     .venv/bin/python benchmarks/simulation_speed.py --quick    # one tiny network
 
-Random networks of the published sizes, one folding, no FIFOs and no stalls. Wall seconds, the
-start of the program included; compiled with the same compiler at -O2. `equal`: the output of every
-image is the integer reference's.
+The networks are random, of the published sizes, with one folding and without FIFOs or stalls. Both
+sides are compiled with the same compiler at -O2. Times are wall seconds and include the start of
+the program. The column `equal` says whether every image's output is that of the integer reference.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""CPU seconds of streamlining: FINN's own steps, and the same steps as the pipeline runs them.
+"""Compares CPU seconds of streamlining: FINN's own steps, and the same steps in the pipeline.
 
     .venv/bin/python benchmarks/streamlining_speed.py            # minutes
     .venv/bin/python benchmarks/streamlining_speed.py --quick    # one tiny network
 
-Each measurement is a process of its own, from the untrained network's QONNX to the dataflow graph,
-imports apart. `equal`: dataflow.onnx, hardware.json and hardware.npz are the same bytes.
+Each measurement runs in its own process, from the QONNX of an untrained network to the dataflow
+graph, and does not count imports. The column `equal` says whether dataflow.onnx, hardware.json and
+hardware.npz are the same bytes.
 """
 
 from __future__ import annotations

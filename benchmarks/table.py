@@ -1,4 +1,4 @@
-"""What the benchmarks share: one table, the machine under it, networks of the published sizes."""
+"""What the benchmarks share: the table they print, and networks of the published sizes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Hidden = tuple[int, ...]
 HIDDEN: dict[str, Hidden] = {"tfc": (64,) * 3, "sfc": (256,) * 3, "lfc": (1024,) * 3}
 """Widths of the hidden layers of the BNN-PYNQ networks."""
 TINY: Hidden = (16, 12)
-"""For a quick run."""
+"""Widths of the hidden layers in a quick run."""
 
 
 def options(doc: str | None) -> argparse.Namespace:
-    """The command line that all benchmarks have: --quick, a tiny size that only shows it works."""
+    """Parses the command line that all benchmarks share: --quick runs a tiny size."""
     parser = argparse.ArgumentParser(description=doc)
-    parser.add_argument("--quick", action="store_true", help="a tiny size: shows that it works")
+    parser.add_argument("--quick", action="store_true", help="run a tiny size: shows that it works")
     return parser.parse_args()
 
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints the table, first column left, and the machine and versions below it."""
+    """Prints the table, and below it the machine and the versions of packages."""
     table = Table(title=title, box=box.SIMPLE, title_justify="left")
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if i else "left", no_wrap=True)
@@ -59,14 +59,14 @@ def machine() -> str:
 
 
 def fc(hidden: Hidden, bits: int) -> FcModel:
-    """A fully connected network of `bits` everywhere."""
+    """A fully connected network with `bits` for weights, activations and inputs."""
     return FcModel(hidden=hidden, weight_bits=bits, activation_bits=bits, input_bits=bits)
 
 
 def write_qonnx(spec: FcModel | CnvModel, contract: InputSpec, path: Path) -> None:
-    """An untrained network as QONNX.
+    """Writes an untrained network as QONNX.
 
-    Its batch norms fall in every third channel, as those of a trained one may.
+    The batch norms of every third channel have a negative factor, as in trained networks.
     """
     import torch  # noqa: PLC0415 - seconds, and not every benchmark needs it
 

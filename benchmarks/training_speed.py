@@ -1,14 +1,15 @@
-"""Training images a second, data loading included: ours against Brevitas' own loop, in one run.
+"""Compares training images per second of our training and Brevitas' own loop, with data loading.
 
     python benchmarks/training_speed.py [data_root=FOLDER]      # two minutes on two idle cores
 
-Theirs is the loop of brevitas_examples.bnn_pynq's Trainer with its model, loss, Adam, clipping and
-figures, rebuilt without torchvision: a DataLoader with its default of 4 workers over a data set
+Their side is the loop of brevitas_examples.bnn_pynq's Trainer with its model, loss, Adam, clipping
+and figures, rebuilt without torchvision: a DataLoader with its default of 4 workers over a data set
 that makes each image a PIL image and then a tensor, as torchvision's MNIST and ToTensor do. Both
-train on batches of 100. Ours counts the encoding of the images, once in a training, in the one
-epoch measured here; theirs is not charged for the start of its workers and its first batches.
-Validation is in neither. The sides take turns, so that a loaded machine slows them all, and theirs
-has torch's default of threads and one thread in turn; the fastest of the rounds counts.
+sides train on batches of 100, and neither validates. Our side encodes all images once in a
+training, and all of that is counted in the one epoch measured here. Their side is not charged for
+starting its workers and for its first batches. The sides take turns, so that a loaded machine slows
+both alike. Their side runs with torch's default number of threads and with one thread; the fastest
+round counts.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from typing import IO, Any, cast
 import numpy as np
 
 SIZES = {"tfc": (64, 6_000), "sfc": (256, 4_000), "lfc": (1024, 2_000)}
-"""Neurons of a hidden layer, images of one measurement."""
+"""Neurons of a hidden layer, and images in one measurement."""
 BITS = {"1w1a": (1, 1), "2w2a": (2, 2)}
 BATCH, WORKERS, RATE, ROUNDS, SEED = 100, 4, 0.02, 4, 1
 _FIGURES_EVERY = 10
-"""Batches between two figures of their loop (its default log_freq)."""
+"""Their loop computes its figures every so many batches (its default log_freq)."""
 _WARM = 5
 """Batches of their loop before the clock starts: the JIT compiles, the workers come up."""
 SIDES = ("ours", "brevitas", "brevitas, JIT")

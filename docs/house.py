@@ -1,6 +1,6 @@
-"""Draws docs/architecture.md's picture and tables from the code: `python docs/house.py`.
+"""Draws the picture and the tables of docs/architecture.md from the code: `python docs/house.py`.
 
-A test holds them up to date.
+A test fails if they are out of date.
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ HOUSE = {
     "flow": "units, tasks, doit",
     "dodo": "the task graph",
 }
-"""Every room from the ground up, and what it is for. A room imports only from rooms below it.
+"""Every room from the lowest to the highest, and what it is for. A room imports only from rooms
+before it in this list.
 
-Two stages pass files to one another; where one uses the other's tools (a simulated model sizes
-FIFOs), that one is lower.
+Stages only pass files to one another, with few exceptions: where a stage uses another's code (fifos
+simulates the design), that other stage comes first.
 """
 
 _WIDE, _HIGH, _APART, _DOWN, _EDGE = 148, 44, 16, 62, 24
 _GROUND = ("errors", "specs", "job", "tools")
-"""Rooms that all others use: arrows to them would hide the others."""
+"""Rooms that all others use. Their arrows are left out, since they would hide the others."""
 
 
 def module_of(path: Path) -> str:

@@ -1,4 +1,5 @@
-"""The faults: each a function from an undisturbed build and an empty folder to what came of it."""
+"""The faults. Each is a function that disturbs a build in an empty folder and returns the
+outcome."""
 
 from __future__ import annotations
 
@@ -25,17 +26,18 @@ SIGNALS = {
     "SIGTERM": ("train", "simulate"),
     "SIGHUP": ("train", "synth"),
 }
-"""How each build is cut. What ends a stage is one path for all of them: the fakes test the rest."""
+"""The stages during which each signal is tried. All stages end in the same way, so a few are enough
+here; tests/flow tries the rest on fake stages."""
 ROOM_KIB = {
     "data": 64, "train": 32, "export": 48, "streamline": 64, "fold": 16,
     "fifos": 400, "rtl": 64, "simulate": 300, "synth": 400,
 }  # fmt: skip
-"""What is left of the full disk: enough for the stage to begin, too little for it to end."""
+"""Free space on the full disk: enough for the stage to begin, too little for it to end."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """fault, stage and when are the table's words; expected: the stages that must run again."""
+    """One row of the table, with its words; `expected` are the stages that must run again."""
 
     fault: str
     stage: str

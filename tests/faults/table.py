@@ -1,4 +1,4 @@
-"""The table of docs/faults.md: written by the tests, and held to what they find."""
+"""The table of docs/faults.md. The tests can write it, and fail if it is not what they find."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 
 FILE = Path(__file__).parents[2] / "docs" / "faults.md"
 UPDATE = "PIPELINE_UPDATE_FAULTS"
-"""Set to anything, the tests write the file anew."""
+"""If this variable is set to anything, the tests write the file anew."""
 
 HEAD = f"""# What a fault costs
 
-Each row is a test on the real stages of a tiny network (`tests/faults/`): a build is disturbed, the
-same command is given again, and every manifest is compared byte for byte with an undisturbed
-build's. A manifest holds the digests of all outputs. What was finished is never repeated.
+Each row is a test on the real stages of a tiny network (`tests/faults/`). The test disturbs a
+build, gives the same command again, and compares every manifest byte for byte with that of an
+undisturbed build. A manifest holds the digests of all outputs. The column *repeated* names the
+stages that ran again: never one that was finished and intact.
 
-`{UPDATE}=1 .venv/bin/pytest tests/faults` writes this file; the tests fail if it is not true.
+`{UPDATE}=1 .venv/bin/pytest tests/faults` writes this file. The tests fail if a row is not true.
 
 | fault | stage | when | repeated | result equal |
 |---|---|---|---|---|
