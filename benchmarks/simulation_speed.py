@@ -74,9 +74,9 @@ def cxxrtl(design: Design, x: np.ndarray, work: Path) -> Measured:
     share = Path(package.submodule_search_locations[0]) / "share"
     start = time.perf_counter()
     commands = [
-        f"read_verilog -defer {' '.join(design.sources)}",
-        f"hierarchy -check -top {design.top}",
-        f"write_cxxrtl -g0 {(folder / 'design.cpp').resolve()}",
+        ["read_verilog", "-defer", *design.sources],
+        ["hierarchy", "-check", "-top", design.top],
+        ["write_cxxrtl", "-g0", str((folder / "design.cpp").resolve())],
     ]
     run_script(commands, design.folder, folder / "yosys.log")
     include = share / "include" / "backends" / "cxxrtl" / "runtime"

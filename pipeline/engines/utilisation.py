@@ -31,6 +31,8 @@ MUXFS = {"MUXF7": 1, "MUXF8": 1, "MUXF9": 1}
 CARRIES = {"CARRY4": 1, "CARRY8": 1}
 INVERTERS = {"INV": 1}
 """Yosys leaves inverters as cells; a vendor's mapper folds most of them into LUTs and FFs."""
+KINDS = (LUTS, FFS, BRAM18, DSPS, MUXFS, CARRIES, INVERTERS)
+"""How each kind of cell counts, in the order of `Utilisation`."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,11 @@ class Utilisation:
     @staticmethod
     def of(cells: Mapping[str, int]) -> Utilisation:
         """From counts of cells by type. PipelineError for a type that is not known."""
-        kinds = (LUTS, FFS, BRAM18, DSPS, MUXFS, CARRIES, INVERTERS)
-        unknown = [name for name in cells if not any(name in kind for kind in kinds)]
+        unknown = [name for name in cells if not any(name in kind for kind in KINDS)]
         if unknown:
             raise PipelineError(f"netlist: cells nobody counts: {', '.join(sorted(unknown))}")
         lut, ff, bram18, dsp, muxf, carry, inv = (
-            sum(count * kind.get(name, 0) for name, count in cells.items()) for kind in kinds
+            sum(count * kind.get(name, 0) for name, count in cells.items()) for kind in KINDS
         )
         return Utilisation(lut, ff, bram18 / 2, dsp, muxf, carry, inv)
 

@@ -23,11 +23,17 @@ from filelock import FileLock, Timeout
 
 from pipeline.errors import PipelineError
 from pipeline.flow import memory, state
-from pipeline.flow.task import PARENT, lock_file
+from pipeline.flow.task import lock_file
 from pipeline.job import PROGRESS, Job, progress
 from pipeline.tools import disk
 from pipeline.tools.files import digest_of
-from pipeline.tools.process import adopt_orphans, die_with_parent, end_descendants, run_tool
+from pipeline.tools.process import (
+    MARK,
+    adopt_orphans,
+    die_with_parent,
+    end_descendants,
+    run_tool,
+)
 
 _JOB_KEYS = {
     "stage", "module", "version", "unit", "specs", "inputs", "resumes", "memory_mib", "settings"
@@ -67,8 +73,7 @@ class _DiskTold:
 
 def _tell(message: str) -> int:
     print(PROGRESS + json.dumps({"error": message}), flush=True)
-    if PARENT not in os.environ:
-        print(message, file=sys.stderr)
+    print(message, file=sys.stderr)  # for whoever runs it by hand, or reads the log
     return 3
 
 
@@ -183,9 +188,7 @@ if __name__ == "__main__":
     adopt_orphans()
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _end_with_all)
-    if PARENT in os.environ:
+    if MARK in os.environ:
         # however doit ends, this signal comes, and what this process started ends with it
         die_with_parent(signal.SIGTERM)
-        if os.getppid() != int(os.environ[PARENT]):
-            sys.exit(128 + signal.SIGTERM)
     sys.exit(main(Path(sys.argv[1])))

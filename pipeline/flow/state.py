@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from pipeline.job import Metrics
 from pipeline.tools.files import digest_of, sha256, write_atomically
+from pipeline.tools.process import inside_quotes
 
 MANIFEST, RUN, DIGEST = "manifest.json", "run.json", ".job-digest"
 BYPRODUCTS = ("logs", "tensorboard")
@@ -150,7 +151,8 @@ def _move_scripts(partial: Path, final: Path) -> None:
     """Makes the commands kept beside the logs name the folder that is about to be theirs."""
     for script in (partial / "logs").rglob("*"):
         if script.suffix in (".sh", ".ys"):
-            write_atomically(script, script.read_text().replace(str(partial), str(final)))
+            old, new = map(inside_quotes, (partial, final))
+            write_atomically(script, script.read_text().replace(old, new))
 
 
 def cut(final: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,9 +23,6 @@ from pipeline.job import PROGRESS
 from pipeline.tools import disk
 from pipeline.tools.files import digest_of, write_atomically
 from pipeline.tools.process import die_with_parent, run_tool
-
-PARENT = "PIPELINE_PARENT"
-"""Set for the process of a stage: it is to end with the doit that started it."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +155,7 @@ class Task:
 
         command: list[str | Path] = [sys.executable, "-m", "pipeline.flow.run", self.job_file]
         try:
-            run_tool(
-                command,
-                log=self.log,
-                cwd=ROOT,
-                env={PARENT: str(os.getpid())},
-                on_line=on_line,
-                tool_errors=False,
-            )
+            run_tool(command, log=self.log, cwd=ROOT, on_line=on_line, tool_errors=False)
         except ToolError:
             if told:
                 raise PipelineError(told[0]) from None

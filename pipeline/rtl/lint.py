@@ -26,13 +26,12 @@ def lint(design: Design, logs: Path) -> None:
             design.folder,
             logs / f"lint-{name}.log",
         )  # fmt: skip
-    sources = " ".join(design.sources)
     commands = [
-        f"read_verilog -defer {sources}",
-        f"hierarchy -check -top {design.top}",
-        "proc",
-        "check -assert",
+        ["read_verilog", "-defer", *design.sources],
+        ["hierarchy", "-check", "-top", design.top],
+        ["proc"],
+        ["check", "-assert"],
     ]
     run_script(commands, design.folder, logs / "lint-yosys.log")
-    strict = f"read_slang --std {LANGUAGE} -Wextra -Werror --top {design.top} {sources}"
-    run_script([strict], design.folder, logs / "lint-slang.log")
+    strict = ["--std", LANGUAGE, "-Wextra", "-Werror", "--top", design.top]
+    run_script([["read_slang", *strict, *design.sources]], design.folder, logs / "lint-slang.log")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import os
 import shutil
 from pathlib import Path
 
 from pipeline.rtl.design import Design
-from pipeline.tools.compiler import compiler
+from pipeline.tools.cache import remembered
+from pipeline.tools.compiler import compiler, identity
 from pipeline.tools.process import run_tool
 from pipeline.tools.verilator import run_verilator, verilator_home
 
@@ -23,61 +22,53 @@ _MODEL = "Vaccelerator"
 def build_executable(
     design: Design, work: Path, cache: Path, optimise: str, timing_only: bool
 ) -> Path:
-    """Makes `work`/model, or keeps it where nothing it is made of has changed.
+    """Makes `work`/model.
 
     timing_only: without the arithmetic of the dot products. cache: keeps
     the verilated run-time library, compiled once per compiler and flags.
     """
     work.mkdir(parents=True, exist_ok=True)
     cxx = [*compiler(), optimise, *_FLAGS]
-    version = importlib.metadata.version("verilator")
-    header = _header(design)
-    key = hashlib.sha256(repr((version, cxx, header, timing_only)).encode())
-    for path in (HARNESS, *(design.folder / name for name in design.sources)):
-        key.update(path.read_bytes())
-    mark, model = work / "model.key", work / "model"
-    if model.exists() and mark.exists() and mark.read_text() == key.hexdigest():
-        return model
-    mark.unlink(missing_ok=True)
     generated = work / "verilated"
     shutil.rmtree(generated, ignore_errors=True)
-    sources = [(design.folder / name).resolve() for name in design.sources]
+    # in the design's folder: the names it puts into the code are then plain ones
     run_verilator(
         ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--no-timing",
          "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", design.top,
          "--prefix", _MODEL, "--Mdir", generated.resolve(),
-         *(["-DTIMING_ONLY"] if timing_only else []), *sources],
-        work,
+         *(["-DTIMING_ONLY"] if timing_only else []), *design.sources],
+        design.folder,
         work / "logs" / "verilator.log",
     )  # fmt: skip
-    (work / "design.h").write_text(header)
-    unity = [f'#include "{path.name}"' for path in sorted(generated.glob("*.cpp"))]
-    (work / "unity.cpp").write_text("\n".join([*unity, f'#include "{HARNESS}"']) + "\n")
-    include = verilator_home() / "include"
-    paths = [f"-I{generated}", f"-I{include}", f"-I{include / 'vltstd'}", f"-I{work}"]
-    objects = _runtime(cxx, paths, cache, version, work / "logs")
+    (work / "design.h").write_text(_header(design))
+    # bare names, found by -I: there is no way to quote a path in an #include
+    included = [*(path.name for path in sorted(generated.glob("*.cpp"))), HARNESS.name]
+    (work / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in included))
+    runtime = [f"-I{verilator_home() / 'include'}", f"-I{verilator_home() / 'include' / 'vltstd'}"]
+    own = [f"-I{folder}" for folder in (generated, work, HARNESS.parent)]
+    objects = _runtime([*cxx, *runtime], work, cache)
+    model = work / "model"
     run_tool(
-        [*cxx, '-DDESIGN_H="design.h"', *paths, work / "unity.cpp", *objects, "-o", model],
+        [*cxx, '-DDESIGN_H="design.h"', *own, *runtime, work / "unity.cpp", *objects, "-o", model],
         log=work / "logs" / "compile.log",
     )
-    mark.write_text(key.hexdigest())
     return model
 
 
-def _runtime(cxx: list[str], paths: list[str], cache: Path, version: str, logs: Path) -> list[Path]:
-    """Object files of Verilator's run-time library, from the cache or compiled into it."""
-    digest = hashlib.sha256(repr((version, cxx)).encode()).hexdigest()[:16]
-    folder = cache / f"verilated-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
+def _runtime(cxx: list[str], work: Path, cache: Path) -> list[Path]:
+    """Object files in `work` of Verilator's run-time library, from the cache or compiled."""
+    logs = work / "logs"
+    versions = [importlib.metadata.version("verilator"), *identity(cxx, logs / "compiler.log")]
     objects = []
     for name in RUNTIME:
-        target = folder / f"{Path(name).stem}.o"
-        if not target.exists():
-            # two processes may compile it at once: each renames a whole file into place
-            partial = folder / f"{target.stem}.{os.getpid()}.o"
-            source = verilator_home() / "include" / name
-            run_tool([*cxx, *paths, "-c", source, "-o", partial], log=logs / f"{name}.log")
-            partial.replace(target)
+        source, target = verilator_home() / "include" / name, work / f"{Path(name).stem}.o"
+
+        def compiled(source: Path = source, target: Path = target) -> bytes:
+            run_tool([*cxx, "-c", source, "-o", target], log=logs / f"{source.name}.log")
+            return target.read_bytes()
+
+        made_of = {"source": name, "versions": versions, "command": cxx}
+        target.write_bytes(remembered(cache / "verilated", made_of, compiled))
         objects.append(target)
     return objects
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,22 +102,23 @@ class Model:
         stalls = stalls or Stalls(seed=1, input=0.0, output=0.0)
         trace = min(trace, len(images))
         patience = patience or 1000 + 4 * max(self.design.cycles.values())
-        with tempfile.TemporaryDirectory(dir=self.work, prefix="run-") as name:
-            folder = Path(name).resolve()
-            pack(images, source.dtype, source.lanes).tofile(folder / "input.bin")
-            numbers = [len(images), trace, stalls.seed, _share(stalls.input),
-                       _share(stalls.output), patience, most_cycles or NO_LIMIT,
-                       *self._limits(fifo_limits or {})]  # fmt: skip
-            log = self.work / "logs" / f"{folder.name}.log"
-            run_tool(
-                [self.executable.resolve(), folder, *map(str, numbers)],
-                log=log,
-                cwd=memory_folder or self.design.folder,
-            )
-            # a search runs hundreds of times: only a failure leaves its log
-            log.unlink()
-            log.with_name(log.name + ".sh").unlink()
+        numbers = [len(images), trace, stalls.seed, _share(stalls.input), _share(stalls.output),
+                   patience, most_cycles or NO_LIMIT, *self._limits(fifo_limits or {})]  # fmt: skip
+        # a search runs hundreds of times: only a failure leaves its log, and what its command reads
+        folder = Path(tempfile.mkdtemp(dir=self.work, prefix="run-")).resolve()
+        pack(images, source.dtype, source.lanes).tofile(folder / "input.bin")
+        log = self.work / "logs" / f"{folder.name}.log"
+        run_tool(
+            [self.executable.resolve(), folder, *map(str, numbers)],
+            log=log,
+            cwd=memory_folder or self.design.folder,
+        )
+        log.unlink()
+        log.with_name(log.name + ".sh").unlink()
+        try:
             return self._read(folder, len(images), trace)
+        finally:
+            shutil.rmtree(folder)
 
     def _limits(self, limits: Mapping[str, int]) -> list[int]:
         depths = {fifo.edge: fifo.depth for fifo in self.design.fifos}

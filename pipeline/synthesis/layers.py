@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 from pipeline.engines import Engine
-from pipeline.engines.utilisation import Utilisation
+from pipeline.engines.utilisation import KINDS, Utilisation
 from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Layer
 from pipeline.rtl.generator import generate
-from pipeline.tools.files import digest_of, sha256, write_atomically
+from pipeline.tools.cache import remembered
+from pipeline.tools.files import sha256
 
 
 def alone(graph: HardwareGraph, layer: Layer) -> HardwareGraph:
@@ -35,17 +36,14 @@ def utilisation(
     """
     folder = work / layer.id
     design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)
-    digest = digest_of(
-        [
-            provider.recipe(design, family),
-            {name: sha256(folder / name) for name in (*design.sources, *design.memories)},
-        ]
-    )
-    known = cache / "layers" / f"{digest}.json"
-    if not known.exists():
-        found = provider.synthesise(
-            design, family, folder / "layer", folder / "synthesis.log"
-        ).utilisation
-        known.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(known, json.dumps(found.document()) + "\n")
-    return Utilisation(**json.loads(known.read_text()))
+    made_of = {
+        "recipe": provider.recipe(design, family),
+        "files": {name: sha256(folder / name) for name in (*design.sources, *design.memories)},
+        "counts": KINDS,
+    }
+
+    def found() -> bytes:
+        done = provider.synthesise(design, family, folder / "layer", folder / "synthesis.log")
+        return json.dumps(done.utilisation.document()).encode()
+
+    return Utilisation(**json.loads(remembered(cache / "layers", made_of, found)))

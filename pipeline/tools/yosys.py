@@ -6,22 +6,30 @@ output goes to a log and its memory goes back to the machine.
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.tools.process import run_tool
 
 SECONDS = 1800
+Command = str | Sequence[str]
+"""A line, split as a shell would, or its words: the way to name a file, whatever its name holds."""
 
 
-def run_script(commands: list[str], folder: Path, log: Path) -> None:
+def run_script(commands: Sequence[Command], folder: Path, log: Path) -> None:
     """Runs Yosys commands with `folder` as the working directory, its output in `log`.
 
     Raises ToolError with Yosys' own error lines.
     """
     script = log.with_suffix(".ys")
     log.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text("\n".join(commands) + "\n")
+    lines = [line if isinstance(line, str) else shlex.join(line) for line in commands]
+    script.write_text("\n".join(lines) + "\n")
     command: list[str | Path] = [sys.executable, "-m", "pipeline.tools.yosys", script.resolve()]
     run_tool(command, log=log, cwd=folder, timeout=SECONDS)
 
@@ -30,8 +38,18 @@ def main(script: Path) -> None:
     from pyosys import libyosys  # noqa: PLC0415 - a shared library of 60 MB
 
     design = libyosys.Design()
-    for line in script.read_text().splitlines():
-        libyosys.run_pass(line, design)
+    with tempfile.TemporaryDirectory(dir=_temporary_folder()) as folder:
+        os.environ["TMPDIR"] = os.path.relpath(folder)
+        for line in script.read_text().splitlines():
+            # words, not a line: Yosys' own way to quote leaves no room for a quote and a blank
+            libyosys.Pass.call(design, shlex.split(line))
+
+
+def _temporary_folder() -> str:
+    """Where ABC's files go, from here: Yosys hands it their names unquoted, so they are plain."""
+    given = os.path.relpath(Path(tempfile.gettempdir()).resolve())
+    plain = re.fullmatch(r"[A-Za-z0-9_.@+/-]+", given)
+    return given if plain else "/tmp"  # noqa: S108 - a folder of its own is made there
 
 
 if __name__ == "__main__":

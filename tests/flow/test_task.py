@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError, ToolError
 from pipeline.flow import state
 from pipeline.flow.variables import Settings
 from pipeline.tools.files import digest_of, sha256
+from pipeline.tools.process import MARK
 from tests.flow.bench import Bench
 
 
@@ -107,6 +108,30 @@ def test_a_job_file_replays_by_itself(bench: Bench) -> None:
     )
     assert state.manifest(train.folder) == before
     assert bench.build() == []
+
+
+def test_the_script_beside_a_failed_stage_runs_it_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand, when the doit that failed is gone: it once ended silently with 143."""
+    monkeypatch.setenv("FAKE_TRAIN", "refuse")
+    code = (
+        "from tests.flow.bench import Bench; from pathlib import Path;"
+        f"Bench(Path({str(bench.counter.parent)!r})).build()"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True)
+    train = bench.tasks()[1]
+    script = train.log.with_name(train.log.name + ".sh")
+    mine = {name: value for name, value in os.environ.items() if name != MARK}
+    again = subprocess.run(
+        ["sh", script], cwd="/", env=mine, capture_output=True, text=True, check=False
+    )
+    assert (again.returncode, again.stderr) == (3, "the user's mistake: field x\n")
+    monkeypatch.delenv("FAKE_TRAIN")
+    mine.pop("FAKE_TRAIN")
+    subprocess.run(["sh", script], cwd="/", env=mine, check=True)
+    assert train.outdated() is None
+    assert bench.build() == ["export"]
 
 
 def test_a_killed_stage_is_offered_what_it_left(

@@ -1,5 +1,6 @@
 """The harness: figures, limits, what it says when a design does not go on."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.rtl.generator import generate
 from pipeline.simulation import build
 from pipeline.simulation.model import Model, Result, Stalls, build_model
+from pipeline.tools.compiler import compiler
+from pipeline.tools.verilator import verilator_home
 from tests.rtl import designs
 
 GRAPH: HardwareGraph = designs.random_chain(7)
@@ -18,7 +21,7 @@ FOLDING = designs.random_folding(GRAPH, 7)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Model:
-    folder = tmp_path_factory.mktemp("model")
+    folder = tmp_path_factory.mktemp("model") / 'it\'s; a "bäd" $dir'
     return designs.build(GRAPH, FOLDING, folder, cache, {"act0": 20, "act2": 20})
 
 
@@ -73,17 +76,38 @@ def test_limits_and_stalls_are_checked(model: Model) -> None:
         model.run(images, stalls=Stalls(1, 1.0, 0.0))
 
 
-def test_a_model_is_compiled_only_when_something_changed(
-    model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("compiled again")
+def test_a_damaged_run_time_object_is_compiled_again(tmp_path: Path) -> None:
+    work, shared = tmp_path / "work", tmp_path / 'it\'s a "cache"'
+    work.mkdir()
+    cxx = [*compiler(), "-O0", "-w", f"-I{verilator_home() / 'include'}"]
+    objects = build._runtime(cxx, work, shared)
+    whole = [path.read_bytes() for path in objects]
+    first, second = sorted((shared / "verilated").iterdir())
+    good = first.read_bytes()
+    first.write_bytes(b"")  # as a full disk leaves it: the linker's `file too short`, for ever
+    second.write_bytes(good)
+    for path in objects:
+        path.write_bytes(b"")
+    build._runtime(cxx, work, shared)
+    assert [path.read_bytes() for path in objects] == whole
+    assert first.read_bytes() == good
 
-    monkeypatch.setattr(build, "run_verilator", refuse)
-    again = build_model(model.design.folder, model.work, cache, optimise="-O0")
-    assert again.executable == model.executable
-    with pytest.raises(AssertionError, match="compiled again"):
-        build_model(model.design.folder, model.work, cache, optimise="-O1")
+
+def test_a_run_that_fails_can_be_run_again_by_hand(model: Model) -> None:
+    """What its command reads stays; that of a run that worked does not."""
+    images = designs.random_images(GRAPH, 2, 1)
+    before = set(model.work.iterdir())
+    model.run(images)
+    with pytest.raises(PipelineError, match="FIFO limits"):
+        model.run(images, fifo_limits={"act0": 21})
+    assert set(model.work.iterdir()) == before
+    broken = model.work / "broken model"
+    broken.write_text('#!/bin/sh\ntest -s "$1/input.bin" || exit 9\nexit 7\n')
+    broken.chmod(0o755)
+    with pytest.raises(ToolError, match=r"(?s)exit code 7.*run it again by hand") as failure:
+        Model(model.design, broken, model.work).run(images)
+    advice = str(failure.value).rpartition("by hand: ")[2]
+    assert subprocess.run(["sh", "-c", advice], check=False).returncode == 7
 
 
 def test_a_design_verilator_refuses_is_a_tool_error(tmp_path: Path, cache: Path) -> None:

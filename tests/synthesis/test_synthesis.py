@@ -1,17 +1,18 @@
 """Yosys on small designs: counts by cell and by layer, and a netlist that still runs."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.engines.open import ENGINE
+from pipeline.engines import Synthesised
+from pipeline.engines.open import ENGINE, OpenEngine
 from pipeline.engines.open.synthesis import FAMILIES, longest_path, synthesise
 from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit, PipelineError, ToolError
 from pipeline.hardware import reference
 from pipeline.hardware.fold import Fold, Folding
+from pipeline.rtl.design import Design
 from pipeline.rtl.generator import generate
 from pipeline.synthesis import BETWEEN, _less, _require_fit
 from pipeline.synthesis.layers import utilisation
@@ -148,13 +149,27 @@ def test_a_layer_is_synthesised_once(tmp_path: Path) -> None:
     )
     first = utilisation(graph, layer, fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
     assert first.lut > 0
-    known = max((tmp_path / "layers").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    known.write_text(json.dumps({**first.document(), "lut": 12345}))
-    again = utilisation(graph, layer, fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
-    assert again.lut == 12345, "from the cache"
     other = dense([16, 8, 4], seed=2)
-    utilisation(other, other.layers[2], fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
-    assert len(list((tmp_path / "layers").glob("*.json"))) == 3, "other weights, another entry"
+    calls: list[str] = []
+
+    class Counted(OpenEngine):
+        def synthesise(self, design: Design, family: str, prefix: Path, log: Path) -> Synthesised:
+            calls.append(family)
+            return super().synthesise(design, family, prefix, log)
+
+    def again() -> Utilisation:
+        layer, engine = other.layers[2], Counted()
+        return utilisation(other, layer, fold, engine, "zynq-7000", tmp_path, tmp_path / "w")
+
+    true = again()
+    assert len(list((tmp_path / "layers").iterdir())) == 3, "other weights, another entry"
+    known = max((tmp_path / "layers").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    good = known.read_text()
+    for text in (good, good.replace('"lut": ', '"lut": 9'), good[:-9], '{"lut": 12345}'):
+        known.write_text(text)
+        assert again() == true
+        assert known.read_text() == good
+    assert len(calls) == 4, "what was altered or damaged is made again, what was not is not"
 
 
 def test_yosys_words_are_shown(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import MissingTool, ToolError
-from pipeline.tools.process import MARK, run_tool
+from pipeline.tools.process import MARK, inside_quotes, run_tool
 
 
 def python(code: str) -> list[str]:
@@ -41,6 +41,44 @@ def test_lines_are_streamed_logged_and_the_command_is_kept(tmp_path: Path) -> No
     assert log.read_text() == "a\nb c\n"
     script = log.with_name("tool.log.sh")
     assert subprocess.run(["sh", script], capture_output=True, check=True).stdout == b"a\nb c\n"
+
+
+def test_a_kept_command_does_the_same_once_its_caller_is_gone(tmp_path: Path) -> None:
+    """From a caller that ended, in a folder of any name, with all the words and the settings."""
+    folder = tmp_path / 'it\'s; a "bäd" $dir'
+    folder.mkdir()
+    code = (
+        "import os, sys; from pathlib import Path; from pipeline.tools.process import run_tool;"
+        "run_tool([sys.executable, '-c', 'import os, sys; print(os.getcwd(), os.environ[\"SET\"],"
+        f" sys.argv[1])', sys.argv[1]], log=Path('{tmp_path}/tool.log'), cwd=Path(sys.argv[1]),"
+        " env={'SET': sys.argv[1]})"
+    )
+    subprocess.run([*python(code), str(folder)], check=True)
+    log = tmp_path / "tool.log"
+    again = subprocess.run(
+        ["sh", f"{log}.sh"], cwd="/", check=True, stdout=subprocess.PIPE, text=True
+    )
+    assert again.stdout == log.read_text() == f"{folder} {folder} {folder}\n"
+
+
+def test_a_kept_command_can_follow_its_folder(tmp_path: Path) -> None:
+    old, new = tmp_path / "it's.partial", tmp_path / "it's"
+    old.mkdir()
+    (old / "a").write_text("text\n")
+    run_tool(["cat", old / "a"], log=old / "log", cwd=old)
+    old.rename(new)
+    script = new / "log.sh"
+    script.write_text(script.read_text().replace(inside_quotes(old), inside_quotes(new)))
+    assert subprocess.run(["sh", script], capture_output=True, check=True).stdout == b"text\n"
+
+
+def test_the_advice_can_be_pasted(tmp_path: Path) -> None:
+    log = tmp_path / "it's; a log"
+    with pytest.raises(ToolError) as failure:
+        run_tool(python("print('once'); raise SystemExit(7)"), log=log)
+    advice = str(failure.value).rpartition("by hand: ")[2]
+    again = subprocess.run(["sh", "-c", advice], capture_output=True, check=False)
+    assert (again.returncode, again.stdout) == (7, b"once\n")
 
 
 def test_failure_shows_the_tools_words_and_the_log(tmp_path: Path) -> None:
@@ -117,7 +155,7 @@ def test_the_program_gets_no_input(tmp_path: Path) -> None:
 
 def test_a_killed_caller_takes_the_program_with_it(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from pipeline.tools.process import MARK, run_tool;"
+        "from pathlib import Path; from pipeline.tools.process import run_tool;"
         f"run_tool(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 60'],"
         f" log=Path('{tmp_path}/tool.log'))"
     )

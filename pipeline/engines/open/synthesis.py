@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.engines.utilisation import Utilisation
-from pipeline.tools.yosys import run_script
+from pipeline.tools.yosys import Command, run_script
 
 FAMILIES = {"zynq-7000": "xc7", "zynq-us+": "xcup"}
 
 
-def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list[str]:
+def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list[Command]:
     """The Yosys script: `sources` to `<prefix>.v` (netlist), `<prefix>.json`, `<prefix>.sta`.
 
     synth_xilinx always maps with abc9, which costs 5-60 % LUTs on this kind of logic, so its
@@ -23,7 +23,7 @@ def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list
     lost by it here.
     """
     return [
-        f"read_verilog -defer {' '.join(sources)}",
+        ["read_verilog", "-defer", *sources],
         f"hierarchy -check -top {top}",
         f"synth_xilinx -family {FAMILIES[family]} -top {top} -flatten -nodsp -nosrl -noiopad"
         " -noclkbuf -run begin:map_luts",
@@ -37,9 +37,9 @@ def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list
         "clean",
         "hierarchy -check",
         "check -noinit",
-        f"tee -q -o {prefix}.json stat -json",
-        f"write_verilog -noattr {prefix}.v",
-        f"tee -q -o {prefix}.sta sta",
+        ["tee", "-q", "-o", f"{prefix}.json", "stat", "-json"],
+        ["write_verilog", "-noattr", f"{prefix}.v"],
+        ["tee", "-q", "-o", f"{prefix}.sta", "sta"],
     ]
 
 

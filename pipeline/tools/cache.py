@@ -1,0 +1,66 @@
+"""Results that units share: each entry says what made it and proves that it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.tools.files import digest_of
+
+
+def remembered(folder: Path, made_of: Any, make: Callable[[], bytes]) -> bytes:
+    """What `make` gives for `made_of`: from `folder` if an intact entry of it is there.
+
+    made_of: a JSON value of all that decides the result, the versions of what makes it included.
+    An entry that is damaged, of something else, or no file at all is made again. Several processes
+    may do so at once: each writes a whole entry.
+    """
+    place = folder / digest_of(made_of)
+    if (known := _read(place, made_of)) is not None:
+        return known
+    made = make()
+    # a cache that cannot be written costs time, never a result
+    with contextlib.suppress(OSError):
+        _write(place, _header(made_of, made) + made)
+    return made
+
+
+def _header(made_of: Any, content: bytes) -> bytes:
+    document = {"made_of": made_of, "sha256": hashlib.sha256(content).hexdigest()}
+    return json.dumps(document, sort_keys=True).encode() + b"\n"
+
+
+def _read(place: Path, made_of: Any) -> bytes | None:
+    """The content of an entry; None unless it begins with just the header that it must have."""
+    if not place.is_file():
+        return None  # a named pipe would never end
+    try:
+        entry = place.read_bytes()
+    except OSError:
+        return None
+    content = entry.partition(b"\n")[2]
+    return content if entry == _header(made_of, content) + content else None
+
+
+def _write(place: Path, entry: bytes) -> None:
+    for folder in (place.parent.parent, place.parent):
+        if not folder.is_dir():
+            folder.unlink(missing_ok=True)  # a file or a dangling link
+            folder.mkdir(parents=True, exist_ok=True)
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".", delete=False) as file:
+        partial = Path(file.name)
+        try:
+            file.write(entry)
+            file.flush()
+            partial.replace(place)
+        except OSError:
+            partial.unlink(missing_ok=True)  # on a full disk every block counts
+            raise
