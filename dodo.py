@@ -14,8 +14,11 @@ from pipeline.flow.doit_tasks import (
     why_task,
 )
 from pipeline.flow.reporter import StageReporter
+from pipeline.tools.console import readable
 
 Tasks = Iterator[dict[str, Any]]
+
+readable()
 
 DOIT_CONFIG = {
     "default_tasks": ["build"],

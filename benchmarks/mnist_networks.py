@@ -58,11 +58,11 @@ def training_row(name: str, chain: dict[str, Task]) -> Iterator[str]:
     if not train:
         yield f"| `{name}` | | | not built | {PUBLISHED.get(name, '')} | | |"
         return
-    record = state.run_record(chain["train"].folder) or {}
+    record = state.run_record(chain["train"].folder)
     cells = [
         f"`{name}`",
         str(train["epochs"].value),
-        f"{record.get('cpu_seconds', 0):.0f}",
+        f"{record.cpu_seconds if record else 0:.0f}",
         f"{float(train['test_accuracy'].value):.2f} %",
         f"{PUBLISHED[name]:.2f} %" if name in PUBLISHED else "none",
         str(export["equal"].value) if export else "not built",

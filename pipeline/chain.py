@@ -27,7 +27,7 @@ class Stage:
     run of the same job left, to the identical result; all others begin anew. shows: the figures of
     its line on the console. files: those that the table at the end of a build names, each with
     what it is. memory_mib: what it and its programs need at most; stages wait for one another
-    rather than exceed the machine.
+    rather than exceed the machine. time_limit_hours: far more than it takes; then it hangs.
     """
 
     name: str
@@ -41,6 +41,12 @@ class Stage:
     resumes: bool = False
     version: int = 1
     memory_mib: int = 512
+    time_limit_hours: float = 24
+
+    @property
+    def leaves(self) -> list[str]:
+        """The names of `files`: without them it is not built."""
+        return [name for _, name in self.files]
 
 
 STAGES = (
@@ -63,6 +69,7 @@ STAGES = (
         wants=("training",),
         resumes=True,
         memory_mib=2560,
+        time_limit_hours=30 * 24,
         shows=("test_accuracy", "validation_accuracy", "epochs"),
         files=(("trained weights", "weights.safetensors"),),
     ),
@@ -137,6 +144,7 @@ STAGES = (
         reads=("target.clock_mhz",),
         wants=("hardware",),
         memory_mib=2048,
+        time_limit_hours=72,
         shows=("bit_exact", "ii", "latency", "mutants"),
         files=(("mutants caught", "mutants.csv"),),
         version=3,
@@ -156,6 +164,7 @@ STAGES = (
         ),
         wants=("hardware",),
         memory_mib=6144,
+        time_limit_hours=72,
         shows=("lut", "ff", "bram36"),
         files=(("resources by layer", "utilisation.csv"), ("netlist", "netlist.v")),
     ),
@@ -180,6 +189,7 @@ def _evaluation(
         reads=("network.input", "evaluation.images", *reads),
         wants=(*wants, "labels"),
         memory_mib=2048,
+        time_limit_hours=7 * 24,
         shows=("top1", "top5", "right"),
     )
 

@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.errors import PipelineError
-from pipeline.flow import state
-from pipeline.flow.task import Task, lock_file
+from pipeline.flow.documents import MANIFEST, JobFile, read
+from pipeline.flow.publishing import old_of, partial_of
+from pipeline.flow.task import Task, lock_file, lock_of
+from pipeline.tools.files import is_folder, remove, there
 
 
-def remove(task: Task) -> None:
-    """Removes a stage, its logs, its job and what a cut run left.
+def remove_stage(task: Task) -> None:
+    """Removes a stage, its logs, its job and what a cut run left, whatever lies in their places.
 
-    Raises PipelineError while another process builds it.
+    Raises PipelineError while another process builds it, or if something cannot be removed.
     """
+    folder, unit = task.folder, task.folder.parent
+    with told(unit):
+        if not unit.is_dir():
+            remove(unit)
+            return
+        lock = lock_of(folder)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise PipelineError(
+                f"{task.name}: another process builds it; clean it when that has ended"
+            ) from None
+        try:
+            # first what recover would publish, and the manifest first: a cut removal leaves no half
+            for place in (partial_of(folder), old_of(folder), folder):
+                if is_folder(place):
+                    remove(place / MANIFEST)
+            for place in _places(task):
+                remove(place)
+            lock_file(folder).unlink(missing_ok=True)  # who waits for it sees that it is gone
+        finally:
+            lock.release()
+        if is_folder(unit) and not any(unit.iterdir()):
+            unit.rmdir()
+
+
+def _places(task: Task) -> tuple[Path, ...]:
+    script = task.log.with_name(f"{task.log.name}.sh")
     folder = task.folder
-    if not folder.parent.is_dir():
-        return
-    lock = FileLock(lock_file(folder))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise PipelineError(
-            f"{task.name}: another process builds it; clean it when that has ended"
-        ) from None
-    try:
-        # first what recover would publish, and the manifest first: a cut removal leaves no half
-        for place in (state.partial_of(folder), state.old_of(folder), folder):
-            (place / state.MANIFEST).unlink(missing_ok=True)
-            remove_tree(place)
-        for file in (task.log, task.log.with_name(f"{task.log.name}.sh"), task.job_file):
-            file.unlink(missing_ok=True)
-        lock_file(folder).unlink(missing_ok=True)  # who waits for it sees that it is gone
-    finally:
-        lock.release()
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
+    return (partial_of(folder), old_of(folder), folder, task.log, script, task.job_file)
 
 
 def built(task: Task) -> bool:
     """Whether there is anything to remove."""
-    places = (task.folder, state.partial_of(task.folder), task.job_file, task.log)
-    return any(place.exists() for place in places)
+    unit = task.folder.parent
+    if not unit.is_dir():
+        return there(unit)
+    return any(there(place) for place in _places(task)) or is_folder(lock_file(task.folder))
+
+
+@contextmanager
+def told(place: Path) -> Iterator[None]:
+    """Turns what keeps a removal from being done into a PipelineError."""
+    try:
+        yield
+    except OSError as error:
+        raise PipelineError(
+            f"{error.filename or place}: cannot be removed ({error.strerror})"
+        ) from None
 
 
 def of_unit(chain: Iterable[Task]) -> tuple[list[Task], dict[Task, str]]:
@@ -62,22 +84,15 @@ def of_unit(chain: Iterable[Task]) -> tuple[list[Task], dict[Task, str]]:
     return [task for task in mine if task not in keep], keep
 
 
-def remove_tree(path: Path) -> None:
-    """Removes a folder; of a link the link alone, since what it points to is not ours."""
-    if path.is_symlink():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
-
-
 def _standing_on(build: Path, mine: set[Path]) -> Iterator[tuple[Path, str]]:
     """Published folders that stages outside `mine` were built from, each with one such stage."""
     for path in build.glob("*/*.job.json"):
         folder = path.with_name(path.name.removesuffix(".job.json"))
-        if folder in mine or not (folder.exists() or state.partial_of(folder).exists()):
+        if folder in mine or not (folder.exists() or partial_of(folder).exists()):
             continue
-        try:
-            inputs = json.loads(path.read_text())["inputs"].values()
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
-            continue  # no job: nothing can be built from it
-        yield from ((build / place, f"{folder.name}:{path.parent.name}") for place in inputs)
+        job = read(JobFile, path)
+        if job is None:
+            continue  # nothing can be built from it
+        yield from (
+            (build / place, f"{folder.name}:{path.parent.name}") for place in job.inputs.values()
+        )

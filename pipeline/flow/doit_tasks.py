@@ -20,6 +20,7 @@ from pipeline.flow.reporter import RAN, Progress
 from pipeline.flow.selection import Selection, selection, task_names
 from pipeline.flow.task import Task, build_folder
 from pipeline.flow.unit import QUICK_START
+from pipeline.tools.files import remove, there
 from pipeline.tools.process import run_tool
 from specs.evaluation import PREFIX
 
@@ -143,7 +144,7 @@ def _clean_stage(task: Task, dryrun: bool) -> None:
     if clean.built(task) and task not in _kept:
         print(f"  {'would remove' if dryrun else 'removed'} {task.folder}")
         if not dryrun:
-            clean.remove(task)
+            clean.remove_stage(task)
 
 
 def _clean_unit(chain: list[Task], dryrun: bool) -> None:
@@ -167,7 +168,8 @@ def _show_cache() -> None:
 def _clean_cache(dryrun: bool) -> None:
     print(f"  {'would remove' if dryrun else 'removed'} {_cache()}")
     if not dryrun:
-        clean.remove_tree(_cache())
+        with clean.told(_cache()):
+            remove(_cache())
 
 
 def why_task() -> dict[str, Any]:
@@ -196,14 +198,12 @@ def _up_to_date(stage_task: Task) -> bool:
 
 def _check(chain: list[Task]) -> TaskFailed | None:
     """Hashes every output again; tells which differ from their manifest."""
-    built = [task for task in chain if state.manifest(task.folder) is not None]
+    built = [task for task in chain if there(task.folder)]
     if not built:
         print(f"{chain[-1].unit.name}: nothing is built yet")
         return None
     damaged = [
-        f"{task.folder / name}: content differs from the manifest"
-        for task in built
-        for name in state.damaged_outputs(task.folder)
+        damage for task in built for damage in state.damaged_outputs(task.folder, task.stage.leaves)
     ]
     if damaged:
         text = "\n".join(damaged)

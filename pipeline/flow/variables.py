@@ -64,6 +64,10 @@ class Settings(Spec):
     """Which of them this one is, from 0."""
     memory_gib: float | None = Field(default=None, gt=0)
     """What the stages of all builds may take together; None: most of the machine's."""
+    memory_headroom: float = Field(default=2, ge=1)
+    """How many times the memory it is declared to need a stage may take, and 2 GiB more."""
+    time_limit_hours: float | None = Field(default=None, gt=0)
+    """How long any stage may work; None: each has a limit of its own."""
 
 
 def user_folder() -> Path:
@@ -90,8 +94,11 @@ def settings(given: Mapping[str, str]) -> Settings:
     """
     path = ROOT / "local.toml"
     document = parse(path) if path.is_file() else {}
+    validate(Settings, document, str(path))
     for name in Settings.model_fields:
-        if value := os.environ.get(f"PIPELINE_{name.upper()}"):
+        variable = f"PIPELINE_{name.upper()}"
+        if value := os.environ.get(variable):
+            validate(Settings, {name: value}, f"{variable} of the environment")
             document[name] = value
     if "data_root" in given:
         root = (user_folder() / Path(given["data_root"]).expanduser()).resolve()
@@ -100,7 +107,7 @@ def settings(given: Mapping[str, str]) -> Settings:
         document["data_root"] = str(root)
     if (checkpoint := checkpoint_file(given)) is not None:
         document["checkpoint"] = str(checkpoint)
-    found = validate(Settings, document, str(path))
+    found = validate(Settings, document, "the command line")
     relative = {
         name: str((ROOT / Path(place).expanduser()).resolve())
         for name in ("data_root", "checkpoint")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.chain import BY_NAME, EVALUATIONS, LAST
 from pipeline.errors import PipelineError, nearest
-from pipeline.flow import state
+from pipeline.flow import publishing, state
+from pipeline.flow.documents import Manifest
 from pipeline.flow.selection import Selection
 from pipeline.flow.task import Task
 from pipeline.tools.files import digest_of
@@ -54,20 +55,18 @@ def reasons(task: Task) -> list[str]:
 
 
 def _left_behind(task: Task) -> Iterator[str]:
-    mark, basis = state.partial_of(task.folder) / state.DIGEST, task.basis()
-    if not task.stage.resumes or basis is None or not mark.is_file():
-        return
-    if mark.read_text() == digest_of(basis):
+    basis = task.basis() if task.stage.resumes else None
+    if basis is not None and publishing.left_of(task.folder) == digest_of(basis):
         yield "a cut run of this job is there, and is continued"
 
 
-def _differences(before: Mapping[str, Any], task: Task) -> Iterator[str]:
-    if before["version"] != task.stage.version:
-        yield f"the stage's version was {before['version']}, is {task.stage.version}"
-    yield from _fields(before["specs"], task.specs())
+def _differences(before: Manifest, task: Task) -> Iterator[str]:
+    if before.version != task.stage.version:
+        yield f"the stage's version was {before.version}, is {task.stage.version}"
+    yield from _fields(before.specs, task.specs())
     now = (task.basis() or {})["inputs"]
-    for need in task.inputs if "inputs" in before else ():  # manifests did not always keep them
-        then = before["inputs"].get(need.stage.name, {})
+    for need in task.inputs:
+        then = before.inputs.get(need.stage.name, {})
         yield from (
             f"its input {need.name} changed: {name}"
             for name in sorted({*then, *now[need.stage.name]})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
+import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +17,18 @@ LEAST_BYTES = 1 << 20
 """Less than this free is full: a write that failed often takes its file away again."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
-_WORDS = ("No space left on device", "Disk quota exceeded")
+_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+_FULL_WORDS = ("No space left on device", "Disk quota exceeded")
+_TOO_LARGE_WORDS = ("File too large", "File size limit exceeded")
 _NO_FILES = (SpecError, DoesNotFit, MissingTool)
 """These never come from a file that was cut short."""
 
 
 def full(folder: Path) -> bool:
-    """Whether the file system of `folder` has no room left."""
-    return _free(folder) < LEAST_BYTES
+    """Whether the file system of `folder` has no room left, and could have some."""
+    status = _status(folder)
+    read_only = status.f_flag & os.ST_RDONLY
+    return bool(status.f_blocks) and not read_only and _free(status) < LEAST_BYTES
 
 
 def trouble(error: BaseException, folder: Path) -> str | None:
@@ -34,18 +41,52 @@ def trouble(error: BaseException, folder: Path) -> str | None:
         return None
     chain = list(_chain(error))
     numbers = {cause.errno for cause in chain if isinstance(cause, OSError)}
-    said = any(word in str(cause) for cause in chain for word in _WORDS)
-    if numbers & {*_FULL} or said or full(folder):
-        return (
-            f"{folder}: the disk is full ({_free(folder) / 2**20:,.1f} MiB left); make room, or "
-            "set build_dir in local.toml, and run the same command again: nothing built is lost"
-        )
+    text = "\n".join(map(str, chain))
+    if errno.EFBIG in numbers or any(word in text for word in _TOO_LARGE_WORDS) or _cut(text):
+        return _too_large(folder)
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and _inside(error, folder):
         return (
             f"{error.filename or folder}: cannot be written ({error.strerror}); set build_dir in "
             "local.toml, or PIPELINE_BUILD_DIR, to a folder that can; nothing built is lost"
         )
+    if numbers & {*_FULL} or any(word in text for word in _FULL_WORDS) or full(folder):
+        left = _free(_status(folder)) / 2**20
+        return (
+            f"{folder}: the disk is full ({left:,.1f} MiB left); make room, or "
+            "set build_dir in local.toml, and run the same command again: nothing built is lost"
+        )
+    if (limit := _file_limit()) is not None and _reached(folder, limit):
+        return _too_large(folder)
     return None
+
+
+def _too_large(folder: Path) -> str:
+    limit = _file_limit()
+    size = "" if limit is None else f" of {limit / 2**20:,.1f} MiB"
+    return (
+        f"{folder}: a file met the limit{size} on a file's size that this shell or file system "
+        "sets; raise it (ulimit -f unlimited) and run the same command again: nothing built is lost"
+    )
+
+
+def _cut(text: str) -> bool:
+    """Whether a program says that it ended by the signal for a file that met its limit."""
+    return re.search(rf"ended by signal {signal.SIGXFSZ:d}\b", text) is not None
+
+
+def _file_limit() -> int | None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _reached(folder: Path, limit: int) -> bool:
+    """Whether a file was cut at the limit by what did not say so."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                if (Path(place) / name).lstat().st_size >= limit:
+                    return True
+    return False
 
 
 def _inside(error: OSError, folder: Path) -> bool:
@@ -58,9 +99,17 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _free(folder: Path) -> int:
-    """Bytes that a user may still write; those of the nearest folder that exists."""
-    while not folder.exists():
-        folder = folder.parent
-    status = os.statvfs(folder)
+def _status(folder: Path) -> os.statvfs_result:
+    """Of the file system of a folder, or of the nearest one that exists."""
+    while True:
+        try:
+            return os.statvfs(folder)
+        except OSError:
+            if folder == folder.parent:
+                raise
+            folder = folder.parent
+
+
+def _free(status: os.statvfs_result) -> int:
+    """Bytes that a user may still write."""
     return status.f_bavail * status.f_frsize

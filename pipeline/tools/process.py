@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import psutil
 
 from pipeline.errors import MissingTool, ToolError
 from pipeline.tools import disk
+from pipeline.tools.watch import Watch
 
 ERROR_LINE = re.compile(r"^\s*(%?\s*error|fatal)\b[^a-z]", re.IGNORECASE)
 """Lines that mean failure even where the exit code is 0 (Verilator, Yosys, Vivado, compilers)."""
@@ -57,18 +57,19 @@ def run_tool(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    watch: Watch | None = None,
     on_line: Callable[[str], None] | None = None,
     tool_errors: bool = True,
 ) -> None:
     """Runs one program to its end, its output streamed to `log` and line by line to `on_line`.
 
-    env adds to the environment; timeout is in seconds; the command, re-runnable in a shell, stays
-    beside the log as `<log>.sh`. The program gets no input and its own process group. However this
-    call ends, all that the program started has ended, too. tool_errors False: only the exit code
-    decides.
+    env adds to the environment; timeout is in seconds, `watch` may have other limits; the command,
+    re-runnable in a shell, stays beside the log as `<log>.sh`. The program gets no input and its
+    own process group. However this call ends, all that the program started has ended, too.
+    tool_errors False: only the exit code decides.
 
     Raises MissingTool if the program is not there, ToolError if it fails, prints an error line
-    (`ERROR_LINE`), outlasts the timeout, or leaves a full disk: what it wrote may be cut short.
+    (`ERROR_LINE`), exceeds a limit, or leaves a full disk: what it wrote may be cut short.
     """
     words = [str(word) for word in argv]
     if shutil.which(words[0]) is None:
@@ -87,7 +88,7 @@ def run_tool(
         if os.getppid() != caller:  # it ended just before
             os._exit(128 + signal.SIGKILL)
 
-    with log.open("w") as out:
+    with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -95,40 +96,34 @@ def run_tool(
             stderr=subprocess.STDOUT,
             cwd=directory,
             env={**os.environ, **(env or {}), MARK: mark},
-            text=True,
+            encoding="utf-8",
             errors="replace",
             start_new_session=True,
             preexec_fn=end_with_caller,  # noqa: PLW1509 - two system calls, nothing is loaded
         )
-        timed_out = threading.Event()
-
-        def give_up() -> None:
-            timed_out.set()
-            _kill(process.pid)
-
-        watch = threading.Timer(timeout or 0, give_up)
+        watch = watch or Watch()
         if timeout is not None:
-            watch.start()
+            watch.begin(timeout)
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                out.write(line)
-                out.flush()
-                text = line.rstrip("\n")
-                if on_line is not None:
-                    on_line(text)
-                if text.strip():
-                    tail.append(text)
-                if tool_errors and len(errors) < 5 and ERROR_LINE.match(text):
-                    errors.append(text)
-            code = process.wait()
+            with watch.over(process.pid, lambda: _kill(process.pid)):
+                for line in process.stdout:
+                    out.write(line)
+                    out.flush()
+                    text = line.rstrip("\n")
+                    if on_line is not None:
+                        on_line(text)
+                    if text.strip():
+                        tail.append(text)
+                    if tool_errors and len(errors) < 5 and ERROR_LINE.match(text):
+                        errors.append(text)
+                code = process.wait()
         finally:
-            watch.cancel()
             _kill(process.pid)
             process.wait()
             end_marked(mark)
-    if timed_out.is_set():
-        raise ToolError(_failure(words, f"did not end within {timeout:g} s", list(tail), log))
+    if watch.struck is not None:
+        raise ToolError(_failure(words, watch.struck, list(tail), log))
     if code != 0 or errors:
         how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
         raise ToolError(_failure(words, how, errors or list(tail), log))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import ROOT
-from pipeline.flow import state
+from pipeline.flow import publishing, state
 from tests.faults.workshop import NAMES, Outcome, Workshop, needs, ran, strike
 
 TOOLS = ("fifos", "simulate", "synth")
@@ -80,14 +80,14 @@ def _cut(fault: str, stage: str, share: float) -> Callable[[Workshop, Path], Out
                 shutil.rmtree(bench.build / ".cache")
             doit = bench.start(stage)
             final = bench.task(stage).folder
-            _wait_for(state.partial_of(final), doit)
+            _wait_for(publishing.partial_of(final), doit)
             # each attempt sooner: the machine may be faster now than for the reference
-            time.sleep(share * record["seconds"] / 2**attempt)
+            time.sleep(share * record.seconds / 2**attempt)
             strike(doit, fault)
             _, text = bench.end(doit)
             assert bench.left_over() == []
             assert "Traceback" not in text, text
-            if final.exists() or state.cut(final):
+            if final.exists() or publishing.cut(final):
                 continue  # it had ended
             return bench.outcome(reference, bench.doit(stage))
         raise AssertionError(f"{stage} always ended before it was cut")
@@ -162,7 +162,7 @@ def _published_half(stage: str, cut: str) -> Callable[[Workshop, Path], Outcome]
         bench = Workshop(folder)
         bench.copy_of(reference, [*needs(stage), stage])
         final = bench.task(stage).folder
-        partial, old = state.partial_of(final), state.old_of(final)
+        partial, old = publishing.partial_of(final), publishing.old_of(final)
         if cut == "before the old is deleted":
             shutil.copytree(final, old)
         else:

@@ -90,7 +90,7 @@ class Workshop:
     def outcome(self, reference: Workshop, text: str) -> Outcome:
         """Of a doit that said `text`; equal: every manifest here is the reference's, and true."""
         mine, theirs = self.manifests(), reference.manifests()
-        whole = all(not state.damaged_outputs((self.build / name).parent) for name in mine)
+        whole = all(not [*state.damaged_outputs((self.build / name).parent)] for name in mine)
         clean = not [*self.build.glob("*/*.partial"), *self.build.glob("*/*.old")]
         equal = bool(mine) and whole and clean and mine.items() <= theirs.items()
         return Outcome(ran(text), equal)

@@ -16,6 +16,7 @@ from pipeline.flow.unit import Unit
 from pipeline.flow.variables import Settings
 
 FAKES = "tests.flow.fakes"
+LEAVES = (("all it makes", "out.txt"),)
 DODO = Path(__file__).with_name("fake_dodo.py")
 
 
@@ -35,7 +36,7 @@ class Bench:
     def chain(self, unit: Unit) -> list[Task]:
         chain: list[Task] = []
         for name in self.stages:
-            stage = replace(BY_NAME[name], module=FAKES)
+            stage = replace(BY_NAME[name], module=FAKES, files=LEAVES)
             inputs = tuple(task for task in chain if task.stage.name in stage.needs)
             chain.append(Task(stage, unit.at(stage.scope), inputs, self.settings))
         return chain

@@ -31,7 +31,7 @@ def test_a_stage_goes_with_its_job_logs_and_leavings(bench: Bench) -> None:
     partial = fold.folder.with_name("fold.partial")
     partial.mkdir()
     (partial / "manifest.json").write_text("{}")
-    clean.remove(fold)
+    clean.remove_stage(fold)
     assert not fold.folder.parent.exists(), "nothing is left, not even a lock"
     assert bench.build() == ["fold"]
 
@@ -39,7 +39,7 @@ def test_a_stage_goes_with_its_job_logs_and_leavings(bench: Bench) -> None:
 def test_a_stage_that_is_being_built_is_not_removed(bench: Bench) -> None:
     train = bench.tasks()[1]
     with FileLock(lock_file(train.folder)), pytest.raises(PipelineError, match="builds it"):
-        clean.remove(train)
+        clean.remove_stage(train)
     assert bench.build() == []
 
 
@@ -54,7 +54,7 @@ def test_one_unit_keeps_what_another_stands_on(bench: Bench) -> None:
     assert {task.stage.name for task in kept} == {"data", "train", "export", "streamline"}
     other = bench.tasks(epochs="5")
     bench.run(other)
-    clean.remove(ultra[-1])
+    clean.remove_stage(ultra[-1])
     removed, kept = clean.of_unit(pynq)
     assert {task.stage.name: user for task, user in kept.items()} == {"data": other[1].name}
 
@@ -63,7 +63,7 @@ def test_a_link_is_removed_and_not_what_it_points_to(bench: Bench, tmp_path: Pat
     train = bench.tasks()[1]
     train.folder.rename(tmp_path / "elsewhere")
     train.folder.symlink_to(tmp_path / "elsewhere")
-    clean.remove(train)
+    clean.remove_stage(train)
     assert not train.folder.exists()
     assert (tmp_path / "elsewhere" / "out.txt").exists()
 

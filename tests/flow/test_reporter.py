@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.flow import state
+from pipeline.flow import publishing, state
+from pipeline.flow.documents import RunRecord
 from pipeline.flow.reporter import StageReporter, figures
 from pipeline.flow.selection import selection
 from pipeline.flow.task import Task
@@ -42,7 +43,7 @@ def built(tmp_path: Path) -> Task:
         "secret": Figure(1, "", "estimated"),
     }
     basis = {"stage": "fold", "version": 1, "specs": {}, "inputs": {}}
-    state.seal(task.folder, task.unit.name, basis, metrics, {"seconds": 1.25})
+    state.seal(task.folder, task.unit.name, basis, metrics, RunRecord(seconds=1.25))
     return task
 
 
@@ -87,11 +88,11 @@ def test_scratch_goes_on_success_and_stays_for_the_reader_of_an_error(tmp_path: 
 
 
 def test_published_commands_name_the_published_folder(tmp_path: Path) -> None:
-    partial = state.open_partial(tmp_path / "synth", "digest", False)
+    partial = publishing.open_partial(tmp_path / "synth", "digest", False)
     (partial / "logs").mkdir()
     script = partial / "logs" / "yosys.log.sh"
     script.write_text(f"cd {partial}/design && yosys {partial}/logs/yosys.ys\n")
-    state.publish(tmp_path / "synth")
+    publishing.publish(tmp_path / "synth")
     published = tmp_path / "synth"
     text = (published / "logs" / "yosys.log.sh").read_text()
     assert text == f"cd {published}/design && yosys {published}/logs/yosys.ys\n"

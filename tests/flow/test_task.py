@@ -9,12 +9,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline import ROOT
 from pipeline.errors import PipelineError, ToolError
-from pipeline.flow import state
+from pipeline.flow import publishing, state
+from pipeline.flow.documents import RunRecord
 from pipeline.flow.variables import Settings
 from pipeline.tools.files import digest_of, sha256
 from pipeline.tools.process import MARK
@@ -47,9 +49,9 @@ def test_manifest_holds_content_only_and_run_record_the_rest(bench: Bench) -> No
     assert str(ROOT) not in text
     assert str(train.build) not in text
     assert record is not None
-    assert record["seconds"] > 0
-    assert record["peak_memory_mib"] > 0
-    assert record["tools"]["torch"]
+    assert record.seconds > 0
+    assert record.peak_memory_mib > 0
+    assert record.tools["torch"]
     shutil.rmtree(train.folder)
     bench.build()
     assert (train.folder / "manifest.json").read_text() == text, "functions of content alone"
@@ -72,7 +74,7 @@ def test_damage_that_keeps_size_and_time_is_found_by_hashing(bench: Bench) -> No
     path.write_text(path.read_text().replace("epochs", "EPOCHS"))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert bench.tasks()[1].outdated() is None
-    assert state.damaged_outputs(path.parent) == ["out.txt"]
+    assert [*state.damaged_outputs(path.parent)] == [f"{path}: content differs from the manifest"]
 
 
 def test_identical_outputs_stop_the_cascade(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +147,7 @@ def test_a_killed_stage_is_offered_what_it_left(
         f"Bench(Path({str(bench.counter.parent)!r})).build()"
     )
     doit = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-    partial = state.partial_of(train.folder)
+    partial = publishing.partial_of(train.folder)
     for _ in range(400):
         if (partial / "half.txt").exists():
             break
@@ -160,17 +162,18 @@ def test_a_killed_stage_is_offered_what_it_left(
 
 def test_a_partial_of_another_job_is_not_offered(tmp_path: Path) -> None:
     final = tmp_path / "train"
-    (state.open_partial(final, "one", True) / "checkpoint").write_text("")
-    assert (state.open_partial(final, "one", True) / "checkpoint").exists()
-    assert not (state.open_partial(final, "two", True) / "checkpoint").exists()
-    (state.open_partial(final, "two", True) / "checkpoint").write_text("")
-    assert not (state.open_partial(final, "two", False) / "checkpoint").exists()
+    (publishing.open_partial(final, "one", True) / "checkpoint").write_text("")
+    assert (publishing.open_partial(final, "one", True) / "checkpoint").exists()
+    assert not (publishing.open_partial(final, "two", True) / "checkpoint").exists()
+    (publishing.open_partial(final, "two", True) / "checkpoint").write_text("")
+    assert not (publishing.open_partial(final, "two", False) / "checkpoint").exists()
 
 
 def complete(folder: Path, text: str) -> None:
     folder.mkdir()
     (folder / "out.txt").write_text(text)
-    state.seal(folder, "u", {"stage": "s", "version": 1, "specs": {}, "inputs": {}}, {}, {})
+    basis: dict[str, Any] = {"stage": "s", "version": 1, "specs": {}, "inputs": {}}
+    state.seal(folder, "u", basis, {}, RunRecord())
 
 
 @pytest.mark.parametrize("cut", ["before the first rename", "between renames", "before deletion"])
@@ -185,7 +188,7 @@ def test_a_publish_cut_anywhere_is_finished(tmp_path: Path, cut: str) -> None:
     else:
         complete(old, "old")
         complete(final, "new")
-    state.recover(final)
+    publishing.recover(final)
     assert (final / "out.txt").read_text() == "new"
     assert state.changed_output(final) is None
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
@@ -194,7 +197,7 @@ def test_a_publish_cut_anywhere_is_finished(tmp_path: Path, cut: str) -> None:
 def test_an_old_folder_comes_back_if_the_new_one_is_not_complete(tmp_path: Path) -> None:
     complete(tmp_path / "s.old", "old")
     (tmp_path / "s.partial").mkdir()
-    state.recover(tmp_path / "s")
+    publishing.recover(tmp_path / "s")
     assert (tmp_path / "s" / "out.txt").read_text() == "old"
 
 
@@ -248,11 +251,11 @@ def test_a_cut_stage_that_does_not_resume_begins_anew(
     export = bench.tasks()[2]
     before = state.manifest(export.folder)
     shutil.rmtree(export.folder)
-    partial = state.partial_of(export.folder)
+    partial = publishing.partial_of(export.folder)
     (partial / "tmp1").mkdir(parents=True)
     (partial / "tmp1" / "rubbish.v").write_text("half")
     (partial / ".manifest.json.77").write_text("half")
-    (partial / state.DIGEST).write_text(digest_of(export.basis()))
+    (partial / publishing.DIGEST).write_text(digest_of(export.basis()))
     assert bench.build() == ["export"]
     assert state.manifest(export.folder) == before
 

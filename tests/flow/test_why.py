@@ -1,11 +1,13 @@
 """`./doit why`: every reason for which a task would run, and none where it would not."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.flow import state
+from pipeline.flow import publishing
+from pipeline.flow.documents import sealed
 from pipeline.flow.why import reasons
 from pipeline.tools.files import digest_of, sha256
 from tests.flow.bench import Bench, Doit
@@ -47,7 +49,8 @@ def test_each_reason_is_told(bench: Bench, tmp_path: Path) -> None:
 def test_the_file_of_an_input_is_named(bench: Bench) -> None:
     _, train, export = bench.tasks()
     manifest = train.folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(sha256(train.folder / "out.txt"), "0" * 64))
+    text = manifest.read_text().replace(sha256(train.folder / "out.txt"), "0" * 64)
+    manifest.write_text(json.dumps(sealed(json.loads(text))))
     assert reasons(export) == [f"its input {train.name} changed: out.txt"]
 
 
@@ -55,7 +58,7 @@ def test_a_cut_training_is_told_to_be_continued(bench: Bench) -> None:
     train = bench.tasks()[1]
     basis = train.basis()
     train.folder.rename(train.folder.with_name("away"))
-    state.open_partial(train.folder, digest_of(basis), True)
+    publishing.open_partial(train.folder, digest_of(basis), True)
     assert reasons(train) == [
         "it was not built yet",
         "a cut run of this job is there, and is continued",
