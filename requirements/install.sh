@@ -37,6 +37,9 @@ stop() {
 }
 
 lock() {
+    for program in date grep ln mkdir mv rm sed sleep tail; do
+        command -v "$program" >/dev/null || give_up "$program: no such program on PATH ($PATH)"
+    done
     : >.doit-install.lock
     if command -v flock >/dev/null; then
         # Installers inherit the lock: one that outlives a killed launcher is waited for, too.

@@ -21,7 +21,7 @@ from pipeline.flow.unit import Unit
 from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS
 from pipeline.tools import disk
-from pipeline.tools.files import digest_of, make_way, write_atomically
+from pipeline.tools.files import digest_of, make_way, there, write_atomically
 from pipeline.tools.process import die_with_parent, run_tool
 from pipeline.tools.watch import Watch
 
@@ -119,8 +119,12 @@ class Task:
         """
         if multiprocessing.parent_process() is not None:
             die_with_parent()  # a worker of `doit -n`
+        unit = self.folder.parent
+        if there(unit) and not unit.is_dir():
+            # may be anything: only who asks for it has it removed
+            raise PipelineError(f"{unit}: is no folder; move it away, or ./doit clean {self.name}")
         try:
-            self.job_file.parent.mkdir(parents=True, exist_ok=True)
+            unit.mkdir(parents=True, exist_ok=True)
             if self._waited(show) and self.outdated() is None:
                 return False
             return self._run(show)
