@@ -36,6 +36,20 @@ def run(job: Job) -> Metrics:
         raise PipelineError("the user's mistake: field x")
     if behaviour == "bug":
         raise ZeroDivisionError("a bug")
+    if behaviour == "allocate":
+        # in a program of its own, as compilers do; all of it touched
+        code = "x = bytearray(b'1') * (500 << 20); import time; time.sleep(60)"
+        run_tool([sys.executable, "-c", code], log=job.folder / "logs" / "tool.log")
+    if behaviour == "no end":
+        run_tool(["sleep", "61"], log=job.folder / "logs" / "tool.log")
+    if behaviour == "large":
+        (job.folder / "large").write_bytes(bytes(2 << 20))
+    if behaviour == "large tool":
+        code = "open('large', 'wb').write(bytes(2 << 20))"
+        words = [sys.executable, "-c", f"import signal; signal.signal(25, signal.SIG_DFL); {code}"]
+        run_tool(words, log=job.folder / "logs" / "tool.log", cwd=job.folder)
+    if behaviour == "umlaut":
+        print("·, a byte that is no UTF-8: \udcff, ü")
     kept = job.folder / "half.txt"
     if behaviour == "hang" and not kept.exists():
         kept.write_text("half of the work")

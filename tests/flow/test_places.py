@@ -173,7 +173,7 @@ def test_all_is_on_the_disk_before_the_rename_that_matters(
         return str(path.relative_to(tmp_path)).replace(str(os.getpid()), "PID")
 
     def synced(descriptor: int) -> None:
-        calls.append(f"sync {name_of(Path(os.readlink(f'/proc/self/fd/{descriptor}')))}")
+        calls.append(f"sync {name_of(Path(f'/proc/self/fd/{descriptor}').readlink())}")
         sync(descriptor)
 
     def renamed(self: Path, target: Path) -> Path:

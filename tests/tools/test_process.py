@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import MissingTool, ToolError
 from pipeline.tools.process import MARK, inside_quotes, run_tool
+from pipeline.tools.watch import Watch
 
 
 def python(code: str) -> list[str]:
@@ -109,6 +110,28 @@ def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
         run_tool(python(code), log=tmp_path / "tool.log", timeout=1, on_line=pids.append)
     assert time.monotonic() - start < 20
     assert gone_soon(int(pids[0]))
+
+
+def test_the_time_counts_from_when_the_work_begins(tmp_path: Path) -> None:
+    """What a stage waits for another is not its own."""
+    code = "import time; time.sleep(1.5); print('now', flush=True); time.sleep({})"
+
+    def run(seconds: float) -> Watch:
+        watch, log = Watch(), tmp_path / "tool.log"
+        words = python(code.format(seconds))
+        run_tool(words, log=log, watch=watch, on_line=lambda line: watch.begin(1))
+        return watch
+
+    assert run(0).struck is None
+    with pytest.raises(ToolError, match="did not end within 1 s"):
+        run(60)
+
+
+def test_memory_of_all_it_started_counts(tmp_path: Path) -> None:
+    child = "x = bytearray(b'1') * (150 << 20); import time; time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with pytest.raises(ToolError, match=r"took more than 0\.0977 GiB of memory"):
+        run_tool(python(code), log=tmp_path / "tool.log", watch=Watch(100))
 
 
 def test_grandchildren_in_groups_of_their_own_are_killed_too(tmp_path: Path) -> None:
