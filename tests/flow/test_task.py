@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -265,6 +266,27 @@ def test_a_build_folder_that_cannot_be_written_is_told(bench: Bench, tmp_path: P
     bench.settings = Settings(build_dir=str(tmp_path / "file"))
     with pytest.raises(PipelineError, match="cannot be written"):
         bench.build()
+
+
+@pytest.mark.parametrize("behaviour", ["large", "large tool"])
+def test_a_limit_on_the_size_of_files_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, behaviour: str
+) -> None:
+    """Where the stage itself writes, and where a program is ended by a signal."""
+    monkeypatch.setenv("FAKE_DATA", behaviour)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(PipelineError, match=r"met the limit of 1\.0 MiB on a file's size"):
+            bench.build()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_the_users_git_is_not_locked(bench: Bench) -> None:
+    bench.build()
+    script = (bench.tasks()[0].folder / "logs" / "git.log.sh").read_text()
+    assert "GIT_OPTIONAL_LOCKS=0 git describe" in script
 
 
 def test_not_a_job_file_is_told(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pipeline.chain import BY_NAME
 from pipeline.data import imagefolder
 from pipeline.errors import SpecError
+from pipeline.flow import variables
 from pipeline.flow.selection import selection
 from pipeline.flow.unit import LONGEST_NAME, Unit, select
 from pipeline.flow.variables import VARIABLES, settings
@@ -164,6 +165,32 @@ def test_data_root_is_a_setting_and_relative_to_the_user(
     with pytest.raises(SpecError, match="data_root=nowhere: no such folder"):
         settings({"data_root": "nowhere"})
     assert one(data_root="raw").name == one().name
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("MEMORY_GIB", "-1", "memory_gib = '-1': input should be greater than 0"),
+        ("MEMORY_GIB", "nan", "memory_gib = 'nan': input should be"),
+        ("MEMORY_GIB", "inf", "memory_gib = 'inf': input should be"),
+        ("MEMORY_HEADROOM", "0.5", "memory_headroom = '0.5': input should be greater than or"),
+        ("TIME_LIMIT_HOURS", "0", "time_limit_hours = '0': input should be greater than 0"),
+        ("MACHINE_RANK", "x", "machine_rank = 'x': input should be a valid integer"),
+    ],
+)
+def test_a_setting_that_is_wrong_names_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setattr(variables, "ROOT", tmp_path)
+    monkeypatch.setenv(f"PIPELINE_{variable}", value)
+    with pytest.raises(SpecError) as wrong:
+        settings({})
+    assert str(wrong.value).startswith(f"PIPELINE_{variable} of the environment: {words}")
+    monkeypatch.delenv(f"PIPELINE_{variable}")
+    (tmp_path / "local.toml").write_text(f'{variable.lower()} = "{value}"\n')
+    with pytest.raises(SpecError) as wrong:
+        settings({})
+    assert str(wrong.value).startswith(f"{tmp_path / 'local.toml'}: {words}")
 
 
 def test_a_folder_of_images_is_part_of_the_names(

@@ -1,6 +1,7 @@
 """The launcher: what it installs with what, what it refuses, and how it survives being cut."""
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -47,6 +48,35 @@ def test_second_use_only_runs_doit(tree: Tree) -> None:
     result = tree.run("list", DOIT_EXIT="2")
     assert (result.code, result.err) == (2, "")
     assert tree.calls == before
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_without_a_path_one_line_says_so(tree: Tree, ready: bool) -> None:
+    """It used to wait for ever for a lock that it could not make."""
+    if ready:
+        tree.run("list")
+    result = tree.run("list", PATH="")
+    assert result.code == 3
+    assert result.out == ""
+    assert result.err.startswith("./doit: cat: no such program on PATH (PATH=)")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_without_a_program_that_installs_one_line_says_so(tree: Tree) -> None:
+    (tree.bin / "ln").unlink()
+    result = tree.run("list")
+    assert result.code == 3
+    assert result.err.splitlines() == [f"./doit: ln: no such program on PATH ({tree.bin})"]
+
+
+def test_a_path_that_the_shell_sets_is_for_what_it_starts_too(tree: Tree) -> None:
+    """As with `env -i`: the shell has a PATH of its own, and does not hand it on by itself."""
+    tree.run("list")
+    doit = tree.root / ".venv" / "bin" / "doit"
+    doit.write_text('#!/bin/sh\nexec "$ENV" | "$GREP" ^PATH=\n')
+    env, grep = (str(shutil.which(name)) for name in ("env", "grep"))
+    del tree.env["PATH"]
+    assert tree.run("list", ENV=env, GREP=grep).out.startswith("PATH=/")
 
 
 def test_called_from_elsewhere_through_links(tree: Tree, tmp_path: Path) -> None:
