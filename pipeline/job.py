@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter
 
 from pipeline.errors import PipelineError
+from pipeline.tools.files import remove
 
 Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class Job:
         After a failure it stays in the partial folder, so that the logs an error names are there.
         """
         folder = self.folder / SCRATCH
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         folder.mkdir()
         yield folder
         shutil.rmtree(folder)

@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline import ROOT
 from pipeline.flow import publishing, state
+from pipeline.flow.documents import MANIFEST, sealed
+from pipeline.flow.task import Task, lock_file
 from tests.faults.workshop import NAMES, Outcome, Workshop, needs, ran, strike
 
 TOOLS = ("fifos", "simulate", "synth")
@@ -63,6 +66,14 @@ def cases() -> Iterator[Case]:
     yield Case("two builds at once", "train", "two boards", ("train",), _two(*boards))
     yield Case("output deleted", "rtl", "after the build", ("rtl",), _damaged("rtl", Path.unlink))
     yield Case("output altered", "fold", "after the build", ("fold",), _damaged("fold", _alter))
+    yield Case("figure altered", "fold", "in its manifest", ("fold",), _altered_figure)
+    yield Case("outputs unlisted", "fold", "and deleted", ("fold",), _unlisted)
+    for fault, places, spoil in (
+        ("file for a folder", "stage, .partial, .old", _as_files),
+        ("folder for a file", "lock, log, job", _as_folders),
+    ):
+        yield Case(fault, "rtl", places, ("rtl",), _other_kinds("rtl", spoil))
+    yield Case("time limit", "train", "of 0.5 s", ("train",), _at_limit)
     for cut in ("before the first rename", "between the renames", "before the old is deleted"):
         yield Case("publishing cut", "rtl", cut, (), _published_half("rtl", cut))
     yield Case("spec changed and back", "fold", "fps=", (), _changed_back)
@@ -155,6 +166,70 @@ def _damaged(stage: str, damage: Callable[[Path], None]) -> Callable[[Workshop, 
 
 def _alter(path: Path) -> None:
     path.write_bytes(path.read_bytes()[::-1])
+
+
+def _altered_figure(reference: Workshop, folder: Path) -> Outcome:
+    def alter(document: dict[str, Any]) -> dict[str, Any]:
+        document["metrics"]["lut"]["value"] += 1
+        return document
+
+    return _manifest_changed(reference, folder, alter)
+
+
+def _unlisted(reference: Workshop, folder: Path) -> Outcome:
+    """By somebody who seals the manifest again; its stage still says what it leaves."""
+    return _manifest_changed(
+        reference, folder, lambda document: sealed({**document, "outputs": {}})
+    )
+
+
+def _manifest_changed(
+    reference: Workshop, folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Outcome:
+    bench = Workshop(folder)
+    bench.copy_of(reference, [*needs("fold"), "fold"])
+    fold = bench.task("fold").folder
+    document = change(json.loads((fold / MANIFEST).read_text()))
+    for path in [] if document["outputs"] else [*state.outputs(fold)]:
+        path.unlink()
+    (fold / MANIFEST).write_text(json.dumps(document))
+    return bench.outcome(reference, bench.doit("fold"))
+
+
+def _other_kinds(stage: str, spoil: Callable[[Task], None]) -> Callable[[Workshop, Path], Outcome]:
+    def run(reference: Workshop, folder: Path) -> Outcome:
+        bench = Workshop(folder)
+        bench.copy_of(reference, needs(stage))
+        task = bench.task(stage)
+        task.folder.parent.mkdir(exist_ok=True)
+        spoil(task)
+        return bench.outcome(reference, bench.doit(stage))
+
+    return run
+
+
+def _as_files(task: Task) -> None:
+    final = task.folder
+    for path in (final, publishing.partial_of(final), publishing.old_of(final)):
+        path.write_text("")
+
+
+def _as_folders(task: Task) -> None:
+    for path in (lock_file(task.folder), task.log, task.job_file):
+        (path / "sub").mkdir(parents=True)
+
+
+def _at_limit(reference: Workshop, folder: Path) -> Outcome:
+    bench = Workshop(folder)
+    bench.copy_of(reference, needs("train"))
+    bench.env["PIPELINE_TIME_LIMIT_HOURS"] = str(0.5 / 3600)
+    code, text = bench.end(bench.start("train"))
+    assert code == 1, text
+    assert "did not end within 0.5 s, its limit, and was ended" in text
+    assert "Traceback" not in text
+    assert bench.left_over() == []
+    del bench.env["PIPELINE_TIME_LIMIT_HOURS"]
+    return bench.outcome(reference, bench.doit("train"))
 
 
 def _published_half(stage: str, cut: str) -> Callable[[Workshop, Path], Outcome]:
