@@ -47,9 +47,7 @@ def task_streamline() -> Tasks:
 
 
 def task_fold() -> Tasks:
-    """choose PE, SIMD and memory of each layer: the fastest in the budget, or the cheapest for
-    fps=
-    """
+    """choose PE, SIMD and memory of each layer: the fastest in the budget, or cheapest for fps="""
     return stage_tasks("fold")
 
 
