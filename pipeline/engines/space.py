@@ -71,7 +71,9 @@ class Space:
                 way, at = [], end
                 while at != fork:
                     if at < fork or len(self.before[at]) != 1:
-                        raise ValueError(f"{self.layers[join]}: its ways do not begin at one fork")
+                        raise ValueError(
+                            f"{self.layers[join]}: its branches do not begin at one fork"
+                        )
                     way.append(at)
                     (at,) = self.before[at]
                 ways.append(tuple(reversed(way)))
