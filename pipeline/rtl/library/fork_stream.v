@@ -1,5 +1,5 @@
-// Hands every beat on to two outputs, each of which takes it once, when it is ready. The input is
-// done with when both have it. Nothing is stored: `m_tdata` and `n_tdata` come straight from the input.
+// Copies every beat to two outputs. Each output takes it once, when it is ready; the input beat is
+// done when both have it. Nothing is stored: `m_tdata` and `n_tdata` come straight from the input.
 module fork_stream #(
     parameter WIDTH = 8  // bits of a beat, >= 1
 ) (
