@@ -38,7 +38,7 @@ module credit_output #(
           result_valid <= arrive | (result_valid & ~m_tready);
         end
     end else begin : queued
-      // the FIFO adds two cycles, the return of the credit one
+      // the FIFO adds two cycles, returning the credit adds one
       localparam UNDER_WAY = (LATENCY + 3 + PERIOD - 1) / PERIOD;
       localparam ROOM = (LEAST > UNDER_WAY) ? LEAST : UNDER_WAY;
       localparam COUNT_BITS = $clog2(ROOM + 1);

@@ -15,7 +15,7 @@ module fork_stream #(
     output             n_tvalid,
     input              n_tready
 );
-  reg m_done, n_done;  // has this beat, which the other still wants
+  reg m_done, n_done;  // has taken this beat, and the other has not
   assign m_tdata  = s_tdata;
   assign n_tdata  = s_tdata;
   assign m_tvalid = s_tvalid & ~m_done;

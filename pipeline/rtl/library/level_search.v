@@ -33,9 +33,9 @@ module level_search #(
     for (k = 0; k < LEVELS; k = k + 1) begin : search
       localparam BLOCK = (k >= BLOCK_LEVEL) ? 1 : 0;
       localparam [31:0] NUMBER = digits(k);
-      wire [FOLD_BITS-1:0] asked;  // the fold, as the thresholds are asked for
-      wire [PE*BITS-1:0] x;  // the values, as the thresholds come
-      wire [PE*(k+1)-1:0] found;  // with the bit of this level, in each lane's least significant
+      wire [FOLD_BITS-1:0] asked;  // the fold, at the time its thresholds are read
+      wire [PE*BITS-1:0] x;  // the values, at the time their thresholds arrive
+      wire [PE*(k+1)-1:0] found;  // the bits so far, that of this level least significant
       if (k == 0) begin : first
         assign asked = fold;
         assign x = value;
