@@ -50,7 +50,7 @@ def task_streamline() -> Tasks:
 
 
 def task_fold() -> Tasks:
-    """choose PE, SIMD and weight memory of each layer: as fast as fits, or the least for fps="""
+    """choose PE, SIMD and memory of each layer: the fastest in the budget, or cheapest for fps="""
     return stage_tasks("fold")
 
 

@@ -1,6 +1,6 @@
-"""The chain from a trained quantised network to a proved accelerator; one room per stage."""
+"""From a trained quantised network to a proved accelerator. Each stage has a folder here."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-"""Of the repository: where programs of ours are started."""
+"""The repository's root folder. Our own programs are started there."""

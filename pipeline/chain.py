@@ -1,4 +1,4 @@
-"""The chain: which stages exist, what each needs, reads and leaves. Imports nothing heavy.
+"""The chain: which stages exist, what each needs, reads and writes. Imports nothing heavy.
 
 A new stage is one entry here, one folder with `run(job)`, and three lines of dodo.py.
 """
@@ -11,23 +11,28 @@ from typing import Literal
 from specs.evaluation import PREFIX
 
 Scope = Literal["dataset", "network", "board"]
-"""What a stage works on: each is a unit of its own, the later ones stand on the earlier."""
+"""What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one."""
 Want = Literal["data", "training", "labels", "hardware"]
-"""What not every unit has: a data set, a network that is trained here, the labels of test images,
-an integer datapath. A unit that lacks what a stage wants has no such stage."""
+"""What a stage may require of a unit, and not every unit has: a data set; a network that is trained
+here; labels of the test images; a network that can become hardware. A unit that lacks what a stage
+wants does not have that stage."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the chain. Its module has `run(job: Job) -> Metrics`.
+    """One step of the chain. Its module has a function `run(job: Job) -> Metrics`.
 
-    needs: the stages whose published files it reads. reads: dotted spec paths, all it may know of
-    the specs; a change elsewhere does not rebuild it. wants: what a unit must have for it.
-    version: raised when its code changes what it produces. resumes: it can go on from what a cut
-    run of the same job left, to the identical result; all others begin anew. shows: the figures of
-    its line on the console. files: those that the table at the end of a build names, each with
-    what it is. memory_mib: what it and its programs need at most; stages wait for one another
-    rather than exceed the machine. time_limit_hours: far more than it takes; then it hangs.
+    needs: the stages whose files it reads.
+    reads: the spec fields that it may read, as dotted paths. Other fields never rebuild it.
+    wants: what a unit must have for the stage to exist.
+    version: raised when the stage's code gives other results than before.
+    resumes: whether it can continue what an interrupted run of the same job left, with the same
+        result. All other stages start again.
+    shows: the figures on its console line.
+    files: the files that the table at the end of a build names, each with a description.
+    memory_mib: the most memory that the stage and its programs need. Stages wait for one another
+        rather than exceed the machine's memory.
+    time_limit_hours: after so long the stage counts as hanging and is ended; far more than it takes.
     """
 
     name: str
@@ -171,7 +176,7 @@ STAGES = (
 )
 
 LAST = STAGES[-1]
-"""What a unit is built up to."""
+"""The stage that a unit is built up to."""
 
 
 def _evaluation(
@@ -200,5 +205,5 @@ EVALUATIONS = (
     _evaluation("reference", ("streamline",), wants=("hardware",)),
     _evaluation("rtl", ("streamline", "rtl"), wants=("hardware",), scope="board"),
 )
-"""The whole test set at one level each: beside the chain, made when asked for."""
+"""The stages of `./doit evaluate`, one for each level. They run only when asked for."""
 BY_NAME = {stage.name: stage for stage in (*STAGES, *EVALUATIONS)}

@@ -1,4 +1,4 @@
-"""The errors a user can meet. Their text is what the user reads; none of them shows a traceback."""
+"""The errors that a user can meet. The user reads their text and never sees a traceback of them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Iterable
 
 
 class PipelineError(Exception):
-    """Something the user can act on: what is wrong, where, what is allowed, what to do."""
+    """The user can fix this. The text says what is wrong, where, what is allowed and what to do."""
 
 
 class SpecError(PipelineError):
-    """A specification or a command-line variable is wrong: file, field, value, what is allowed."""
+    """A spec or a command-line variable is wrong: file, field, value, and what is allowed."""
 
 
 class MissingTool(PipelineError):
-    """A program is not there: which one, and how to get it."""
+    """A program is not installed: which one, and how to get it."""
 
 
 class ToolError(PipelineError):
-    """A program failed: its name, exit code, first error lines, where the whole log is."""
+    """A program failed: its name, exit code and first error lines, and the path of its log."""
 
 
 class VerificationError(PipelineError):
-    """Two levels of the same network disagree: the first layer and element that differ."""
+    """Two levels of the same network differ: the first layer and element that do."""
 
 
 class DoesNotFit(PipelineError):
-    """The design exceeds the board: resource, need, have, what would fit."""
+    """The design is too large for the board: which resource, need, have, and what would fit."""
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """A ready sentence part: the nearest valid spellings if there are any, and what is allowed."""
+    """Part of an error message: the valid names most like `word`, if any, and all allowed ones."""
     allowed = sorted(allowed)
     close = difflib.get_close_matches(word, allowed, n=3, cutoff=0.5)
     best = [name for name in close if _likeness(name, word) == _likeness(close[0], word)]

@@ -1,4 +1,4 @@
-"""What a stage is handed, and what it hands back."""
+"""What a stage gets (a job) and what it returns (figures)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ T = TypeVar("T")
 SCRATCH = "work"
 
 PROGRESS = "@progress "
-"""Begins a line on a stage's standard output that is for the console, not only for the log."""
+"""Prefix of the lines of a stage's standard output that also go to the console, not only to the
+log."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that carries its unit and its kind. Never a time, host or path: see run.json."""
+    """A number with its unit and its kind.
+
+    Never a time, host or path: those go to run.json.
+    """
 
     value: float | int | str
     unit: str
@@ -47,11 +51,12 @@ Metrics = dict[str, Figure]
 
 @dataclass(frozen=True)
 class Job:
-    """One stage of one unit, complete: `python -m pipeline.flow.run <file>` replays it.
+    """All that one stage of one unit needs; `python -m pipeline.flow.run <file>` runs it.
 
-    specs: the slice of the specs this stage declared, by dotted path ("network.model").
-    inputs: published folder of each stage it needs. folder: the partial folder it writes into;
-    it may hold what a cut run of the same job left. settings: machine matters, never results.
+    specs: the spec fields that the stage declared, by dotted path ("network.model"). inputs: the
+    published folder of each stage that it needs. folder: the partial folder that it writes into; it
+    may contain what an interrupted run of the same job left. settings: those of this machine, which
+    never change a result.
     """
 
     stage: str
@@ -61,15 +66,19 @@ class Job:
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
-    """Spec paths that `spec` was asked for: what is declared and never read must not rebuild."""
+    """The spec paths that the stage has read. A declared path that is never read is an error,
+    because it would cause rebuilds for nothing."""
 
     @property
     def cache(self) -> Path:
-        """What units share and anybody may delete: compiled run-time code, netlist counts."""
+        """Folder for what units share and anybody may delete: compiled code, layers' resources."""
         return self.folder.parents[1] / ".cache"
 
     def own_file(self, sha256: str) -> Path:
-        """The user's file of this content. PipelineError: it is gone, or holds something else."""
+        """Path of the user's file with this sha256.
+
+        Raises PipelineError if the file is gone or has changed.
+        """
         place = self.settings.get("files", {}).get(sha256)
         path = Path(place) if place else None
         if path is None or not path.is_file():
@@ -80,9 +89,9 @@ class Job:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder for what is not an output, gone when the work is done.
+        """A folder for temporary files, which is deleted at the end.
 
-        After a failure it stays in the partial folder, so that the logs an error names are there.
+        After a failure it stays, so that the logs that an error names can be read.
         """
         folder = self.folder / SCRATCH
         remove(folder)
@@ -91,12 +100,15 @@ class Job:
         shutil.rmtree(folder)
 
     def spec(self, path: str, kind: type[T]) -> T:
-        """The declared spec value at `path`, as `kind`. KeyError: the stage never declared it."""
+        """The value of the spec field at `path`, validated as type `kind`.
+
+        Raises KeyError if the stage did not declare the field.
+        """
         self.read.add(path)
         return TypeAdapter(kind).validate_python(self.specs[path], strict=False)
 
 
 def progress(text: str, share: float | None = None) -> None:
-    """Shows one line of progress on the console; `share` in [0, 1] of the stage's work."""
+    """Shows a line of progress on the console. `share`: the part of the work done, in [0, 1]."""
     sys.stdout.write(PROGRESS + json.dumps({"text": text, "share": share}) + "\n")
     sys.stdout.flush()

@@ -1,8 +1,8 @@
-"""The layer kinds there are, and where each one's entries are: one table, nothing else.
+"""The kinds of layers, and the tables that must have an entry for each kind.
 
-A new kind is its class in hardware/layers.py, an entry in each of these, a module in rtl/library,
-and tests. tests/test_layer_kinds.py fails if one lacks an entry; docs/architecture.md shows the
-table.
+A new kind needs a class in hardware/layers.py, an entry in each of these tables, a module in
+rtl/library, and tests. tests/test_layer_kinds.py fails if an entry is missing. docs/architecture.md
+shows the table.
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ ENTRIES: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "costs, open engine": ("engines/open/shapes.py", SHAPES),
     "mutants": ("verification/mutants.py", MUTATIONS),
 }
-"""What a kind has, the file below pipeline/ that holds it, and the entries by kind."""
+"""By what a kind needs: the file below pipeline/ that has the table, and the table by kind."""

@@ -1,4 +1,4 @@
-"""A board: its part, its resources and how much of them a network may take."""
+"""The spec of a board: its part, its resources, and how much of them a network may take."""
 
 from __future__ import annotations
 
@@ -10,30 +10,45 @@ from specs.base import Identifier, Spec
 
 
 class BoardSpec(Spec):
-    """One board, as in specs/boards/*.toml or a user's own file; counts are the data sheet's."""
+    """One board, as in specs/boards/*.toml or a user's own file. Counts are from the data sheet."""
 
     name: Identifier
+    """The board's name, as `board=` takes it."""
     description: str = ""
+    """A few words for the reader; nothing depends on them."""
     part: str
+    """The FPGA, as its vendor's tools call it: "xc7z020clg400-1"."""
     family: Literal["zynq-7000", "zynq-us+"]
+    """The family of the FPGA. Synthesis maps the design to the cells of this family."""
     lut: int = Field(gt=0)
+    """Number of LUTs."""
     ff: int = Field(gt=0)
+    """Number of flip-flops."""
     bram36: int = Field(gt=0)
+    """Number of block RAMs of 36 Kbit."""
     dsp: int = Field(ge=0)
+    """Number of DSP slices."""
     uram: int = Field(default=0, ge=0)
+    """Number of UltraRAMs."""
     memory_port_bits: Literal[32, 64, 128]
-    """Width of the high-performance port that feeds the accelerator, bits a clock."""
+    """Width in bits of the high-performance memory port that feeds the accelerator. It delivers one
+    such word per clock cycle."""
     clock_mhz: float = Field(default=100, gt=0, le=1000)
+    """Clock of the accelerator in MHz, unless `target.clock_mhz` says otherwise."""
     lut_share: Annotated[float, Field(gt=0, le=1)] = 0.85
-    """Share of the LUTs a network may take: room for shell, router and estimate error."""
+    """Share of the LUTs that a network may take. The rest is for the shell, for the router and for
+    the error of the estimates."""
     bram_share: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Share of the block RAMs that a network may take."""
 
 
 class TargetSpec(Spec):
-    """What a board unit asks of its network beyond the board itself."""
+    """What is asked of the accelerator on a board: its engine, speed and clock."""
 
     engine: Literal["open"] = "open"
+    """What turns the folded network into hardware. "open" uses our Verilog library and Yosys."""
     fps: float | None = Field(default=None, gt=0, le=1e9)
-    """Images a second to reach with the least hardware; None: as fast as the budget allows."""
+    """Images per second to reach with the least hardware. Without it the accelerator is as fast as
+    the budget of the board allows."""
     clock_mhz: float | None = Field(default=None, gt=0, le=1000)
-    """None: the board's own."""
+    """Clock of the accelerator in MHz. Without it the board's `clock_mhz` is used."""

@@ -1,4 +1,4 @@
-"""How many images a data set has, and how it is made of the user's own files."""
+"""The spec of the data: how many images to use, and how to read the user's own files."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ from pydantic import Field
 from specs.base import Spec
 
 RANDOM = "random"
-"""The data set of no data: inputs drawn from the input's datatype, without labels."""
+"""The data set of random inputs: drawn from the input's datatype, without labels."""
 IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS = "imagefolder", "maskedface", "arrays"
 USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
-"""The data sets that are whatever `data_root` holds."""
+"""The data sets that consist of the user's own files in `data_root`."""
 
 
 class DataSpec(Spec):
-    """How many images a data set has, and how those of the user's own files are made."""
+    """How many images of the data set to use, and how to read the user's own files."""
 
     broken: Literal["refuse", "skip"] = "refuse"
-    """Files that cannot be read: refuse tells all of them and ends; skip lists them in skipped.csv
-    and goes on without them."""
+    """What to do with files that cannot be read. "refuse" lists all of them in one error; "skip"
+    lists them in skipped.csv and continues without them."""
     images_per_class: int | None = Field(default=None, ge=2)
-    """Drawn of each class; None: as many as the smallest class has."""
+    """Number of files drawn from each class (maskedface). Without it: as many as the smallest class
+    has."""
     train_images: int | None = Field(default=None, ge=4)
-    """The first of them; None: all. Of maskedface all classes together, so many that most are
-    changed copies of others; None: 80,000."""
+    """Use only the first so many training images. Without it all are used. For maskedface it is the
+    number of images to make, of all classes together; most are changed copies of others. Its
+    default is 80,000."""
     test_images: int | None = Field(default=None, ge=4)
-    """The same; None, of maskedface: 20,000."""
+    """The same for the test images. The default for maskedface is 20,000."""
     seed: int = Field(default=1, ge=0, lt=2**31)
-    """Of the draw, the split and the changes."""
+    """Seed of the draw, of the split and of the changed copies (maskedface)."""
 
     def changed(self) -> dict[str, Any]:
-        """The fields that are not their default."""
+        """The fields whose value is not the default, with their values."""
         return {
             name: value
             for name, field in type(self).model_fields.items()
@@ -46,4 +48,4 @@ DATA_FIELDS = {
     "imagefolder": {"broken", *_COUNTS},
     "maskedface": set(DataSpec.model_fields),
 }
-"""What each data set reads of DataSpec; random inputs nothing."""
+"""The fields of DataSpec that each data set uses. Random inputs use none."""

@@ -1,4 +1,4 @@
-"""What an evaluation looks at."""
+"""The spec of an evaluation: at which levels, on how many images."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from specs.base import Spec
 
 LEVELS = ("brevitas", "qonnx", "reference", "rtl")
 PREFIX = "evaluate-"
-"""Of the names of the stages, in front of the level."""
+"""Prefix of the names of the evaluation stages; the level follows."""
 
 
 class EvaluationSpec(Spec):
-    """What `./doit evaluate` looks at."""
+    """At which levels `./doit evaluate` measures the accuracy, and on how many images."""
 
     level: str = "brevitas,qonnx,reference"
-    """One of LEVELS, or several with commas: the trained module, what was exported, the integer
-    hardware graph, the simulated accelerator."""
+    """One level, or several with commas. "brevitas" is the trained module, "qonnx" the exported
+    file, "reference" the integer hardware graph, "rtl" the simulated accelerator."""
     images: int | None = Field(default=None, ge=1)
-    """So many of the first test images; None: all."""
+    """Use only the first so many test images. Without it all are used."""
 
     @field_validator("level")
     @classmethod

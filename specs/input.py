@@ -1,4 +1,4 @@
-"""What a network is fed."""
+"""The spec of a network's input."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from specs.base import Spec
 
 MOST_INPUTS = 1 << 20
+"""The most values that one image may have."""
 Shape = Annotated[tuple[int, ...], Field(min_length=1, max_length=3)]
-"""Height, width, channels of an image; or the length of a feature vector."""
+"""Height, width and channels of an image, or the length of a feature vector."""
 
 
 def _fraction(value: object) -> object:
-    """A quotient of two numbers in a string as its value; anything else as it is."""
+    """The value of a fraction that is written as a string ("1/255"); anything else unchanged."""
     if not isinstance(value, str) or value.count("/") != 1:
         return value
     try:
@@ -26,28 +27,31 @@ def _fraction(value: object) -> object:
 
 
 class InputSpec(Spec):
-    """What the network is fed: one contract for training, golden vectors, driver and board.
+    """The input of the network: one contract for training, golden vectors, driver and board.
 
-    A raw image is resized to `shape`, stays an unsigned integer on its way into the accelerator,
-    and means (value * scale - mean) / std to the network.
+    A raw image is resized to `shape`. The accelerator takes it as unsigned integers. For the
+    network each of these integers stands for (integer * scale - mean) / std.
     """
 
     shape: Shape = (28, 28, 1)
-    """Height, width, channels of one image; or the length of a feature vector."""
+    """Height, width and channels of one image, or the length of a feature vector."""
     layout: Literal["NHWC"] = "NHWC"
-    """Of raw images and of the accelerator's stream."""
+    """Order of the axes in raw images and in the accelerator's input stream."""
     dtype: str = Field(default="UINT8", pattern=r"^U?INT[1-8]$")
+    """Datatype of the integers that the accelerator takes. Images are unsigned."""
     resize: Literal["bilinear", "nearest", "none"] = "bilinear"
-    """How an image of another size is brought to `shape`; "none" refuses it."""
+    """How an image of another size is resized to `shape`. "none" refuses such an image."""
     scale: Annotated[float, BeforeValidator(_fraction)] = Field(default=1 / 255, gt=0)
-    """May be written as a fraction: "1/255"."""
+    """Factor from an integer to its value. It may be written as a fraction: "1/255"."""
     mean: float = 0.0
+    """Subtracted from the scaled value."""
     std: float = Field(default=1.0, gt=0)
+    """The scaled value, less the mean, is divided by this."""
 
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if len(self.shape) == 2:
-            raise ValueError("shape: height, width and channels of an image, or one length")
+            raise ValueError("shape: give height, width and channels of an image, or one length")
         if min(self.shape) < 1:
             raise ValueError("shape: height, width and channels must be at least 1")
         if prod(self.shape) > MOST_INPUTS:

@@ -1,4 +1,4 @@
-"""A network: its data set, input contract, model and training recipe."""
+"""The spec of a network: its data set, input, model and training."""
 
 from __future__ import annotations
 
@@ -19,21 +19,30 @@ class NetworkSpec(Spec):
     """One network, as in specs/networks/*.toml or a user's own file."""
 
     name: Identifier
+    """The network's name."""
     description: str = ""
+    """A few words for the reader; nothing depends on them."""
     dataset: Literal["arrays", "cifar10", "digits", "imagefolder", "maskedface", "mnist", "random"]
+    """The data set. imagefolder, maskedface and arrays are your own files in `data_root`; random
+    means random inputs without labels, for a network that is not trained here."""
     data: DataSpec = DataSpec()
+    """How many images to use, and how to read your own files."""
     input: InputSpec = InputSpec()
+    """Size and datatype of the input, and what its integers mean."""
     model: Model
+    """The layers. The field `family` says which kind of network it is."""
     output: Output = "label"
-    """Of the accelerator: the class, or the accumulators behind the scores of all classes."""
+    """What the accelerator gives: "label" is the class, "logits" are the accumulators of the last
+    layer, from which software computes the scores of all classes."""
     training: TrainingSpec | None = None
-    """Of a QONNX model none: it is taken as it is."""
+    """How the network is trained. Required, except for a QONNX model: that is never trained, and
+    must leave it out."""
 
     @model_validator(mode="after")
     def _trained_or_not(self) -> Self:
         if isinstance(self.model, QonnxModel):
             if self.training is not None:
-                raise ValueError("training: a QONNX model is taken as it is, not trained")
+                raise ValueError("training: a QONNX model is not trained; leave this table out")
             return self
         if self.training is None:
             raise ValueError("training: missing; it has no default")
@@ -41,7 +50,10 @@ class NetworkSpec(Spec):
             raise ValueError("dataset: random inputs have no labels to train with")
         augmented = self.training.crop_padding or self.training.flip
         if len(self.input.shape) == 1 and augmented:
-            raise ValueError("training.crop_padding, flip: a feature vector has no place to move")
+            raise ValueError(
+                "training.crop_padding, flip: only images can be cropped and flipped, and the "
+                "inputs are feature vectors; leave both out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -50,8 +62,8 @@ class NetworkSpec(Spec):
             if name not in DATA_FIELDS.get(self.dataset, ()):
                 having = [key for key, fields in DATA_FIELDS.items() if name in fields]
                 raise ValueError(
-                    f"data.{name} = {value!r}: dataset = {self.dataset!r} has no such field; "
-                    f"it is of {' and '.join(having)}"
+                    f"data.{name} = {value!r}: dataset = {self.dataset!r} does not use this field; "
+                    f"it belongs to {' and '.join(having)}"
                 )
         return self
 
@@ -59,7 +71,7 @@ class NetworkSpec(Spec):
     def _images_suit_the_model(self) -> Self:
         convolves = isinstance(self.model, CnvModel | ResNetModel)
         if convolves and len(self.input.shape) == 1:
-            raise ValueError("input.shape: convolutions take height, width and channels")
+            raise ValueError("input.shape: convolutions need height, width and channels")
         if isinstance(self.model, CnvModel):
             self.model.feature_map(self.input.shape)
         if isinstance(self.model, ResNetModel):

@@ -1,4 +1,4 @@
-"""How a network is trained."""
+"""The spec of a training."""
 
 from __future__ import annotations
 
@@ -9,65 +9,84 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from specs.base import Spec
 
 PUBLISHED = "published"
+"""The word for Brevitas' own weights of a network."""
 
 
 class TrainingSpec(Spec):
-    """How the network is trained; by default BNN-PYNQ's recipe: Adam on the squared hinge loss.
+    """How the network is trained. The default is BNN-PYNQ's recipe: Adam on the squared hinge loss.
 
-    A field that belongs to one choice, as `momentum` does to sgd, is refused beside another.
+    Some fields belong to one choice of another field, as `momentum` belongs to sgd. They are
+    refused with any other choice.
     """
 
     checkpoint: str | None = Field(default=None, pattern=rf"^({PUBLISHED}|[0-9a-f]{{64}})$")
-    """The weights to start from: "published", Brevitas' own of this network, or the sha256 of the
-    file that the variable checkpoint=PATH names."""
+    """The weights to start from: "published" for Brevitas' own weights of this network, or the
+    sha256 of a file. Set it with the variable `checkpoint=`, which takes "published" or a path."""
     epochs: int = Field(ge=0, le=100_000)
-    """At most, see `patience`. 0: the checkpoint is evaluated and exported as it is."""
+    """Number of epochs. `patience` may end training earlier. With 0 epochs the checkpoint is
+    evaluated and exported without training."""
     batch_size: int = Field(default=100, ge=2)
-    """Images in a step, of all processes together."""
+    """Images in one step, of all processes together."""
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    """The optimiser."""
     learning_rate: float = Field(default=0.02, gt=0)
+    """The learning rate before the schedule changes it; for one_cycle the highest rate."""
     momentum: float = Field(default=0.0, ge=0, lt=1)
-    """Of sgd."""
+    """Momentum of sgd."""
     weight_decay: float = Field(default=0.0, ge=0)
-    """Added to the gradient of every parameter; of adamw, taken off the parameters themselves."""
+    """Weight decay of every parameter. adam and sgd add it to the gradient; adamw subtracts it from
+    the parameter itself."""
     loss: Literal["squared_hinge", "cross_entropy"] = "squared_hinge"
-    """squared_hinge: on targets of +-1."""
+    """The loss. squared_hinge has the target +1 for the right class and -1 for the others."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Of cross_entropy: the share of the target that all classes have alike."""
+    """For cross_entropy: the share of the target that is spread evenly over all classes."""
     schedule: Literal["cosine", "halve", "step", "one_cycle", "plateau", "constant"] = "cosine"
-    """Of the rate. cosine: to zero over `epochs`; halve: every `halve_every` epochs (the published
-    recipe); step: times `rate_factor` after each epoch of `milestones`; one_cycle: step by step up
-    to the full rate and down to nothing; plateau: times `rate_factor` when the validation accuracy
-    has not risen for more than `plateau_patience` epochs."""
+    """How the learning rate changes. cosine: it falls to zero over `epochs`. halve: it is halved
+    every `halve_every` epochs (the published recipe). step: it is multiplied by `rate_factor` after
+    each epoch in `milestones`. one_cycle: it rises to the full rate and falls to almost zero, a bit
+    in every step. plateau: it is multiplied by `rate_factor` when the validation accuracy has not
+    risen for more than `plateau_patience` epochs. constant: it stays the same."""
     halve_every: int = Field(default=40, ge=1)
+    """For halve: the number of epochs after which the rate is halved."""
     milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Of step: numbers of epochs, ascending; as a variable milestones=30,60."""
+    """For step: the epochs after which the rate falls, in ascending order. As a variable:
+    `milestones=30,60`."""
     rate_factor: float = Field(default=0.1, gt=0, lt=1)
+    """For step and plateau: the factor by which the rate falls."""
     plateau_patience: int = Field(default=5, ge=0)
+    """For plateau: the number of epochs without a better accuracy that are tolerated."""
     warmup_share: float = Field(default=0.3, gt=0, lt=1)
-    """Of one_cycle: share of all steps in which the rate rises."""
+    """For one_cycle: the share of all steps in which the rate rises."""
     validation_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the training set held out to choose the best checkpoint."""
+    """Share of the training set that is held out. The best epoch is chosen by its accuracy on
+    it."""
     patience: int | None = Field(default=None, ge=1)
-    """Epochs without a better validation accuracy after which training ends; none: it never does
-    early. With the cosine schedule the accuracy rises to the end, so choose it generously."""
+    """Training ends early after so many epochs without a better validation accuracy. Without it
+    training never ends early. With the cosine schedule the accuracy rises until the end, so choose
+    a generous number."""
     seed: int = Field(default=1, ge=0, lt=2**31)
+    """Seed of the weights, of the validation split, and of the order and augmentation of images."""
     crop_padding: int = Field(default=0, ge=0, le=32)
-    """Augmentation: each image is shifted by up to so many pixels, black where it leaves."""
+    """Augmentation: each image is shifted at random by up to so many pixels. What comes in at the
+    edges is black."""
     flip: bool = False
     """Augmentation: each image is mirrored left to right with probability 1/2."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of products and activations in training (torch's autocast); evaluation is always in fp32."""
+    """Number format of products and activations in training (torch's autocast). Evaluation is
+    always in fp32."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where training computes; the test images are judged on the processor."""
+    """Where training runs. The test images are always evaluated on the CPU."""
     processes: int = Field(default=1, ge=1, le=64)
-    """On each machine, each with a GPU of its own if there are any. They share every batch, and the
-    norms are of the whole batch: the result is that of one process but for rounding."""
+    """Number of training processes on each machine. Each takes one GPU if there are any. They share
+    every batch, and batch norms see the whole batch, so the result is that of one process up to
+    rounding."""
     machines: int = Field(default=1, ge=1, le=1024)
-    """That train together; each runs the same stage, and where they meet is among its settings."""
+    """Number of machines that train together. Each runs the same command; `rendezvous` in its
+    local.toml says where they meet."""
     threads: int = Field(default=1, ge=1, le=64)
-    """Of the processor, for each process. The order of sums, and so the result, depends on it:
-    never the machine's number of cores. 1 is best up to about 256 neurons a layer."""
+    """CPU threads of each process. The order of sums depends on it, and so does the result;
+    therefore it is never taken from the machine's number of cores. 1 is best up to about 256
+    neurons per layer."""
 
     @field_validator("epochs")
     @classmethod
@@ -117,4 +136,4 @@ BELONGS = {
     "plateau_patience": ("schedule", ("plateau",)),
     "warmup_share": ("schedule", ("one_cycle",)),
 }
-"""Fields of a training, and the choice without which they would mean nothing."""
+"""Fields that only have a meaning with some choice of another field: that field and its choices."""

@@ -1,8 +1,8 @@
-"""Engines: how folded hardware becomes resource numbers, and later a bitfile.
+"""Engines: how a folded network becomes resource numbers, and later a bitfile.
 
-What folds there are, their cycles and costs, the rules of FIFOs and synthesis belong to an engine.
-The stages fold, fifos and synth know it by this interface alone. A new engine is a folder beside
-`open`, one line in PROVIDERS, and its name in `TargetSpec.engine`.
+An engine knows which folds are legal, their cycles and costs, which FIFO depths are worth trying,
+and how a design is synthesised. The stages fold, fifos and synth use only the interface below. A
+new engine is a folder beside `open`, one line in PROVIDERS, and its name in `TargetSpec.engine`.
 """
 
 from __future__ import annotations
@@ -22,43 +22,50 @@ from pipeline.rtl.design import Design
 
 @dataclass(frozen=True)
 class Synthesised:
-    """What synthesis shows of a design. longest_path_ns: of cells alone; None: it has none."""
+    """The result of synthesis.
+
+    longest_path_ns: the longest delay from register to register, of the cells alone; None if there
+    is no such path.
+    """
 
     utilisation: Utilisation
     longest_path_ns: float | None
 
 
 class Engine(Protocol):
-    """What the stages ask of an engine."""
+    """The interface of an engine, as the stages use it."""
 
     deepest_fifo: int
-    """Beats that a FIFO may have at most, but between a fork and a join."""
+    """The most beats that a FIFO may have, except between a fork and a join."""
 
     def space(self, graph: HardwareGraph) -> Space:
-        """Every legal fold of each layer with its cycles, stream widths and resources."""
+        """Every legal fold of each layer, with its cycles, stream widths and resources."""
 
     def check_folding(self, graph: HardwareGraph, folding: Folding) -> None:
-        """Raises PipelineError naming every layer whose fold is missing or not legal."""
+        """Raises PipelineError naming every layer whose fold is missing or illegal."""
 
     def fifo_depths(self, most: int) -> list[int]:
-        """Depths below `most` that are worth a trial, ascending."""
+        """The FIFO depths below `most` that are worth trying, in ascending order."""
 
     def recipe(self, design: Design, family: str) -> Any:
-        """JSON value of all that decides the result of `synthesise` beside the design's files."""
+        """A JSON value of everything that decides the result of `synthesise`, but the files.
+
+        With the same recipe and the same files of the design, the result is the same.
+        """
 
     def synthesise(self, design: Design, family: str, prefix: Path, log: Path) -> Synthesised:
-        """Synthesises the design for a family of parts; its files begin with `prefix`.
+        """Synthesises the design for a family of FPGAs. Output files begin with `prefix`.
 
         Raises ToolError with the tool's own words.
         """
 
 
 PROVIDERS = {"open": "pipeline.engines.open"}
-"""The module that has each engine, as `ENGINE`; imported when it is asked for."""
+"""By engine: the module that has it, as `ENGINE`. It is imported only when it is used."""
 
 
 def engine(name: str) -> Engine:
-    """Raises SpecError for an engine that does not exist."""
+    """The engine with this name. Raises SpecError if there is none."""
     if name not in PROVIDERS:
         raise SpecError(f"target.engine = {name!r}: unknown; {nearest(name, PROVIDERS)}")
     return cast(Engine, importlib.import_module(PROVIDERS[name]).ENGINE)

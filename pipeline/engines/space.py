@@ -1,4 +1,4 @@
-"""What a folding is chosen from: every fold of each layer with its costs, and what is there."""
+"""The design space of a folding: every fold of each layer with its costs, and the budget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.hardware.fold import Fold
 
 @dataclass(frozen=True)
 class Option:
-    """One legal fold of one layer: its cycles an image, its lanes, its estimated resources."""
+    """One legal fold of one layer: its cycles per image, its lanes, its estimated resources."""
 
     fold: Fold
     cycles: int
@@ -23,7 +23,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a network may take: LUTs, RAMB18 halves, and bits a clock of the input stream."""
+    """What a network may use: LUTs, RAMB18s (halves of a BRAM36), input bits per clock cycle."""
 
     lut: float
     bram18: float
@@ -32,13 +32,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Space:
-    """Every legal fold of each layer in stream order, and what a junction of two costs.
+    """Every legal fold of each layer, in stream order, and the cost of what is between two layers.
 
-    junction(i, output lanes of layer i-1, input lanes of layer i) -> LUTs between them.
+    junction(i, output lanes of layer i-1, input lanes of layer i): LUTs of the width converter
+        between the two.
     element_bits: bits of one element of the network's input.
-    before: of each layer, the layers that its inputs come from; empty: the one in front of it.
-    second: as `junction`, for the second input of a join.
-    searched: which folds these are, in words, for certificates.
+    before: for each layer, the layers that its inputs come from. If it is empty, each layer reads
+        the one before it.
+    second: like `junction`, for the second input of a join.
+    searched: a description of these folds, for certificates.
     """
 
     layers: tuple[str, ...]
@@ -51,11 +53,14 @@ class Space:
 
     @property
     def joins(self) -> bool:
-        """Whether two ways meet somewhere."""
+        """Whether two branches meet somewhere."""
         return any(len(inputs) > 1 for inputs in self.before)
 
     def blocks(self) -> dict[int, Block]:
-        """By join: from where its ways come. ValueError: a fork or a join inside a way."""
+        """For each join, the fork and the two branches that end there.
+
+        Raises ValueError if there is a fork or a join inside a branch.
+        """
         found = {}
         for join, inputs in enumerate(self.before):
             if len(inputs) < 2:
@@ -66,7 +71,9 @@ class Space:
                 way, at = [], end
                 while at != fork:
                     if at < fork or len(self.before[at]) != 1:
-                        raise ValueError(f"{self.layers[join]}: its ways do not begin at one fork")
+                        raise ValueError(
+                            f"{self.layers[join]}: its branches do not begin at one fork"
+                        )
                     way.append(at)
                     (at,) = self.before[at]
                 ways.append(tuple(reversed(way)))
@@ -74,14 +81,14 @@ class Space:
         return found
 
     def iis(self) -> list[int]:
-        """Every II that a folding can have, ascending: cycle counts no layer must exceed."""
+        """Every II that a folding can have, in ascending order."""
         least = max(min(option.cycles for option in layer) for layer in self.options)
         counts = {option.cycles for layer in self.options for option in layer}
         return sorted(count for count in counts if count >= least)
 
 
 class Block(NamedTuple):
-    """A fork, and the layers of its two ways up to a join."""
+    """A fork, and the layers of its two branches up to a join."""
 
     fork: int
     ways: tuple[tuple[int, ...], tuple[int, ...]]
@@ -89,7 +96,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Solution:
-    """A folding with its II and its estimated resources, junctions included."""
+    """A folding with its II and its estimated resources, width converters included."""
 
     choice: tuple[Option, ...]
     ii: int

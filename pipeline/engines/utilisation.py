@@ -1,4 +1,4 @@
-"""What a netlist takes of a part, counted from its cells."""
+"""Counts the cells of a netlist as resources of an FPGA."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ LUTS = {
     "RAM32X16DR8": 8,
     "RAM64X8SW": 8,
 }
-"""LUTs a cell occupies, LUT RAM and shift registers included (UG474, UG574)."""
+"""LUTs that a cell occupies, including LUT RAM and shift registers (UG474, UG574)."""
 FFS = {"FDRE": 1, "FDSE": 1, "FDCE": 1, "FDPE": 1}
 BRAM18 = {"RAMB18E1": 1, "RAMB18E2": 1, "RAMB36E1": 2, "RAMB36E2": 2}
 DSPS = {"DSP48E1": 1, "DSP48E2": 1}
 MUXFS = {"MUXF7": 1, "MUXF8": 1, "MUXF9": 1}
 CARRIES = {"CARRY4": 1, "CARRY8": 1}
 INVERTERS = {"INV": 1}
-"""Yosys leaves inverters as cells; a vendor's mapper folds most of them into LUTs and FFs."""
+"""Yosys keeps inverters as cells; a vendor's mapper merges most of them into LUTs and FFs."""
 KINDS = (LUTS, FFS, BRAM18, DSPS, MUXFS, CARRIES, INVERTERS)
-"""How each kind of cell counts, in the order of `Utilisation`."""
+"""For each resource, how much of it a cell takes, in the order of `Utilisation`."""
 
 
 @dataclass(frozen=True)
 class Utilisation:
-    """Resources of a netlist. bram36 counts halves; muxf, carry and inv are not LUTs."""
+    """Resources of a netlist. bram36 may be a half; muxf, carry and inv are not LUTs."""
 
     lut: int = 0
     ff: int = 0
@@ -49,10 +49,10 @@ class Utilisation:
 
     @staticmethod
     def of(cells: Mapping[str, int]) -> Utilisation:
-        """From counts of cells by type. PipelineError for a type that is not known."""
+        """Resources of cells, counted by type. Raises PipelineError for an unknown type."""
         unknown = [name for name in cells if not any(name in kind for kind in KINDS)]
         if unknown:
-            raise PipelineError(f"netlist: cells nobody counts: {', '.join(sorted(unknown))}")
+            raise PipelineError(f"netlist: unknown types of cells: {', '.join(sorted(unknown))}")
         lut, ff, bram18, dsp, muxf, carry, inv = (
             sum(count * kind.get(name, 0) for name, count in cells.items()) for kind in KINDS
         )

@@ -1,7 +1,7 @@
-"""Stages `evaluate-<level>`: a network on its whole test set, at one level of the chain.
+"""Stages `evaluate-<level>`: the accuracy on the test set, at one level of the chain.
 
-brevitas: the trained module; qonnx: what was exported; reference: the integer hardware graph; rtl:
-the accelerator itself, simulated.
+The levels are brevitas (the trained module), qonnx (the exported file), reference (the integer
+hardware graph) and rtl (the simulated accelerator).
 """
 
 from __future__ import annotations
@@ -24,25 +24,27 @@ from specs.input import InputSpec
 
 TOP = 5
 _BLOCK = 500
-"""Inputs at a time."""
+"""Inputs computed at a time."""
 _CYCLES = 2_000_000
-"""Between two progress lines of a simulation, about."""
+"""A simulation shows its progress about every so many cycles."""
 
 Found = tuple[np.ndarray, np.ndarray | None]
-"""Classes int64 [N]; scores [N, classes] where the level gives them."""
+"""Classes int64 [N], and scores [N, classes] if the level gives them."""
 
 
 def run(job: Job) -> Metrics:
-    """Writes predictions.npy (int64 [N]) and confusion.csv (a row a true class).
+    """Writes predictions.npy (int64 [N]) and confusion.csv (one row for each true class).
 
-    PipelineError: the network has no data set.
+    Raises PipelineError if the network has no data set.
     """
     level = job.stage.removeprefix(PREFIX)
     contract = job.spec("network.input", InputSpec)
     most: int | None = job.spec("evaluation.images", int | None)  # type: ignore[arg-type]
     data = evaluation_inputs(job, contract)
     if data.labels is None:
-        raise PipelineError("evaluate: no labels without a data set; dataset= names one")
+        raise PipelineError(
+            "evaluate: without a data set there are no labels; name one with dataset="
+        )
     part = Inputs(data.images[:most], data.labels[:most])
     assert part.labels is not None
     classes, scores = _LEVELS[level](job, part.images, contract)
@@ -149,7 +151,7 @@ def _parts(images: np.ndarray) -> list[np.ndarray]:
 
 
 def _write_confusion(path: Path, labels: np.ndarray, classes: np.ndarray) -> None:
-    """Images of each true class (a row) by the class the network gives (a column)."""
+    """Counts the images of each true class (row) by the class that the network gives (column)."""
     count = int(max(labels.max(), classes.max())) + 1
     table = np.zeros((count, count), np.int64)
     np.add.at(table, (labels, classes), 1)

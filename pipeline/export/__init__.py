@@ -1,6 +1,6 @@
-"""Stage `export`: a network as QONNX, proved to compute what the trained one computes.
+"""Stage `export`: writes the network as QONNX, and proves that it computes the same.
 
-Of a QONNX model that the user brings: cleaned, checked, and proved to compute what it did before.
+A user's own QONNX model is cleaned and checked, and proved to compute what it did before.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["LABELS", "LOGITS", "MODEL", "run"]
 
 
 def run(job: Job) -> Metrics:
-    """Writes model.onnx, logits.npy and labels.npy; see the modules of the two ways."""
+    """Writes model.onnx, logits.npy and labels.npy; see the modules `stage` and `own`."""
     if job.specs["network.model"]["family"] == "qonnx":
         from pipeline.export import own  # noqa: PLC0415 - each way has imports of its own
 

@@ -1,4 +1,4 @@
-"""Names of the files that every export leaves."""
+"""Names of the files that every export writes."""
 
 MODEL = "model.onnx"
 LOGITS = "logits.npy"

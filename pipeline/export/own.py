@@ -1,8 +1,8 @@
-"""A QONNX model of the user's own: cleaned, checked, and brought to the form that FINN streamlines.
+"""Cleans and checks a user's own QONNX model, and brings it to the form that FINN streamlines.
 
-Exporters differ in what they write for the same network. What changes here changes no value, which
-is shown on inputs: channels come first, convolutions tell all their attributes, unsigned quantisers
-stand behind a ReLU.
+Exporters write the same network in different ways. The changes here keep every value, which is
+shown on inputs: channels come first, convolutions have all their attributes, unsigned quantisers
+follow a ReLU.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from specs.input import InputSpec
 from specs.models import Model, QonnxModel
 
 SAME = 8
-"""Inputs on which the model is shown to be what the file holds."""
+"""Number of inputs on which the changed model is compared with the file."""
 _BLOCK, _NUMBERS = 500, 2**27
 """Inputs executed at a time, and how many numbers their tensors, which all are kept, may have."""
 
@@ -36,8 +36,8 @@ _BLOCK, _NUMBERS = 500, 2**27
 def run(job: Job) -> Metrics:
     """Writes model.onnx (input [1, C, H, W] or [1, F] float32), logits.npy and labels.npy.
 
-    logits: float32 [N, classes] of the model on all test images, or on random inputs; labels: the
-    index of the greatest. PipelineError: all that no hardware layer stands for, node by node.
+    logits: float32 [N, classes] of the model, on all test images or on random inputs. labels: the
+    index of the greatest. Raises PipelineError with all nodes that no hardware layer stands for.
     """
     contract = job.spec("network.input", InputSpec)
     spec: QonnxModel = job.spec("network.model", Model)  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ def run(job: Job) -> Metrics:
 
 
 def _block(model: Any) -> int:
-    """How many inputs at a time."""
+    """The number of inputs to execute at a time."""
     graph = model.graph
     shapes = [
         [x.dim_value for x in value.type.tensor_type.shape.dim]
@@ -101,9 +101,9 @@ def _block(model: Any) -> int:
 def require_same(
     original: Any, inputs: np.ndarray, layout: str | None, logits: np.ndarray
 ) -> float:
-    """Greatest difference of the normalised model's logits from the file's own, input by input.
+    """Compares the changed model's logits with those of the file; returns the greatest difference.
 
-    inputs: [N, C, H, W] or [N, F]. Raises VerificationError.
+    inputs: [N, C, H, W] or [N, F]. Raises VerificationError if they differ.
     """
     source, target = original.graph.input[0].name, original.graph.output[0].name
     if inputs.ndim == 4 and layout == "NHWC":

@@ -1,9 +1,9 @@
-"""QONNX beside Brevitas where both round: equal at every quantiser, from the same values on.
+"""Compares QONNX with Brevitas quantiser by quantiser, for images that rounding sets apart.
 
-Sums of numbers with a scale have last bits that depend on the order of summation. Of many and fine
-values of a quantiser now and then one lies so near to the border between two that Brevitas and
-QONNX take different ones: a whole step apart, which later layers carry to the logits. So each
-quantiser is judged by itself, and QONNX goes on from Brevitas' value.
+The last bits of a sum of scaled numbers depend on the order of summation. With many values and fine
+quantisers, a value is now and then so close to the border between two levels that Brevitas and
+QONNX choose different ones. That is a whole step, and later layers carry it to the logits. So each
+quantiser is compared by itself, and QONNX continues from Brevitas' value.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from pipeline.job import progress
 
 _QUANTISERS = ("BipolarQuant", "FloatQuant", "Quant")
 _LAST_BIT = 1e-6
-"""Of a quantised value: what Brevitas and QONNX may differ in where they take the same step."""
+"""How much a quantised value may differ if Brevitas and QONNX choose the same level, relative to
+it."""
 
 
 def execute_along(
     model: nn.Module, graph: ModelWrapper, images: np.ndarray, block: int
 ) -> tuple[np.ndarray, int]:
-    """Outputs [N, classes] of a QONNX graph whose activations are Brevitas', and how many differed.
+    """Outputs [N, classes] of a QONNX graph with Brevitas' activations, and how many differed.
 
-    images: [N, C, H, W]. Raises VerificationError unless Brevitas' value of every activation is
-    what QONNX' own quantiser makes of an input within TOLERANCE of its own.
+    images: [N, C, H, W]. Raises VerificationError unless each of Brevitas' activations is what
+    QONNX' own quantiser gives for some input within TOLERANCE of its own.
     """
     graph = batched(graph, block)
     source, target = graph.graph.input[0].name, graph.graph.output[0].name
@@ -66,7 +67,7 @@ def _opset(graph: ModelWrapper, node: Any) -> int:
 
 
 def _activations(model: nn.Module, images: np.ndarray) -> list[np.ndarray]:
-    """What each quantiser of activations gives, in the order of computing."""
+    """The output of each activation quantiser, in the order of computation."""
     found: list[np.ndarray] = []
 
     def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -87,9 +88,10 @@ def _activations(model: nn.Module, images: np.ndarray) -> list[np.ndarray]:
 
 
 def _take_nearest(theirs: list[np.ndarray], ours: np.ndarray, name: str) -> np.ndarray:
-    """Takes Brevitas' values of a QONNX quantiser out of the list.
+    """Removes Brevitas' values for a QONNX quantiser from the list, and returns them.
 
-    The two compute the branches of a block in different orders, and no name is common to both.
+    It takes the most similar ones: the two compute the branches of a block in different orders and
+    have no names in common.
     """
     alike = [i for i, values in enumerate(theirs) if values.shape == ours.shape]
     if not alike:
@@ -100,7 +102,7 @@ def _take_nearest(theirs: list[np.ndarray], ours: np.ndarray, name: str) -> np.n
 
 
 def _apart(graph: ModelWrapper, node: Any, context: dict[str, Any], theirs: np.ndarray) -> Any:
-    """Mask of the values in which a QONNX quantiser and Brevitas' differ, by rounding alone."""
+    """Mask of the values in which QONNX' and Brevitas' quantisers differ, by rounding alone."""
     source, target = node.input[0], node.output[0]
     ours = context[target]
     # "not near" and not "far": a NaN differs too

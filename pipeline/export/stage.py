@@ -1,4 +1,4 @@
-"""Runs one export job: weights in, QONNX and Brevitas' own answers out."""
+"""Runs one export job: writes the trained weights as QONNX, with Brevitas' own outputs."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _BLOCK, _SMALL_BLOCK = 1000, 50
 def run(job: Job) -> Metrics:
     """Writes model.onnx (input [1, C, H, W] float32), logits.npy and labels.npy.
 
-    logits: float32 [N, classes] of Brevitas on all test images; labels: int64 [N], its top-1.
-    Raises VerificationError unless QONNX execution gives every label and, within TOLERANCE, every
-    logit of Brevitas. Images of which it does not are executed again from Brevitas' activations,
-    see `rounding`: then `equal` and `accuracy` are of the first execution, and what was found of
-    the second is in `rounded_apart` and `rounded_values`.
+    logits: float32 [N, classes] of Brevitas on all test images. labels: int64 [N], its top-1.
+    Raises VerificationError unless QONNX gives every label and, within TOLERANCE, every logit of
+    Brevitas. Images for which it does not are executed again from Brevitas' activations, see
+    `rounding`. Then `equal` and `accuracy` are from the first execution, and `rounded_apart` and
+    `rounded_values` say what the second one found.
     """
     contract = job.spec("network.input", InputSpec)
     torch.set_num_threads(1)  # float sums in the same order on every machine of a kind
@@ -82,9 +82,9 @@ def run(job: Job) -> Metrics:
 
 
 def to_qonnx(model: nn.Module, example: torch.Tensor, path: Path) -> ModelWrapper:
-    """Writes `model` as QONNX with the input's shape of `example` [1, C, H, W], and returns it.
+    """Writes `model` as QONNX, for inputs of the shape of `example` [1, C, H, W], and returns it.
 
-    Constants folded and nodes named, so that the same weights give the same bytes.
+    Constants are folded and nodes named, so that the same weights give the same bytes.
     """
     if brevitas.config.JIT_ENABLED:
         raise PipelineError("QONNX export needs Brevitas without its JIT: unset BREVITAS_JIT")

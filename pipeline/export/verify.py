@@ -1,4 +1,4 @@
-"""QONNX execution beside Brevitas: every label equal, every logit within a float's rounding."""
+"""Compares QONNX with Brevitas: every label equal, every logit equal up to rounding."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from qonnx.transformation.infer_shapes import InferShapes
 from pipeline.errors import VerificationError
 
 TOLERANCE = 1e-4
-"""Of a logit, relative where it exceeds 1. Sums of integers are exact on both sides; what differs
-is the rounding of batch norm and of the scale at the end (some 1e-6)."""
+"""Allowed difference of a logit, relative if it exceeds 1. Sums of integers are exact on both
+sides; only batch norm and the scale at the end round differently (about 1e-6)."""
 
 TIED = 1e-6
-"""Of the greatest logit: what rounding leaves between two equal ones."""
+"""Two logits count as equal if they differ by less than this, relative to the greatest: it is what
+rounding leaves."""
 
 
 def execute(graph: ModelWrapper, images: np.ndarray, block: int) -> np.ndarray:
@@ -38,13 +39,16 @@ def execute(graph: ModelWrapper, images: np.ndarray, block: int) -> np.ndarray:
 
 
 def batched(graph: ModelWrapper, block: int) -> ModelWrapper:
-    """The graph for `block` images at a time; its weights are quantised once, not every time."""
+    """The graph for `block` images at a time, with its weights quantised once and for all."""
     graph = graph.transform(ChangeBatchSize(block)).transform(InferShapes())
     return graph.transform(FoldConstants(exclude_op_types=[]))
 
 
 def blocks(images: np.ndarray, block: int) -> Iterator[tuple[int, np.ndarray, int]]:
-    """Number of the first, [block, C, H, W], and how many images it is: the last one is filled."""
+    """Splits images into blocks: number of the first, images [block, C, H, W], and their count.
+
+    The last block is filled up with copies.
+    """
     for start in range(0, len(images), block):
         part = images[start : start + block]
         filled = np.concatenate([part, np.repeat(part[:1], block - len(part), axis=0)])
@@ -52,7 +56,7 @@ def blocks(images: np.ndarray, block: int) -> Iterator[tuple[int, np.ndarray, in
 
 
 def differing(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Mask [N] of the images whose label or logits, [N, classes] of either side, differ."""
+    """Mask [N] of the images whose label or logits differ. Both sides: [N, classes]."""
     difference = np.abs(expected.astype(np.float64) - found)
     allowed = TOLERANCE * np.maximum(1.0, np.abs(expected))
     # "not within" and not "beyond": a NaN is a difference too
@@ -65,9 +69,9 @@ def differing(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
 
 
 def compare(expected: np.ndarray, found: np.ndarray) -> float:
-    """The greatest difference of any two logits, [N, classes] of Brevitas and of QONNX.
+    """The greatest difference of two logits, [N, classes] of Brevitas and of QONNX.
 
-    Raises VerificationError naming the first image whose label or logits differ, and both logits.
+    Raises VerificationError with the first image whose label or logits differ, and both its logits.
     """
     if expected.shape != found.shape:
         raise VerificationError(
@@ -92,9 +96,9 @@ def _numbers(logits: np.ndarray) -> str:
 
 @contextmanager
 def unsanitised() -> Iterator[None]:
-    """qonnx without its search for nearly-integer tensors: up to 10 times faster, exact as it is.
+    """Switches off qonnx' search for nearly-integer tensors: up to 10 times faster, and exact.
 
-    It reads the variable at each node; what the user had set is put back.
+    qonnx reads an environment variable at each node; afterwards the user's value is restored.
     """
     name = "SANITIZE_QUANT_TENSORS"
     before = os.environ.get(name)

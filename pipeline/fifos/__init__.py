@@ -1,12 +1,13 @@
-"""Stage `fifos`: the smallest FIFO depths that keep the predicted II, found by simulation.
+"""Stage `fifos`: finds FIFO depths that keep the predicted II, by simulation.
 
-One model with deep FIFOs is compiled; the search lowers their limits at run time, so that a trial
-costs a run and no compilation.
+One model with deep FIFOs is compiled. The search lowers the limits of its FIFOs at run time, so a
+trial takes a run but no compilation.
 
-Where ways join, the FIFO of the shorter one must hold what the longer one keeps under way, or the
-fork waits for the join and the join for the fork. Whether that happens depends on no stall: each
-layer decides by what is in its streams, never by when it came, so that a network of given depths
-gets stuck under every timing or under none. A trial that ends has shown that its depths cannot.
+Where two branches meet, the FIFO of the shorter one must hold as much as the longer one has under
+way. Otherwise the fork waits for the join and the join for the fork. Stalls do not matter for this:
+each layer's decisions depend only on the data in its streams, never on when they came. So a network
+with given depths gets stuck under every timing or under none, and a trial that ends shows that its
+depths never get stuck.
 """
 
 from __future__ import annotations
@@ -33,16 +34,17 @@ IMAGES = 24
 LEAST_IMAGES = 12
 """Enough for the II to settle: it repeats from image to image once the pipeline is full."""
 CYCLES = 400_000
-"""Of a trial: as many images as that makes, within the bounds above."""
+"""A trial runs about so many cycles; the number of images follows, within the bounds above."""
 BRANCH_IMAGES = 4
-"""Images that the ends of a branch can hold: more than are under way on the other."""
+"""Images that the FIFOs at the ends of a branch can hold: more than are under way on the other
+one."""
 Depths = dict[str, int]
 
 
 def run(job: Job) -> Metrics:
-    """Writes fifo_depths.json: {edge id: depth in beats}, 0 where no FIFO is needed.
+    """Writes fifo_depths.json: {edge id: depth in beats}, with 0 where no FIFO is needed.
 
-    Raises VerificationError if even deep FIFOs do not give the predicted II.
+    Raises VerificationError if the predicted II is not reached even with deep FIFOs.
     """
     graph = hardware.load(job.inputs["streamline"])
     folding = load_folding(job.inputs["fold"] / "folding.json")
@@ -72,11 +74,11 @@ def size(
     cache: Path,
     provider: Engine,
 ) -> tuple[Depths, int | float]:
-    """Depths by edge id, and the II they give. provider: whose rules FIFOs follow."""
+    """Finds the depth of each edge's FIFO. Returns the depths by edge id, and the II they give."""
     joined = links(graph, folding)
     inner = [edge for layer in graph.layers for edge in layer.outputs if edge != graph.sink.id]
     image = {edge: -(-joined[edge].edge.elements // joined[edge].fifo_lanes) for edge in inner}
-    # an image and the one behind it: a dense layer takes the first before it asks for the second
+    # two images: a dense layer takes all of the first before it asks for the second
     deep = {edge: min(2 * image[edge] + 2, provider.deepest_fifo) for edge in inner}
     for layer in graph.layers:
         ends = {Fork: layer.outputs, Add: layer.inputs}.get(type(layer), ())
@@ -90,8 +92,9 @@ def size(
     ii = result.interval()
     if ii > predicted:
         raise VerificationError(
-            f"fifos: II is {ii} cycles with FIFOs of two images or {provider.deepest_fifo} beats "
-            f"each ({BRANCH_IMAGES} images between a fork and a join), {predicted} were predicted"
+            f"fifos: the II is {ii} cycles, and {predicted} were predicted, even with FIFOs of two "
+            f"images or {provider.deepest_fifo} beats (between a fork and a join of "
+            f"{BRANCH_IMAGES} images)"
         )
 
     def keeps(limits: Mapping[str, int]) -> bool:
@@ -100,7 +103,7 @@ def size(
     # one more than it ever held: a full FIFO takes nothing, even in a cycle in which it gives
     start = {edge: min(deep[edge], peak + 1) for edge, peak in result.peaks.items()}
     depths = _shrink(start, keeps, lambda edge: joined[edge].fifo_width, provider)
-    progress("leaving out what a FIFO is not needed for", 0.8)
+    progress("leaving out FIFOs that are not needed", 0.8)
     return _leave_out(trial, depths, ii), ii
 
 
@@ -110,14 +113,14 @@ def _shrink(
     width: Callable[[str], int],
     provider: Engine,
 ) -> Depths:
-    """Each depth in turn as small as it goes with the others as they are, the costliest first.
+    """Makes each depth as small as possible while the others stay, the costliest FIFO first.
 
-    Below the start only what the engine finds worth it is tried.
+    It tries only the depths that the engine finds worth trying.
     """
     depths = dict(start)
     if not keeps(depths):
         raise VerificationError(
-            "fifos: the II does not hold just above the FIFOs' own high-water marks"
+            "fifos: the II rises when each FIFO is only one beat deeper than it was ever filled"
         )
     order = sorted(depths, key=lambda edge: -depths[edge] * width(edge))
     for done, edge in enumerate(order):
@@ -135,7 +138,10 @@ def _shrink(
 
 
 def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:
-    """No FIFO at all where the shortest one is enough and the II stays: all at once, else each."""
+    """Removes short FIFOs if the II stays the same without them.
+
+    It first tries to remove all of them together, then one by one.
+    """
     short = [edge for edge, depth in depths.items() if depth <= 2]
     if short and trial.interval(without := {**depths, **dict.fromkeys(short, 0)}) <= ii:
         return without
@@ -148,7 +154,7 @@ def _leave_out(trial: _Trial, depths: Depths, ii: int | float) -> Depths:
 def _interval(
     model: Model, images: np.ndarray, limits: Mapping[str, int] | None = None
 ) -> int | float:
-    """The II; infinite if the network gets stuck."""
+    """The II; infinity if the network gets stuck."""
     try:
         return model.run(images, fifo_limits=limits).interval()
     except StuckError:
@@ -156,7 +162,7 @@ def _interval(
 
 
 class _Trial:
-    """Models of the same network with different depths."""
+    """Compiles models of the same network with different FIFO depths."""
 
     def __init__(
         self, graph: HardwareGraph, folding: Folding, images: np.ndarray, work: Path, cache: Path
@@ -166,7 +172,7 @@ class _Trial:
         self.built = 0
 
     def interval(self, depths: Depths) -> int | float:
-        """The II with exactly these depths; 0 is no FIFO, which no run-time limit can stand for."""
+        """The II with exactly these depths. 0 is no FIFO, which a run-time limit cannot express."""
         return _interval(self.model(depths), self.images)
 
     def model(self, depths: Depths) -> Model:

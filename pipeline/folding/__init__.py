@@ -1,4 +1,4 @@
-"""Stage `fold`: the folding that is optimal for the cost model under the board's budget."""
+"""Stage `fold`: finds the folding that is optimal for the cost model within the board's budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = {
 
 
 def run(job: Job) -> Metrics:
-    """Writes folding.json, certificate.json (why nothing is better) and pareto.csv (II, LUT, BRAM).
+    """Writes folding.json, certificate.json (why none is better) and pareto.csv (II, LUT, BRAM).
 
     Raises DoesNotFit naming what is short, by how much, and what would fit.
     """
@@ -66,7 +66,7 @@ def run(job: Job) -> Metrics:
 def search(
     space: Space, budget: Budget, board: Budget, mhz: float, fps: float | None
 ) -> tuple[Solution, dict[str, Any]]:
-    """The optimal solution, and why it is: the least II, or the least cost at `fps`.
+    """The optimal solution and its certificate: the least II, or the least cost that reaches `fps`.
 
     mhz: the clock. Raises DoesNotFit.
     """
@@ -75,7 +75,7 @@ def search(
         slowest = space.iis()[-1]
         raise DoesNotFit(
             f"fold: not even the slowest folding ({slowest:,} cycles an image) fits the budget: "
-            f"{_told(binding(space, slowest, budget))}; a larger board or a smaller network would"
+            f"{_told(binding(space, slowest, budget))}; use a larger board or a smaller network"
         )
     wanted = best if fps is None else math.floor(mhz * 1e6 / fps)
     if wanted < best:
@@ -102,7 +102,7 @@ def _certificate(
     best: int,
     fps: float | None,
 ) -> dict[str, Any]:
-    """A reader can check it: the next faster II there is, and what it lacks."""
+    """What a reader needs to check the result: the next faster II, and which resource it lacks."""
     faster = [ii for ii in space.iis() if ii < best]
     way = "graph, which adds both ways between a fork and a join" if space.joins else "chain"
     bound: dict[str, Any] = {"least_ii": best}
@@ -141,7 +141,7 @@ def _certificate(
 
 
 def _fps(mhz: float, ii: int) -> int:
-    """Images a second at an II, rounded down: asked for as fps=, it demands no lower II."""
+    """Images per second at an II, rounded down, so that fps= with this number asks for this II."""
     return math.floor(mhz * 1e6 / ii)
 
 

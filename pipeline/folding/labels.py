@@ -1,8 +1,8 @@
-"""The dynamic program for a bound on the II: Pareto sets of (LUT, BRAM18) by output lanes.
+"""The dynamic program of the search: Pareto sets of (LUT, RAMB18) under a bound on the II.
 
-Within the bound layers are independent but for the widths of the streams between neighbours. Behind
-a fork both ways are solved for each of its widths; for each width of the join at which they meet,
-the labels of both and of the fork are added, every pair of them.
+Under such a bound layers are independent, except for the widths of the streams between neighbours.
+After a fork, both branches are solved for each width of the fork. Where they meet, the labels of
+the fork and of both branches are added, for each width of the join and every combination.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pipeline.engines.space import Block, Budget, Option, Solution, Space
 
 
 class Labels:
-    """The dynamic program's labels: for each number of RAMB18 the least LUTs that reach it.
+    """The labels of the dynamic program: for each number of RAMB18s the least LUTs.
 
-    After every layer there is an array by output lanes, and before it one by input lanes; what led
-    to a label is found again from the numbers themselves, which are whole and so compare exactly.
+    There is an array for each number of output lanes after a layer, and for each number of input
+    lanes before it. How a label came about is not stored but found again by comparing numbers,
+    which are whole and therefore compare exactly.
     """
 
     def __init__(self, space: Space, ii: int, budget: Budget) -> None:
@@ -30,7 +31,7 @@ class Labels:
         self.blocks = space.blocks()
         inside = {i for block in self.blocks.values() for way in block.ways for i in way}
         self.main = [i for i in range(len(space.layers)) if i not in inside]
-        """Layers outside of ways, in order."""
+        """The layers that are not in a branch, in order."""
         begun = np.full(self.size, np.inf)
         begun[:1] = 0
         bits = space.element_bits
@@ -41,13 +42,13 @@ class Labels:
         self.total = self.chain.total()
 
     def pareto(self) -> list[int]:
-        """RAMB18 counts of which no lower one has as few LUTs, ascending in LUT."""
+        """The RAMB18 counts for which no lower count needs as few LUTs, in ascending LUT order."""
         below = np.minimum.accumulate(np.concatenate([[np.inf], self.total[:-1]]))
         found: list[int] = np.flatnonzero(self.total < below).tolist()
         return found[::-1]
 
     def solution(self, bram18: int) -> Solution:
-        """The choice behind the label of `bram18` at the end."""
+        """The folding behind the final label with `bram18` RAMB18s."""
         chosen: dict[int, Option] = {}
         self.chain.choose(None, bram18, self.total[bram18], chosen)
         choice = tuple(chosen[i] for i in range(len(self.options)))
@@ -56,14 +57,14 @@ class Labels:
 
 
 Arrays = dict[int, np.ndarray]
-"""Least LUTs by RAMB18 count, by lanes."""
+"""By number of lanes: an array of the least LUTs for each RAMB18 count."""
 
 
 class _Chain:
-    """Labels along some layers, each of which reads the one in front of it, or is a join.
+    """Labels along a chain of layers. Each layer reads the one before it, or is a join.
 
-    ports: labels before the first layer, by its input lanes. lanes: of the fork in front of the
-    first layer, if it begins a way; then `ports` holds the one label that a fork's width has.
+    ports: labels before the first layer, by its input lanes. lanes: if the chain is a branch, the
+    lanes of the fork before it; then `ports` has one label, for these lanes.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class _Chain:
         self.before: list[Arrays] = []
         self.after: list[Arrays] = []
         self.ends: dict[tuple[int, int], tuple[Arrays, Arrays]] = {}
-        """By position of a join and lanes of its fork: the labels at the ends of both ways."""
+        """By position of a join and lanes of its fork: the labels at the ends of both branches."""
         self.ways: dict[tuple[int, int], tuple[_Chain, _Chain]] = {}
-        """Those ways themselves, made again when a choice is asked for: they take far more room."""
+        """The branches themselves. They take much memory, so they are made again when needed."""
         for k, i in enumerate(layers):
             wanted = {option.input_lanes for option in labels.options[i]}
             if not k:
@@ -90,17 +91,17 @@ class _Chain:
             self.after.append(ports)
 
     def total(self) -> np.ndarray:
-        """Least LUTs at the end, whatever the lanes."""
+        """Least LUTs at the end, for any number of lanes."""
         none = np.full(self.labels.size, np.inf)
         found: np.ndarray = np.min([none, *self.after[-1].values()], axis=0)
         return found
 
     def _reached(self, i: int, lanes: set[int], producers: Arrays) -> Arrays:
-        """Least LUTs to arrive at layer i, its junction paid, by input lanes."""
+        """Least LUTs up to layer i, including the width converter before it, by input lanes."""
         return {} if not producers else _paid(self.labels.space.junction, i, lanes, producers)
 
     def _met(self, k: int, i: int, lanes: set[int]) -> Arrays:
-        """The same for a join: those of the fork and of both ways added, by the join's lanes."""
+        """The same for a join: the labels of the fork and of both branches, added."""
         space, block = self.labels.space, self.labels.blocks[i]
         assert space.second is not None, "a space with joins has junctions of second inputs"
         found: Arrays = {}
@@ -120,7 +121,7 @@ class _Chain:
         return found
 
     def _made(self, block: Block, width: int) -> tuple[_Chain, _Chain]:
-        """Both ways behind a fork of `width` lanes."""
+        """Both branches behind a fork of `width` lanes."""
         begun = np.full(self.labels.size, np.inf)
         begun[0] = 0
         first, second = (_Chain(self.labels, way, {width: begun}, width) for way in block.ways)
@@ -141,7 +142,7 @@ class _Chain:
         return {lanes: label for lanes, label in found.items() if np.isfinite(label).any()}
 
     def choose(self, lanes: int | None, left: int, value: float, chosen: dict[int, Option]) -> None:
-        """Adds the options behind the label (left, value) at the end; lanes: of the end, or any."""
+        """Adds the options behind the final label (left, value). lanes: at the end; None: any."""
         for k, i in reversed(list(enumerate(self.layers))):
             before = self.before[k]
             option = next(
@@ -171,7 +172,7 @@ class _Chain:
     def _choose_ways(
         self, k: int, i: int, n: int, left: int, value: float, chosen: dict[int, Option]
     ) -> tuple[int, int, float]:
-        """Adds the options of both ways; returns the fork's lanes and its label."""
+        """Adds the options of both branches. Returns the fork's lanes and its label."""
         space = self.labels.space
         assert space.second is not None, "as in _met"
         junctions = (space.junction, space.second)
@@ -205,7 +206,7 @@ class _Chain:
 def _paid(
     junction: Callable[[int, int, int], int], i: int, lanes: set[int], producers: Arrays
 ) -> Arrays:
-    """Least LUTs behind the junction before layer i, by its input lanes."""
+    """Least LUTs including the width converter before layer i, by the layer's input lanes."""
     arrays = np.array(list(producers.values()))
     return {
         n: (arrays + np.array([junction(i, lane, n) for lane in producers])[:, None]).min(axis=0)
@@ -221,7 +222,7 @@ def _producer(
     left: int,
     value: float,
 ) -> tuple[int, float]:
-    """Of which lanes the label (left, value) before layer i, of n lanes, comes, and its LUTs."""
+    """The lanes and LUTs before the converter that lead to (left, value) with n lanes after it."""
     return next(
         (lanes, value - paid)
         for lanes, label in producers.items()
@@ -244,10 +245,10 @@ def _added(a: np.ndarray, b: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _within(space: Space, ii: int, budget: Budget) -> list[list[Option]]:
-    """The options of each layer that a folding in budget can have.
+    """For each layer the options that a folding within the budget can have.
 
-    With the cheapest of every other layer it must be in: not in LUTs alone, nor in RAMB18 alone,
-    nor in a weighted sum of both.
+    Together with the cheapest options of all other layers, such an option must be within the
+    budget: in LUTs alone, in RAMB18s alone, and in weighted sums of both.
     """
     options = [[option for option in layer if option.cycles <= ii] for layer in space.options]
     if not space.joins:

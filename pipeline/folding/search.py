@@ -1,9 +1,9 @@
-"""Exact search of the folding of a chain of layers, in which ways may part and meet again.
+"""Exact search for the best folding of a chain of layers with branches.
 
-With the largest cycle count as the objective, a bound on it makes layers independent but for the
-widths of the streams between neighbours. So for a bound on the II the least resources come from a
+The II is the largest cycle count of a layer. Under a bound on it layers are independent, except for
+the widths of the streams between neighbours. So the least resources under a bound come from a
 dynamic program (labels.py), and the least II from a bisection over the cycle counts that layers can
-have at all.
+have.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ FRONT_IIS = 8
 
 
 def least(space: Space, ii: int, budget: Budget) -> list[Solution]:
-    """The Pareto set of (LUT, BRAM18) over all foldings with an II of at most `ii`, in budget.
+    """The Pareto set of (LUT, RAMB18) over all foldings within the budget whose II is at most `ii`.
 
-    Empty if there is none. Ascending in LUT.
+    In ascending order of LUTs. Empty if there is none.
     """
     labels = Labels(space, ii, budget)
     return [labels.solution(bram18) for bram18 in labels.pareto()]
 
 
 def cheapest(space: Space, ii: int, budget: Budget, board: Budget) -> Solution | None:
-    """The solution with II <= `ii` of the least sum of shares of the board's LUT and BRAM."""
+    """The solution with an II of at most `ii` that costs least, or None.
+
+    The cost is the sum of its shares of the board's LUTs and block RAMs.
+    """
     solutions = least(space, ii, budget)
     return min(
         solutions,
@@ -53,7 +56,7 @@ def fastest(space: Space, budget: Budget) -> int | None:
 
 @dataclass(frozen=True)
 class Need:
-    """The least of one resource that any folding at an II needs when nothing else is short."""
+    """The least of one resource that a folding needs for an II, and how much of it there is."""
 
     resource: str
     need: float
@@ -61,7 +64,7 @@ class Need:
 
 
 def needs(space: Space, ii: int, budget: Budget) -> list[Need]:
-    """For each resource the least that an II of at most `ii` needs, against the budget."""
+    """For each resource, the least that an II of at most `ii` needs, and the budget."""
     luts, blocks = (_alone(space, ii, resource) for resource in ("lut", "bram18"))
     inputs = [option.input_lanes for option in space.options[0] if option.cycles <= ii]
     return [
@@ -72,7 +75,7 @@ def needs(space: Space, ii: int, budget: Budget) -> list[Need]:
 
 
 def _alone(space: Space, ii: int, resource: str) -> int:
-    """The least of one resource when the others are free: the search with nothing else counted."""
+    """The least of one resource if the others are unlimited."""
 
     def counted(option: Option) -> Option:
         return replace(option, lut=getattr(option, resource), bram18=0)
@@ -88,10 +91,10 @@ def _alone(space: Space, ii: int, resource: str) -> int:
 
 
 def binding(space: Space, ii: int, budget: Budget) -> list[Need]:
-    """Why an II of at most `ii` does not fit. Empty if it does.
+    """The resources that keep an II of at most `ii` from fitting. Empty if it fits.
 
-    Each resource that is short by itself; else each that is short given the two others; else all
-    three, none of which is short alone.
+    These are the resources that are short by themselves. If there are none, they are those that are
+    short given the other two. If there are none of these either, they are all three.
     """
     if least(space, ii, budget):
         return []
@@ -115,9 +118,10 @@ def binding(space: Space, ii: int, budget: Budget) -> list[Need]:
 
 
 def _lifted(space: Space, ii: int, lifted: Budget, budget: Budget) -> list[Solution]:
-    """The Pareto set, or what of it is within the first power of two of RAMB18 that gives any.
+    """The Pareto set under the budget `lifted`, in which one resource is unlimited.
 
-    That holds the solution of the fewest, and an array of all that there could be is long.
+    For unlimited RAMB18s it grows the limit by powers of two until there is a solution. That set
+    has the solution with the fewest RAMB18s; an array for all possible counts would be long.
     """
     if not math.isinf(lifted.bram18) or math.isinf(budget.bram18):
         return least(space, ii, lifted)
@@ -142,9 +146,9 @@ def _need_given_rest(
 
 
 def front(space: Space, budget: Budget) -> list[Solution]:
-    """The Pareto front of (II, LUT, BRAM18) in the budget, ascending in II, then in LUT.
+    """The Pareto front of (II, LUT, RAMB18) in the budget, in ascending order of II, then of LUTs.
 
-    Of a network with joins only that of FRONT_IIS bounds on the II, the least among them.
+    For a network with joins it has only FRONT_IIS different bounds on the II, with the least one.
     """
     found: list[Solution] = []
     iis = space.iis()

@@ -15,7 +15,7 @@ _NAME = re.compile(r"(U?)INT([1-9][0-9]?)")
 
 @dataclass(frozen=True)
 class DataType:
-    """BIPOLAR ({-1, +1}, one bit, 0 codes -1), UINT<n> or INT<n> (two's complement), n = 1..64."""
+    """BIPOLAR ({-1, +1} in one bit, 0 means -1), UINT<n> or INT<n> (two's complement), n <= 64."""
 
     name: str
 
@@ -33,7 +33,7 @@ class DataType:
 
     @property
     def signed(self) -> bool:
-        """True if negative values exist (BIPOLAR included, though its code is a plain bit)."""
+        """Whether negative values exist. This includes BIPOLAR, whose code is a plain bit."""
         return not self.name.startswith("U")
 
     @property
@@ -53,7 +53,7 @@ class DataType:
         return (1 << (self.bits - (1 if self.signed else 0))) - 1
 
     def holds(self, values: np.ndarray) -> bool:
-        """Whether every value of the array is one of this type."""
+        """Whether this type can hold every value of the array."""
         if values.size == 0:
             return True
         if self.bipolar:
@@ -62,7 +62,7 @@ class DataType:
 
     @property
     def storage(self) -> type[np.signedinteger[Any]]:
-        """The narrowest signed numpy integer that holds every value."""
+        """The narrowest signed numpy integer type that holds every value of this type."""
         return next(
             kind
             for kind in (np.int8, np.int16, np.int32, np.int64)
@@ -70,14 +70,14 @@ class DataType:
         )
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Bit codes (uint64, `bits` wide) of logical values: what travels on a wire."""
+        """The bit codes of logical values, as they travel on a wire: uint64, `bits` wide."""
         values = np.asarray(values, dtype=np.int64)
         if self.bipolar:
             return (values > 0).astype(np.uint64)
         return values.astype(np.uint64) & np.uint64((1 << self.bits) - 1)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Logical values (int64) of bit codes; the inverse of `encode`."""
+        """The logical values (int64) of bit codes. This is the inverse of `encode`."""
         codes = np.asarray(codes, dtype=np.uint64)
         if self.bipolar:
             return codes.astype(np.int64) * 2 - 1
@@ -88,7 +88,7 @@ class DataType:
 
     @staticmethod
     def smallest(low: int, high: int) -> DataType:
-        """Narrowest UINT or INT that holds every integer of [low, high]."""
+        """The narrowest UINT or INT type that holds every integer in [low, high]."""
         if low >= 0:
             return DataType(f"UINT{max(1, high.bit_length())}")
         return DataType(f"INT{max((-low - 1).bit_length(), max(high, 0).bit_length()) + 1}")

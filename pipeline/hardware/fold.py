@@ -1,4 +1,4 @@
-"""A folding: the lanes of each layer, and where its memories live; as files and in memory."""
+"""A folding: how many lanes each layer has, and where its memories are."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ ThresholdStyle = Literal["compare", "table", "search"]
 
 @dataclass(frozen=True)
 class Fold:
-    """pe: output lanes (PE | MH, PE | C); simd: input lanes (SIMD | MW of an MVAU, else = pe).
+    """How one layer is folded.
 
-    A sliding window may hand out a whole window a beat ("parallel"): then simd is all channels, pe
-    all pixels of the window with all their channels.
-    ram_style: where an MVAU keeps its weights, a sliding window its pixels: LUTs or block RAM.
-    threshold_style: how thresholds turn a value into a level, see rtl/library/levels.v.
+    pe: output lanes. They divide MH of an MVAU, or the channels of another layer.
+    simd: input lanes. They divide MW of an MVAU; other layers have simd = pe. A sliding window may
+        give out a whole window per beat ("parallel"): then simd is the number of channels, and pe
+        that of all values in a window.
+    ram_style: what stores the weights of an MVAU or the pixels of a sliding window, LUTs or block
+        RAM.
+    threshold_style: how thresholds turn a value into a level; see rtl/library/levels.v.
     """
 
     pe: int
@@ -28,7 +31,7 @@ class Fold:
 
 
 Folding = dict[str, Fold]
-"""By layer id; every layer has one."""
+"""The fold of every layer, by layer id."""
 
 
 def save_folding(folding: Folding, path: Path) -> None:

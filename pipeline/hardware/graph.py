@@ -1,6 +1,6 @@
-"""The hardware graph: layers in stream order and their edges, as files and in memory.
+"""The hardware graph: layers in stream order and the edges between them, in memory and as files.
 
-`hardware.json` holds structure, `hardware.npz` the arrays (`<layer>.weights`, `.thresholds`).
+`hardware.json` has the structure, `hardware.npz` the arrays (`<layer>.weights`, `.thresholds`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Post:
-    """What software does with the accelerator's output.
+    """What software has to do with the accelerator's output.
 
-    label: nothing, it is the class. logits: output * scale + bias are the network's scores, their
-    order the classes; scale, bias: of each class.
+    label: nothing; the output is the class. logits: output * scale + bias are the network's scores.
+    scale and bias have one value for each class.
     """
 
     output: str = "label"
@@ -36,9 +36,9 @@ class Post:
 
 @dataclass(frozen=True, eq=False)
 class HardwareGraph:
-    """Layers in stream order with the edges between them. Call `check` after building one.
+    """Layers in stream order and the edges between them. Call `check` after building one.
 
-    A layer comes behind those whose outputs it reads; every edge has one writer and one reader.
+    A layer comes after those whose outputs it reads. Every edge has one writer and one reader.
     """
 
     name: str
@@ -61,7 +61,7 @@ class HardwareGraph:
         return next(layer for layer in self.layers if layer.id == layer_id)
 
     def check(self) -> None:
-        """Raises PipelineError naming every inconsistency of structure, types and values."""
+        """Raises PipelineError with every inconsistency of structure, types and values."""
         found: list[str] = []
         written = Counter([self.layers[0].input])
         read: Counter[str] = Counter()
@@ -135,7 +135,7 @@ def save(graph: HardwareGraph, folder: Path) -> None:
 
 
 def load(folder: Path) -> HardwareGraph:
-    """Reads and checks what `save` wrote. Raises PipelineError if it is not consistent."""
+    """Reads and checks what `save` wrote. Raises PipelineError if it is inconsistent."""
     document = json.loads((folder / "hardware.json").read_text())
     if document.get("schema_version") != SCHEMA_VERSION:
         raise PipelineError(

@@ -1,4 +1,4 @@
-"""Typed integer layers and the edges between them: what each computes, and what is consistent.
+"""The kinds of layers of the hardware graph: what each computes, and what it requires of its edges.
 
 Shapes are those of one image, channels innermost (NHWC).
 """
@@ -16,7 +16,7 @@ from pipeline.hardware.datatypes import BIPOLAR, DataType
 
 @dataclass(frozen=True)
 class Edge:
-    """One stream: its datatype and the shape of one image on it, channels innermost."""
+    """One stream: its datatype, and the shape of one image on it, channels innermost."""
 
     id: str
     dtype: DataType
@@ -28,20 +28,22 @@ class Edge:
 
     @property
     def vectors(self) -> int:
-        """Channel vectors in one image: 1 for a dense layer, H*W for a feature map."""
+        """Number of channel vectors in one image: 1 for a dense layer, H*W for a feature map."""
         return int(np.prod(self.shape[:-1]))
 
     @property
     def elements(self) -> int:
-        """Elements of one image."""
+        """Number of elements in one image."""
         return int(np.prod(self.shape))
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One node of the graph. `finn_names`: the FINN nodes before specialisation it stands for.
+    """One layer of the graph.
 
-    input, output: edge ids; of a layer with several, the first. `inputs`, `outputs`: all of them.
+    input, output: ids of its first input edge and its first output edge; the properties `inputs`
+    and `outputs` have all of them. finn_names: the FINN nodes, before specialisation, that it
+    stands for.
     """
 
     kind: ClassVar[str]
@@ -60,7 +62,7 @@ class Layer:
         return (self.output,)
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
-        """Yields what is inconsistent with the edges it stands between.
+        """Yields every inconsistency between the layer and its edges.
 
         others: the edges of further inputs, then of further outputs.
         """
@@ -85,9 +87,10 @@ def _check_thresholds(
 
 @dataclass(frozen=True, eq=False)
 class Threshold(Layer):
-    """y[c] = offset + #{t : x[c] >= thresholds[c, t]}; BIPOLAR output: -1 or +1, one threshold.
+    """y[c] = offset + #{t : x[c] >= thresholds[c, t]}; a BIPOLAR output is -1 or +1.
 
-    thresholds: int64 [C, T], ascending in t, C = channels of the input edge.
+    thresholds: int64 [C, T], ascending in t; C is the number of channels. A BIPOLAR output has one
+    threshold per channel.
     """
 
     kind: ClassVar[str] = "threshold"
@@ -105,13 +108,17 @@ class Threshold(Layer):
 class Mvau(Layer):
     """Matrix-vector unit, with in-line thresholds unless `thresholds` is None.
 
-    weights: int64 [MH, MW], logical values of `weight_dtype` (BIPOLAR: -1/+1, never bit codes).
-    popcount True (BIPOLAR x BIPOLAR only, "XNOR"): acc = #{i : w[i] == x[i]} = (MW + w.x) / 2,
-    a UINT; else acc = w.x + bias. `accumulator` holds every reachable acc and every threshold.
-    bias: int64 [MH]; None: zero.
-    thresholds: int64 [MH, T] on acc, y as in `Threshold`; None: the output is acc itself.
-    The input is one vector of MW channels for each of the output; or MW is all of a feature map,
-    read as it streams (row by row, channels innermost): a dense layer behind convolutions.
+    weights: int64 [MH, MW], logical values of `weight_dtype`. BIPOLAR weights are -1 and +1, not
+        bit codes.
+    popcount: for BIPOLAR weights and input only ("XNOR"). If True, acc = #{i : w[i] == x[i]} = (MW
+        + w.x) / 2, which is a UINT. If False, acc = w.x + bias.
+    accumulator: a datatype that holds every reachable acc and every threshold.
+    bias: int64 [MH]; None is zero.
+    thresholds: int64 [MH, T], applied to acc as in `Threshold`. With None the output is acc itself.
+
+    The input has one vector of MW channels for each vector of the output. Or MW is a whole feature
+    map, read in stream order (row by row, channels innermost), for a dense layer after
+    convolutions.
     """
 
     kind: ClassVar[str] = "mvau"
@@ -133,7 +140,7 @@ class Mvau(Layer):
         return int(self.weights.shape[1])
 
     def accumulator_range(self, source: DataType) -> tuple[int, int]:
-        """Least and greatest acc over all inputs of datatype `source`, from the actual weights."""
+        """Smallest and greatest acc for any input of datatype `source`, from the actual weights."""
         if self.popcount:
             return 0, self.mw
         return accumulator_range(self.weights, source, self.bias)
@@ -170,9 +177,9 @@ class Mvau(Layer):
 
 @dataclass(frozen=True, eq=False)
 class LabelSelect(Layer):
-    """Class of the greatest channel; of equal ones the first wins. Output: one element.
+    """The class of the greatest channel, as one element. The first one if several are equal.
 
-    labels: the class of each channel; None: its index.
+    labels: the class of each channel. With None it is the channel's index.
     """
 
     kind: ClassVar[str] = "label_select"
@@ -188,15 +195,15 @@ class LabelSelect(Layer):
 
 
 Pair = tuple[int, int]
-"""Of rows and columns."""
+"""Rows and columns."""
 
 
 @dataclass(frozen=True, eq=False)
 class SlidingWindow(Layer):
-    """The inputs of a convolution's every position: [H, W, C] -> [OH, OW, KH*KW*C].
+    """The input window of every position of a convolution: [H, W, C] -> [OH, OW, KH*KW*C].
 
-    The channels of a position are its window's pixels row by row, each with its C channels: the
-    order of a convolution's weight columns. OH = (H - KH) // SH + 1, OW alike.
+    The channels of a position are the pixels of its window row by row, each with its C channels. A
+    convolution's weight columns have the same order. OH = (H - KH) // SH + 1, and OW likewise.
     """
 
     kind: ClassVar[str] = "swg"
@@ -219,7 +226,7 @@ class SlidingWindow(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Pad(Layer):
-    """A frame of zeros: `rows` above and below, `columns` left and right. Not for BIPOLAR."""
+    """Adds zeros: `rows` above and below, `columns` left and right. BIPOLAR has no zero."""
 
     kind: ClassVar[str] = "pad"
     rows: Pair = (0, 0)
@@ -241,7 +248,7 @@ class Pad(Layer):
 class MaxPool(Layer):
     """Greatest value by channel in windows that do not overlap: [H, W, C] -> [H//KH, W//KW, C].
 
-    Rows and columns that fill no window are dropped.
+    Rows and columns that do not fill a window are dropped.
     """
 
     kind: ClassVar[str] = "max_pool"
@@ -261,16 +268,16 @@ class MaxPool(Layer):
 
 @dataclass(frozen=True, eq=False)
 class SumPool(Layer):
-    """Sum of a whole feature map by channel, shifted right: [H, W, C] -> [1, 1, C].
+    """The sum of a whole feature map for each channel, shifted right: [H, W, C] -> [1, 1, C].
 
-    y = floor(sum / 2**shift): an average, or a multiple of it.
+    y = floor(sum / 2**shift): the average, or a multiple of it.
     """
 
     kind: ClassVar[str] = "sum_pool"
     shift: int = 0
 
     def range(self, source: Edge) -> tuple[int, int]:
-        """Least and greatest output."""
+        """Smallest and greatest output."""
         ends = source.dtype.min, source.dtype.max
         low, high = (end * source.vectors >> self.shift for end in ends)
         return low, high
@@ -286,7 +293,7 @@ class SumPool(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Fork(Layer):
-    """The input on two outputs."""
+    """Copies the input to two outputs."""
 
     kind: ClassVar[str] = "fork"
     copy: str = ""
@@ -303,7 +310,7 @@ class Fork(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Add(Layer):
-    """Sum of two inputs of one shape, element by element; neither is BIPOLAR."""
+    """Adds two inputs of the same shape, element by element. Neither may be BIPOLAR."""
 
     kind: ClassVar[str] = "add"
     other: str = ""
@@ -336,7 +343,7 @@ KINDS: dict[str, type[Layer]] = {
 def accumulator_range(
     weights: np.ndarray, source: DataType, bias: np.ndarray | None = None
 ) -> tuple[int, int]:
-    """Least and greatest w.x + bias over rows of `weights` [MH, MW] and inputs of type `source`."""
+    """Smallest and greatest w.x + bias: rows of `weights` [MH, MW], inputs of type `source`."""
     at_min, at_max = weights * source.min, weights * source.max
     shift: np.ndarray | int = 0 if bias is None else bias
     return (
@@ -346,5 +353,5 @@ def accumulator_range(
 
 
 def shares_thresholds(thresholds: np.ndarray) -> bool:
-    """True if all channels of thresholds [C, T] have the same ones, so that one row is kept."""
+    """Whether all channels of thresholds [C, T] have the same ones, so that one row is enough."""
     return bool(np.all(thresholds == thresholds[0]))

@@ -1,4 +1,4 @@
-"""The integer reference: the oracle every other description of the network must equal."""
+"""The integer reference: executes a hardware graph. All other forms of a network must equal it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ from pipeline.hardware.layers import (
 )
 
 FLOAT32_EXACT = 1 << 24
-"""Below this every integer and every partial sum is exact in float32 (24-bit significand)."""
+"""Up to this bound every integer and every partial sum is exact in float32 (24-bit significand)."""
 
 BATCH_VALUES = 1 << 24
-"""Of all streams of a batch: some tens of MiB."""
+"""The most values of all streams together in one batch: some tens of MiB."""
 
 FEW_STEPS = 15
-"""Up to so many thresholds a channel, comparing with each is faster than searching among them."""
+"""With so many thresholds per channel or fewer, comparing with each is faster than a binary
+search."""
 
 
 def run(
     graph: HardwareGraph, images: np.ndarray, keep: Collection[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """Values of every edge, by edge id, each [N, *edge.shape] of the edge's `storage` type.
+    """Computes the values of every edge. Returns them by edge id, each [N, *edge.shape].
 
-    images: integers of the input datatype, [N, H, W, C] or [N, *source.shape]. keep: the edges
-    wanted, None for all; the windows of a convolution take many times its input's memory.
+    images: integers of the input datatype, [N, H, W, C] or [N, *source.shape]. keep: the edges to
+    return; None for all. Leave out the windows of convolutions where you can: they take many times
+    the memory of their input. Arrays are of the edge's `storage` type.
     """
     source = graph.source
     streams = {source.id: images.reshape(-1, *source.shape).astype(source.dtype.storage)}
@@ -54,7 +56,7 @@ def run(
 
 
 def batches(graph: HardwareGraph, images: np.ndarray) -> Iterator[np.ndarray]:
-    """`images` in parts of which every stream together stays near BATCH_VALUES values."""
+    """Splits `images` so that all streams of a part together have about BATCH_VALUES values."""
     values = sum(edge.elements for edge in graph.edges.values())
     size = max(1, BATCH_VALUES // values)
     for start in range(0, len(images), size):
@@ -121,12 +123,12 @@ REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     Fork.kind: _fork,
     Add.kind: _add,
 }
-"""What each kind computes: from the layer, its first edges and the values [N, *shape] of every
-input, those of its outputs."""
+"""By layer kind: a function of the layer, its first input and output edge and the values [N,
+*shape] of every input. It returns the values of the outputs."""
 
 
 def accumulate(layer: Mvau, source: DataType, x: np.ndarray) -> np.ndarray:
-    """Accumulators of `layer` for inputs x [..., MW]: int64 [..., MH]."""
+    """The accumulators of `layer` for inputs x [..., MW]: int64 [..., MH]."""
     dot = exact_matmul(x, layer.weights.T, max(abs(source.min), abs(source.max)))
     if layer.popcount:
         return (dot + layer.mw) >> 1
@@ -134,9 +136,10 @@ def accumulate(layer: Mvau, source: DataType, x: np.ndarray) -> np.ndarray:
 
 
 def exact_matmul(x: np.ndarray, weights: np.ndarray, greatest: int) -> np.ndarray:
-    """x [..., MW] @ weights [MW, MH] as int64, by float BLAS wherever that is exact.
+    """x [..., MW] @ weights [MW, MH] as int64, computed by float BLAS wherever that is exact.
 
-    greatest: bound of |x|. float32 up to 2**24 of sum |w.x|, float64 up to 2**53, integers above.
+    greatest: bound of |x|. If sum |w.x| is at most 2**24 it computes in float32, up to 2**53 in
+    float64, above in integers.
     """
     bound = greatest * int(np.abs(weights).sum(axis=0).max())
     if bound <= FLOAT32_EXACT:
@@ -152,7 +155,7 @@ def exact_matmul(x: np.ndarray, weights: np.ndarray, greatest: int) -> np.ndarra
 def apply_thresholds(
     x: np.ndarray, thresholds: np.ndarray, offset: int, dtype: DataType
 ) -> np.ndarray:
-    """offset + number of thresholds [C, T] at or below x [..., C]; -1/+1 where dtype is BIPOLAR."""
+    """offset + the number of thresholds [C, T] that x [..., C] reaches; BIPOLAR: -1 or +1."""
     if thresholds.shape[1] <= FEW_STEPS:
         count = np.zeros(x.shape, np.uint8)
         for step in thresholds.T:
@@ -164,7 +167,7 @@ def apply_thresholds(
 
 
 def _ranks(x: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """How many of `thresholds` [C, T], ascending, are at or below x [..., C]: a binary search."""
+    """How many of the ascending `thresholds` [C, T] are at most x [..., C], by a binary search."""
     if np.all(thresholds == thresholds[0]):
         return np.searchsorted(thresholds[0], x, side="right")
     # each channel's values side by side: its search stays in the nearest cache; a rank may

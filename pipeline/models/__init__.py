@@ -1,4 +1,4 @@
-"""Quantised torch modules built from a network spec."""
+"""Quantised torch modules, built from the spec of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a model spec to its module: one line for each family of networks."""
+"""Builds the torch module of a model spec: one line for each family of networks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from specs.models import AnyModel, CnvModel, FactoryModel, Model, QonnxModel, Re
 
 
 def build_of(job: Job) -> nn.Module:
-    """The untrained module of a job's network, with the user's own file if it is made by one."""
+    """The untrained module of a job's network; for a factory, from the user's own file."""
     spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     own = job.own_file(spec.file) if isinstance(spec, FactoryModel) else None
     return build(spec, job.spec("network.input", InputSpec), own)
@@ -26,8 +26,8 @@ def build_of(job: Job) -> nn.Module:
 def build(model: AnyModel, contract: InputSpec, own: Path | None = None) -> nn.Module:
     """An untrained module; its weights are drawn from torch's global generator.
 
-    It takes float32 [N, C, H, W] (or [N, F]), what the inputs mean to the network, and gives the
-    scores of the classes, float32 [N, classes]. own: the user's file of a FactoryModel.
+    It takes float32 [N, C, H, W] (or [N, F]), the values that the input's integers stand for, and
+    returns the scores of the classes, float32 [N, classes]. own: the user's file of a FactoryModel.
     """
     if isinstance(model, FactoryModel):
         assert own is not None, "a factory is a file"

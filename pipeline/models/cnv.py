@@ -1,4 +1,4 @@
-"""Convolutional networks as in BNN-PYNQ: CNV and any other width, depth, kernel and pooling.
+"""Convolutional networks as in BNN-PYNQ: CNV, and any other width, depth, kernel and pooling.
 
 Parameter names are those of brevitas_examples.bnn_pynq, so that its published weights load.
 """
@@ -19,10 +19,10 @@ from specs.models import CnvModel
 
 
 class Cnv(nn.Module):
-    """Input quantiser, blocks of convolution, batch norm, quantiser and max-pool; then dense ones.
+    """Input quantiser; blocks of convolution, batch norm, quantiser, max-pool; then dense layers.
 
-    spec: widths, bits, kernels. shape: height, width, channels of an image. The input is in [0, 1]
-    and becomes 2x - 1, a fixed-point number of one bit before the point.
+    spec: widths, bits, kernels. shape: height, width and channels of an image. The input is in [0,
+    1] and becomes 2x - 1, a fixed-point number with one bit before the point.
     """
 
     def __init__(self, spec: CnvModel, shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Modules that a function in the user's own Python file makes."""
+"""Loads a module from a function in the user's own Python file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from specs.models import FactoryModel
 def load(spec: FactoryModel, contract: InputSpec, path: Path) -> nn.Module:
     """The module that `spec.function` in the file `path` returns.
 
-    PipelineError: the file or the function fails (with the user's own lines of the traceback), or
-    what it returns takes no images of the contract or gives no scores [N, classes].
+    Raises PipelineError if the file or the function fails (with the user's own lines of the
+    traceback), or if the module does not take images of the contract or does not return scores [N,
+    classes].
     """
     where = f"{path}: {spec.function}"
     try:
@@ -73,7 +74,7 @@ def load(spec: FactoryModel, contract: InputSpec, path: Path) -> nn.Module:
 
 
 def _require_a_step(network: nn.Module, images: torch.Tensor, path: Path, where: str) -> None:
-    """That a copy of the module can be trained one step. PipelineError: the user's code fails."""
+    """Tries one training step on a copy. Raises PipelineError if the user's code fails."""
     state = torch.get_rng_state()
     trial = copy.deepcopy(network).train()
     try:
@@ -85,7 +86,7 @@ def _require_a_step(network: nn.Module, images: torch.Tensor, path: Path, where:
 
 
 def _told(error: BaseException, path: Path) -> str:
-    """The error, and where in the user's file it came from."""
+    """The error, and the line of the user's file where it happened."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
              if frame.filename == str(path)]  # fmt: skip
     place = f" (line {lines[-1]})" if lines else ""

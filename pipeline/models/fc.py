@@ -1,4 +1,4 @@
-"""Fully connected networks as in BNN-PYNQ: TFC, SFC, LFC and any other width and depth.
+"""Fully connected networks as in BNN-PYNQ: TFC, SFC, LFC, and any other width and depth.
 
 Parameter names are those of brevitas_examples.bnn_pynq, so that its published weights load.
 """
@@ -17,9 +17,10 @@ from pipeline.models.tensor_norm import TensorNorm
 
 
 class Fc(nn.Module):
-    """Input quantiser, then blocks of linear, batch norm, quantiser and dropout, then a classifier.
+    """Input quantiser; blocks of linear, batch norm, quantiser and dropout; then a classifier.
 
-    inputs: values of one image; bits: 1 or more each. The input is in [0, 1] and becomes 2x - 1.
+    inputs: number of values in one image. All bits are 1 or more. The input is in [0, 1] and
+    becomes 2x - 1.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Images of a data set as a network's float input."""
+"""Turns the images of a data set into a network's float input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from specs.input import InputSpec
 
 
 def images_to_tensor(raw: np.ndarray, contract: InputSpec) -> torch.Tensor:
-    """raw: uint8 [N, h, w, C] of any size. Returns float32 [N, C, H, W], contiguous.
+    """Float32 [N, C, H, W], contiguous, of raw images: uint8 [N, h, w, C] of any size.
 
     Feature vectors [N, F] become float32 [N, F].
     """

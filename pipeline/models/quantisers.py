@@ -1,6 +1,6 @@
 """The quantisers of the BNN-PYNQ networks: constant scale, symmetric, values within +-1.
 
-1 bit: {-1, +1}, with zero counted as +1. b > 1 bits: the 2**b - 1 multiples of 1 / (2**(b-1) - 1).
+1 bit: {-1, +1}, where 0 becomes +1. b > 1 bits: the 2**b - 1 multiples of 1 / (2**(b-1) - 1).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class _WithinOne(ExtendedInjector):  # type: ignore[misc]
 
 
 class WeightQuantiser(_WithinOne, WeightQuantSolver):  # type: ignore[misc]
-    """For weights; the gradient passes unchanged."""
+    """For weights. The gradient passes unchanged."""
 
     scaling_const = 1.0
 
 
 class ActivationQuantiser(_WithinOne, ActQuantSolver):  # type: ignore[misc]
-    """For activations and inputs; no gradient passes outside the range."""
+    """For activations and inputs. No gradient passes outside of the range."""
 
     min_val = -1.0
     max_val = 1.0

@@ -1,8 +1,8 @@
-"""Residual networks as in Brevitas' examples: ResNet18 and any other width and depth.
+"""Residual networks as in Brevitas' examples: ResNet18, and any other width and depth.
 
-Parameter names are those of brevitas_examples.bnn_pynq, so that its published weights load. A ReLU
-stands on either side of every addition, and both share one quantiser: the sum is one of integers.
-Where the numbers are no integers the layers' places and names stay the same.
+Parameter names are those of brevitas_examples.bnn_pynq, so that its published weights load. Both
+branches of an addition end in a ReLU with the same quantiser, so their sum is one of integers. With
+number formats other than integers the layers keep their places and names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from specs.models import ResNetModel
 
 
 class ResNet(nn.Module):
-    """spec: widths, blocks, bits. shape: height, width, channels of an image in [0, 1]."""
+    """spec: widths, blocks, bits. shape: height, width and channels of an image in [0, 1]."""
 
     def __init__(self, spec: ResNetModel, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -55,9 +55,10 @@ class ResNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a shortcut, which is a convolution where the shape changes.
+    """Two convolutions beside a shortcut. The shortcut is a convolution where the shape changes.
 
-    before: the quantiser of the input, whose scale the end of the convolutions shares with it.
+    before: the quantiser of the block's input. The convolutions end in it too, unless the shortcut
+    is a convolution, which has its own.
     """
 
     def __init__(

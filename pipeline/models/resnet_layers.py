@@ -23,11 +23,12 @@ from torch import nn
 from specs.models import FP32, ResNetModel
 
 FIRST_RANGE = 4.0
-"""Greatest activation before training moves it: four deviations behind a fresh batch norm."""
+"""The greatest activation before training changes it: four deviations of a fresh batch norm's
+output."""
 
 
 def layers(spec: ResNetModel) -> Layers:
-    """Those of its number format."""
+    """The layers for the spec's number format."""
     if spec.number_format == FP32:
         return Layers()
     if (bits := spec.minifloat()) is not None:
@@ -36,12 +37,12 @@ def layers(spec: ResNetModel) -> Layers:
 
 
 class Layers:
-    """Makes what a residual network consists of, here of fp32: torch's own layers."""
+    """Makes the layers of a residual network. This class makes those of fp32: torch's own."""
 
     def conv(
         self, fan_in: int, fan_out: int, kernel: int, stride: int = 1, *, first: bool = False
     ) -> nn.Module:
-        """Keeps the size of a map at stride 1. first: whether its input is the image."""
+        """A convolution that keeps a map's size at stride 1. first: whether it reads the image."""
         del first  # one format for all
         return nn.Conv2d(fan_in, fan_out, kernel, **_geometry(kernel, stride))
 
@@ -49,7 +50,7 @@ class Layers:
         return nn.ReLU()
 
     def pool(self, size: int) -> nn.Module:
-        """The average over a whole map of size x size."""
+        """The average over a whole feature map of size x size."""
         return nn.AvgPool2d(size)
 
     def linear(self, fan_in: int, fan_out: int) -> nn.Module:
@@ -61,14 +62,14 @@ def _geometry(kernel: int, stride: int) -> dict[str, Any]:
 
 
 class _MinifloatActivation(FpOCPActPerTensorFloat):  # type: ignore[misc]
-    """Its range is a parameter from the start, and no statistic: a training resumes exactly."""
+    """Its range is a parameter from the start, not a statistic: training resumes exactly."""
 
     scaling_impl_type = ScalingImplType.PARAMETER
     scaling_init = FIRST_RANGE
 
 
 class _Minifloats(Layers):
-    """Weights and activations alike; sums, batch norms, the average and the bias are fp32."""
+    """Weights and activations are minifloats; sums, norms, the average and the bias are fp32."""
 
     def __init__(self, exponent: int, mantissa: int) -> None:
         self._format = {
@@ -97,7 +98,7 @@ class _Minifloats(Layers):
 
 
 class _IntegerActivation(Uint8ActPerTensorFloat):  # type: ignore[misc]
-    """As of minifloats: a parameter, no statistic."""
+    """Its range is a parameter from the start, as that of minifloats."""
 
     scaling_impl_type = ScalingImplType.PARAMETER
     scaling_init = FIRST_RANGE

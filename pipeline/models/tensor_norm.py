@@ -1,4 +1,4 @@
-"""Normalisation of a whole tensor by one mean and one variance."""
+"""Normalises a whole tensor by one mean and one variance."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch import Tensor, nn
 class TensorNorm(nn.Module):
     """Batch norm with a single channel: it scales the scores and cannot change their order.
 
-    Parameters and buffers, all [1], are those of brevitas_examples.bnn_pynq. Stands at the end of
-    a network: its scale must come out positive for the order to hold in hardware too.
+    It is the last layer of a network. Its scale must be positive after training, so that the order
+    holds in hardware too. Parameters and buffers, all [1], have the names of
+    brevitas_examples.bnn_pynq.
     """
 
     running_mean: Tensor

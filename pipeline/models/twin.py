@@ -1,7 +1,7 @@
-"""Twins for training: the same values and gradients as the module, in a fraction of the operations.
+"""Twins for training: they give a module's values and gradients with far fewer operations.
 
-Brevitas spends most of a small layer's time between the operations. A twin computes on the
-module's own parameters with plain tensor operations; tests hold it to the module bit for bit.
+In a small layer Brevitas spends most of its time between the operations. A twin computes with plain
+tensor operations on the module's own parameters. Tests prove it equal to the module bit for bit.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pipeline.models.tensor_norm import TensorNorm
 from specs.models import ConvLayer, DenseLayer
 
 _MASK_LEVELS = 1 << 16
-"""Dropout draws 16 random bits for each value: the share dropped is exact to 1 in 65,536."""
+"""Dropout draws 16 random bits for each value, so the share that is dropped is exact to 1 in
+65,536."""
 
 
 class Twin(Protocol):
-    """What training needs of a network; its parameters stay those of the module."""
+    """What training needs of a network. Its parameters are those of the module."""
 
     @property
     def model(self) -> nn.Module: ...
@@ -34,19 +35,19 @@ class Twin(Protocol):
 
     @property
     def black(self) -> float:
-        """What a black pixel is in encoded images: they are padded with it."""
+        """The value of a black pixel in encoded images, with which they are padded."""
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images [N, C, H, W] as far as no parameter takes part: done once, not every epoch."""
+        """The part of the computation that needs no parameter; done once. images: [N, C, H, W]."""
 
     def scores(self, encoded: Tensor) -> Tensor:
-        """Scores [N, classes]; in training mode of the module with dropout and batch statistics."""
+        """Scores [N, classes]. In the module's training mode, with dropout and batch statistics."""
 
     def backward(self, scores: Tensor, gradient: Tensor) -> None:
-        """Sets `grad` of every parameter. gradient: of the loss with respect to these scores."""
+        """Sets `grad` of every parameter. gradient: that of the loss with respect to the scores."""
 
     def after_step(self) -> None:
-        """What the recipe does to the parameters after a step of the optimiser."""
+        """Changes the parameters after a step of the optimiser, as the recipe demands."""
 
 
 def twin(
@@ -54,8 +55,8 @@ def twin(
 ) -> Twin:
     """The twin of a module made by `build`.
 
-    part: which of how many equal parts of each batch it is given in training. classes, black: of a
-    module that is nobody's but the user's.
+    part: (i, n) if training gives it the i-th of n equal parts of each batch. classes, black: for a
+    user's own module, which does not tell them.
     """
     if isinstance(model, Fc):
         return FcTwin(model, part)
@@ -67,7 +68,7 @@ def twin(
 
 
 class _ClippedWeights:
-    """What the twins of Brevitas' constant scales share: quantised weights within +-1."""
+    """The common part of the twins of networks whose quantised weights are within +-1."""
 
     _weights: list[Tensor]
     _weight_bits: list[int]
@@ -153,9 +154,9 @@ class CnvTwin(_ClippedWeights):
 
 
 class ModuleTwin:
-    """A module as it is: a ResNet spends its time in its convolutions, not between them.
+    """The module itself, for networks that spend their time in convolutions, not between them.
 
-    black: what a black pixel means to it.
+    black: the value of a black pixel.
     """
 
     def __init__(self, model: nn.Module, classes: int, black: float) -> None:
@@ -187,13 +188,13 @@ class ModuleTwin:
         scores.backward(gradient)
 
     def after_step(self) -> None:
-        """What the module itself asks for: a ResNet nothing, the range of its weights is theirs."""
+        """Calls the module's own `after_step`, if it has one. A ResNet needs none."""
         if (own := getattr(self._model, "after_step", None)) is not None:
             own()
 
 
 class FcTwin(_ClippedWeights):
-    """Twin of Fc; random numbers come from torch's global generator, as in the module."""
+    """Twin of Fc. Random numbers come from torch's global generator, as in the module."""
 
     def __init__(self, model: Fc, part: tuple[int, int] = (0, 1)) -> None:
         self._model = model
@@ -241,10 +242,11 @@ class FcTwin(_ClippedWeights):
         return scores
 
     def _masks(self, images: int, device: torch.device) -> list[Tensor] | None:
-        """Dropout masks [images, width], one for each linear: 0 or 1 / (1 - p); None: no dropout.
+        """Dropout masks [images, width] for each linear layer: 0 or 1 / (1 - p). None: no dropout.
 
-        All come from one draw of raw bits: torch's own dropout takes four times as long. Bits are
-        drawn for the whole batch, so that an image's do not depend on who has which part.
+        All come from one draw of raw bits; torch's own dropout takes four times as long. Bits are
+        drawn for the whole batch, so that those of an image do not depend on how the batch is
+        divided.
         """
         share = self._model.dropout
         if share == 0 or not self._model.training:
@@ -263,7 +265,7 @@ class FcTwin(_ClippedWeights):
 
 
 def quantise(x: Tensor, bits: int) -> Tensor:
-    """Values of the quantisers in `quantisers`, for x without gradient."""
+    """The values of the quantisers in `quantisers`, for x without gradient."""
     if bits == 1:
         # a comparison into floats: a tenth of the time of torch.where
         return torch.ge(x, 0, out=torch.empty_like(x)).mul_(2).sub_(1)
@@ -274,7 +276,7 @@ def quantise(x: Tensor, bits: int) -> Tensor:
 
 
 def quantise_activation(x: Tensor, bits: int) -> Tensor:
-    """The same with a gradient: that of x where x lies within the range, none outside."""
+    """The same with a gradient: that of x inside of the range, none outside."""
     out: Tensor = _Activation.apply(x, bits)  # type: ignore[no-untyped-call]
     return out
 

@@ -1,4 +1,4 @@
-"""The file in which one stage leaves a network's parameters to the next."""
+"""Writes and reads the file of a network's weights, which stages pass on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FILE = "weights.safetensors"
 
 
 def save_weights(weights: dict[str, Tensor], folder: Path, file: str = _FILE) -> None:
-    """Writes a state dict; the same values give the same bytes.
+    """Writes a state dict. The same values give the same bytes.
 
     file: another name than the one that `load_weights` reads.
     """
@@ -21,6 +21,6 @@ def save_weights(weights: dict[str, Tensor], folder: Path, file: str = _FILE) ->
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:
-    """Fills `model` with the weights in a stage's folder, and puts it in evaluation mode."""
+    """Fills `model` with the weights in a stage's folder, and puts it into evaluation mode."""
     model.load_state_dict(load_file(folder / _FILE))
     model.eval()

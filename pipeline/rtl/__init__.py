@@ -1,4 +1,4 @@
-"""Stage rtl: one synthesisable design of the folded network, from our own Verilog library."""
+"""Stage `rtl`: writes one synthesisable Verilog design of the folded network, and lints it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.rtl.lint import lint
 
 
 def run(job: Job) -> Metrics:
-    """Writes the design into the job's folder. Proves that Verilator and Yosys find it clean."""
+    """Writes the design into the job's folder, and proves that all linters find it clean."""
     graph = hardware.load(job.inputs["streamline"])
     folding = load_folding(job.inputs["fold"] / "folding.json")
     depths = json.loads((job.inputs["fifos"] / "fifo_depths.json").read_text())

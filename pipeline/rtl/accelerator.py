@@ -1,4 +1,4 @@
-"""Text of the top module: layer by layer, with the wires of every stream."""
+"""Writes the text of the top module: its layers, and the wires of every stream."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _RESERVED = {
 
 
 class Names:
-    """Verilog names of layers and edges: their ids, with what Verilog refuses replaced by `_`."""
+    """Verilog names of layers and edges: their ids, with `_` for what Verilog does not allow."""
 
     def __init__(self, graph: HardwareGraph) -> None:
         self.layers = _identifiers((layer.id for layer in graph.layers), graph.name)
         self.edges = _identifiers(graph.edges, graph.name)
 
     def memory(self, layer_id: str, parameter: str) -> str:
-        """File of a layer's memory, e.g. fc0_weight.hex for WEIGHT_FILE."""
+        """Name of the file of a layer's memory, for example fc0_weight.hex for WEIGHT_FILE."""
         return f"{self.stem(layer_id, parameter)}.hex"
 
     def stem(self, layer_id: str, parameter: str) -> str:
-        """What the files of a layer's memories have in common: fc0_threshold for FILES."""
+        """First part of the names of a layer's memory files: fc0_threshold for FILES."""
         kind = parameter.removesuffix("S").removesuffix("FILE").strip("_").lower()
         return f"{self.layers[layer_id]}_{kind or 'threshold'}"
 
@@ -62,7 +62,10 @@ def text(
     depths: Mapping[str, int],
     names: Names,
 ) -> str:
-    """Verilog of the top module. `/*verilator public_flat_rd*/` marks what simulation watches."""
+    """The Verilog text of the top module.
+
+    Simulation reads the signals that are marked `/*verilator public_flat_rd*/`.
+    """
     # one of each, but for a layer by itself
     read = {name for layer in graph.layers for name in layer.inputs}
     written = {name for layer in graph.layers for name in layer.outputs}
@@ -146,7 +149,7 @@ def _wires(stem: str, bits: int, watched: bool = True) -> Iterator[str]:
 
 
 def _between(link: Link, depth: int, names: Names) -> tuple[str, list[str]]:
-    """Width converter and FIFO of an edge: the stem of the wires at its end, and the lines."""
+    """Width converter and FIFO of an edge: the stem of the wires after them, and the lines."""
     stem, bits = names.edges[link.edge.id], link.edge.dtype.bits
     lines: list[str] = []
     block = in_block_ram(depth, link.fifo_width)
@@ -176,7 +179,7 @@ def _between(link: Link, depth: int, names: Names) -> tuple[str, list[str]]:
 def _instance(
     module: str, parameters: Mapping[str, int | str], name: str, ports: Sequence[tuple[str, str]]
 ) -> Iterator[str]:
-    """ports: the module's name of a stream, and the stem of the wires that it meets."""
+    """ports: pairs of a stream's name in the module and the stem of the wires it connects to."""
     yield f"  {module} #("
     yield ",\n".join(f"      .{key}({value})" for key, value in parameters.items())
     yield f"  ) {name} ("

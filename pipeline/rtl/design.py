@@ -1,4 +1,4 @@
-"""A generated design as files and in memory: what simulation and synthesis need to know of it."""
+"""A generated design, in memory and as files: what simulation and synthesis must know about it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ TOP = "accelerator"
 
 @dataclass(frozen=True)
 class Stream:
-    """One edge, at its producer: beats of `lanes` elements, channels ascending, lowest lane first.
+    """One edge, where its producer writes it.
 
-    signal: the wires are `<signal>_tdata`, `_tvalid`, `_tready` of the top module.
-    shape: of one image, channels innermost. beats: per image.
+    Beats have `lanes` elements, channels ascending, the lowest in the lowest lane. signal: the
+    wires of the top module are `<signal>_tdata`, `_tvalid` and `_tready`. shape: of one image,
+    channels innermost. beats: beats of one image.
     """
 
     edge: str
@@ -36,7 +37,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Fifo:
-    """The FIFO of an edge: `instance` in the top module, `depth` in beats of `width` bits."""
+    """The FIFO of an edge: `instance` is its name in the top module, `depth` counts beats."""
 
     edge: str
     instance: str
@@ -46,12 +47,15 @@ class Fifo:
 
 @dataclass(frozen=True)
 class Design:
-    """sources: Verilog files in compilation order, beside design.json; waivers: Verilator's.
+    """A generated design in `folder`.
 
-    memories: the files `$readmemh` reads, by name relative to `folder`: run tools there.
-    memory_bits: what they hold together.
-    input, output: edges of the top ports `s_axis` and `m_axis`.
-    cycles: predicted II (cycles per image) of every layer, by id.
+    sources: the Verilog files, in the order of compilation.
+    waivers: Verilator's file of accepted warnings.
+    memories: the files that `$readmemh` reads. Their names are relative to `folder`, so tools must
+        run there.
+    memory_bits: bits of all memories together.
+    input, output: the edges of the top module's ports `s_axis` and `m_axis`.
+    cycles: the predicted II (cycles per image) of every layer, by id.
     """
 
     folder: Path
@@ -82,7 +86,7 @@ def save_design(design: Design) -> None:
 
 
 def load_design(folder: Path) -> Design:
-    """Reads the design that `generate` wrote into `folder`. PipelineError: another version's."""
+    """Reads the design in `folder`. Raises PipelineError if another version wrote it."""
     document = json.loads((folder / "design.json").read_text())
     if document.pop("schema_version", None) != SCHEMA_VERSION:
         raise PipelineError(

@@ -1,4 +1,4 @@
-"""Which folds the modules of our RTL library have, and the cycles they take.
+"""The folds that the modules of our RTL library allow, and the cycles they take.
 
 A new layer kind needs an entry in FOLDS.
 """
@@ -28,47 +28,49 @@ from pipeline.hardware.layers import (
 from pipeline.rtl.windows import swg_cycles
 
 LEAST_ROW = 3
-"""Pixels in a row of a map whose windows can be handed out whole, see parallel_window.v."""
+"""A sliding window can give out whole windows if its rows have so many pixels; see
+parallel_window.v."""
 TABLE_BITS = 8
-"""Bits of the widest value whose levels a table holds."""
+"""The most bits of a value whose level is looked up in a table."""
 LEAST_BLOCK_DEPTH = 64
-"""A weight memory of fewer words is left in LUTs: a LUT6 is a ROM of 64 words."""
+"""A weight memory with fewer words stays in LUTs: one LUT6 is a ROM of 64 words."""
 SEARCHED = (
     "every PE that divides the output channels, every SIMD that divides the input channels; "
     f"weights in LUTs or, of {LEAST_BLOCK_DEPTH} words or more, in block RAM; sliding windows a "
     "part of a pixel, a pixel or a whole window a beat, their pixels in LUTs or block RAM; "
     "thresholds in the style that is cheapest for the fold"
 )
-"""All of them in words, for certificates."""
+"""A description of all legal folds, for certificates."""
 
 
 def cycles(layer: Layer, fold: Fold, source: Edge) -> int:
-    """Clock cycles an image occupies `layer` (its II), given back-pressure-free neighbours."""
+    """Cycles that `layer` takes for an image (its II) if its neighbours never make it wait."""
     return FOLDS[layer.kind].cycles(layer, fold, source)
 
 
 def output_lanes(layer: Layer, fold: Fold) -> int:
-    """Elements a beat of the layer's output stream carries."""
+    """Elements in a beat of the layer's output stream."""
     return FOLDS[layer.kind].output_lanes(fold)
 
 
 def lanes(layer: Layer, source: Edge) -> tuple[int, int]:
-    """What the PE and the SIMD of a layer must divide, but for whole windows."""
+    """The numbers that PE and SIMD of a layer must divide, unless it gives out whole windows."""
     return FOLDS[layer.kind].lanes(layer, source)
 
 
 def folds(layer: Layer, source: Edge) -> Iterator[Fold]:
-    """Every legal fold but for threshold styles: SIMD | MW, PE | MH; PE | C for the others.
+    """Every legal fold, without the choice of threshold styles.
 
-    A sliding window also hands out whole windows, see `whole_window`.
+    For an MVAU, SIMD divides MW and PE divides MH. For other layers PE = SIMD divides the channels.
+    A sliding window may also give out whole windows, see `whole_window`.
     """
     return FOLDS[layer.kind].every(layer, source)
 
 
 def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
-    """The legal threshold styles of a layer: a table takes values of at most TABLE_BITS.
+    """The legal threshold styles of a layer. Tables take values of at most TABLE_BITS bits.
 
-    Of a layer that has nothing to choose, the first.
+    For a layer without a choice it is the first style.
     """
     bits = FOLDS[layer.kind].compared_bits(layer, source)
     if bits is None:
@@ -77,15 +79,15 @@ def threshold_styles(layer: Layer, source: Edge) -> tuple[ThresholdStyle, ...]:
 
 
 def is_whole_window(layer: Layer, fold: Fold, source: Edge) -> bool:
-    """Whether `layer` is a sliding window that hands out a whole window a beat."""
+    """Whether `layer` is a sliding window that gives out a whole window per beat."""
     return (fold.pe, fold.simd) == whole_window(layer, source)
 
 
 def whole_window(layer: Layer, source: Edge) -> tuple[int, int] | None:
-    """PE and SIMD of a sliding window that takes a pixel a beat and hands out whole windows.
+    """PE and SIMD of a sliding window that takes one pixel and gives one whole window per beat.
 
-    None: the layer has no such fold. A window of one pixel is whole anyway; and the module reads
-    what it wrote three columns before.
+    None if the layer has no such fold. A window of one pixel needs none, and the module needs rows
+    of at least LEAST_ROW pixels, since it reads what it wrote three columns before.
     """
     if not isinstance(layer, SlidingWindow) or layer.kernel == (1, 1):
         return None
@@ -174,7 +176,7 @@ def _threshold_bits(layer: Threshold, source: Edge) -> int:
 
 
 def _mvau_bits(layer: Mvau, source: Edge) -> int | None:
-    """None also for one threshold: the result is a sign, which compares with nothing."""
+    """Also None for a single threshold: then the result is a sign, and nothing is compared."""
     if layer.thresholds is None or layer.thresholds.shape[1] == 1:
         return None
     return layer.accumulator.bits
@@ -182,12 +184,16 @@ def _mvau_bits(layer: Mvau, source: Edge) -> int | None:
 
 @dataclass(frozen=True)
 class Folds:
-    """What folds the module of one layer kind has.
+    """The folds that the module of one layer kind allows.
 
-    lanes: what PE and SIMD must divide. cycles: an image's, as `cycles`. output_lanes: elements of
-    an output beat. every: all folds but for threshold styles. compared_bits: of the values that
-    meet several thresholds; None: none do. bursty: it takes nothing for a while and then a beat a
-    cycle, which no width converter in front of it collects.
+    lanes: the numbers that PE and SIMD must divide.
+    cycles: cycles for an image, as in `cycles`.
+    output_lanes: elements of an output beat.
+    every: all folds, without the choice of threshold styles.
+    compared_bits: bits of the values that are compared with several thresholds; None if there are
+        none.
+    bursty: whether the layer takes nothing for a while and then a beat per cycle. A width converter
+        before it cannot collect beats for that.
     """
 
     lanes: Callable[[Any, Edge], tuple[int, int]] = _channels
@@ -209,11 +215,11 @@ FOLDS: dict[str, Folds] = {
     Fork.kind: Folds(),
     Add.kind: Folds(),
 }
-"""By layer kind; what is not said is that of a layer which takes PE channels a beat."""
+"""By layer kind. The defaults are those of a layer that takes PE channels per beat."""
 
 
 def check_folding(graph: HardwareGraph, folding: Folding) -> None:
-    """Raises PipelineError naming every layer whose fold is missing or not legal."""
+    """Raises PipelineError naming every layer whose fold is missing or illegal."""
     found = [f"{name}: no such layer" for name in folding.keys() - {x.id for x in graph.layers}]
     for layer in graph.layers:
         fold = folding.get(layer.id)

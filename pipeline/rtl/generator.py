@@ -1,4 +1,4 @@
-"""From a folded hardware graph to one design: Verilog, memory files, design.json."""
+"""Turns a folded hardware graph into a design: Verilog, memory files, design.json."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def generate(
 ) -> Design:
     """Writes the design into `folder` (made if missing) and returns it.
 
-    depths: beats of each edge's FIFO, by edge id; 0 or absent: none. Which beats: streams.Link.
-    Raises PipelineError if the folding is not legal, or a depth names no edge or is negative.
+    depths: the depth in beats of each edge's FIFO, by edge id; with 0, or without an entry, there
+    is no FIFO. `streams.Link` says which beats these are. Raises PipelineError if the folding is
+    illegal, or if a depth is negative or names no edge.
     """
     check_folding(graph, folding)
     wrong = [
@@ -82,7 +83,7 @@ def generate(
 def write_memories(graph: HardwareGraph, folding: Folding, folder: Path) -> dict[str, int]:
     """Writes only the memory files of the design into `folder`; returns the bits of each.
 
-    A graph that differs from the generated one in weights and thresholds only fits its design.
+    If another graph differs only in weights and thresholds, its files fit the same design.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = accelerator.Names(graph)
@@ -99,7 +100,7 @@ def write_memories(graph: HardwareGraph, folding: Folding, folder: Path) -> dict
 
 
 def needed_modules(text: str) -> list[str]:
-    """Library modules that `text` instantiates, directly or not; each after those it uses."""
+    """Library modules that `text` uses, directly or not; each comes after those it uses."""
     available = {path.stem for path in LIBRARY.glob("*.v")}
     order: dict[str, None] = {}
 
@@ -114,7 +115,7 @@ def needed_modules(text: str) -> list[str]:
 
 
 def _instantiated(text: str, available: set[str]) -> set[str]:
-    """Names that stand where an instance begins: `name #(` or `name instance (`."""
+    """The names that begin an instance in `text`: `name #(` or `name instance (`."""
     return set(re.findall(r"^\s*(\w+) (?:#\(|\w+ \()", text, re.MULTILINE)) & available
 
 

@@ -1,4 +1,4 @@
-"""From a layer to its module instance: the one place that knows a layer kind's RTL.
+"""Turns a layer into an instance of its library module. Only this file knows a kind's RTL.
 
 A new layer kind needs a module in library/ and an entry in EMITTERS.
 """
@@ -33,15 +33,16 @@ from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weig
 from pipeline.rtl.windows import WINDOWS, swg_depth
 
 LUT_RAM_WORDS = 32
-"""Words a LUT RAM has at its least; a shallower replay buffer would cost the same."""
+"""Words of the smallest LUT RAM. A shallower replay buffer would cost as much."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """module: of the library. memories: by the parameter that takes the file's name.
+    """An instance of a library module.
 
-    banks: memories of which several belong to one parameter, which takes the stem of their files'
-    names; by parameter, then by what follows the stem.
+    memories: by the parameter that takes the name of the memory's file.
+    banks: several memories for one parameter, which takes the common first part (stem) of their
+        file names; by parameter, then by what follows the stem.
     """
 
     module: str
@@ -51,13 +52,13 @@ class Instance:
 
 
 def instance(graph: HardwareGraph, layer: Layer, fold: Fold) -> Instance:
-    """What stands for `layer` in the design, folded as `fold`."""
+    """The instance that implements `layer` in the design, with the fold `fold`."""
     ends = (layer.input, layer.output, *layer.inputs[1:])
     return EMITTERS[layer.kind](layer, fold, *(graph.edges[name] for name in ends))
 
 
 def kind_of(dtype: DataType) -> int:
-    """Value of the library's `_KIND` parameters."""
+    """The value of the library's `_KIND` parameters for a datatype."""
     return 2 if dtype.bipolar else int(dtype.signed)
 
 
@@ -147,10 +148,10 @@ def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
 
 
 def buffer_slots(steps: int) -> int:
-    """Vectors of `steps` beats that an MVAU's replay buffer holds, a power of two.
+    """Number of vectors of `steps` beats in an MVAU's replay buffer, a power of two.
 
-    Two at least, so that a vector can arrive, however slowly, while the one before is replayed; as
-    many as the smallest LUT RAM takes anyway.
+    At least two, so that a vector can arrive slowly while the one before is replayed; more if the
+    smallest LUT RAM has room for them.
     """
     return max(2, LUT_RAM_WORDS // (1 << max(1, clog2(steps))))
 
@@ -260,7 +261,7 @@ def _add(layer: Add, fold: Fold, source: Edge, target: Edge, other: Edge) -> Ins
 
 
 def _offset(offset: int, dtype: DataType) -> int:
-    """Code of the least output. BIPOLAR: 0 is -1, whatever the offset."""
+    """Code of the smallest output. For BIPOLAR it is 0, which means -1, whatever the offset."""
     return 0 if dtype.bipolar else offset % (1 << dtype.bits)
 
 
@@ -275,4 +276,5 @@ EMITTERS: dict[str, Callable[..., Instance]] = {
     Fork.kind: _fork,
     Add.kind: _add,
 }
-"""From layer, fold and the edges of its input, its output and a second input, if it has one."""
+"""By layer kind: a function of the layer, its fold, and the edges of its input, its output and its
+second input, if it has one."""

@@ -1,4 +1,4 @@
-"""Thresholds as levels.v wants them, by style: parameters and the contents of memories."""
+"""Thresholds in the form that levels.v takes: parameters and memories of each style."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pipeline.rtl.memories import Memory
 from pipeline.rtl.ram import block_level, search_levels
 
 STYLES: tuple[ThresholdStyle, ...] = ("compare", "table", "search")
-"""In the order of levels.v's STYLE."""
+"""In the order of levels.v's parameter STYLE."""
 
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """limits: int64 [C, T], ascending in t, of type `values` unless it is a table.
+    """Thresholds of a layer, for levels.v.
 
-    values: UINT or INT, what arrives and is compared. lanes: channels a word, C a multiple of them.
-    offset: code of the least output, of `bits` bits.
+    limits: int64 [C, T], ascending in t, of type `values` except for a table.
+    values: UINT or INT; the type of the values that arrive and are compared.
+    lanes: channels per word; they divide C.
+    offset: code of the smallest output, which has `bits` bits.
     """
 
     limits: np.ndarray
@@ -40,11 +42,11 @@ class Levels:
 
     @property
     def _padding(self) -> int:
-        """Thresholds that are always reached and make 2**n - 1 of a search's."""
+        """Number of thresholds that a search adds, always reached, to make 2**n - 1 of them."""
         return (1 << search_levels(self.steps)) - 1 - self.steps
 
     def parameters(self) -> dict[str, int]:
-        """Of levels.v, but for its PE, FOLDS, SHARED, BITS and SIGNED."""
+        """The parameters of levels.v, without PE, FOLDS, SHARED, BITS and SIGNED."""
         searched = self.style == "search"
         # what is always reached counts: the least output is lower by as much
         offset = (self.offset - self._padding) % (1 << self.bits) if searched else self.offset
@@ -57,7 +59,7 @@ class Levels:
         }
 
     def bank(self) -> dict[str, Memory]:
-        """The memories, by what follows the stem of their files' names."""
+        """The memories, by what follows the stem of their file names."""
         if self.style == "compare":
             return {"": Memory.of(self.limits.reshape(self.folds, -1), self.values.bits)}
         return self._table() if self.style == "table" else self._search()
@@ -79,7 +81,7 @@ class Levels:
         return found
 
     def _by_lane(self, prefix: str, words: np.ndarray, bits: int) -> dict[str, Memory]:
-        """From words [C, words of a channel], a memory for each lane: fold by fold."""
+        """One memory per lane, fold by fold, from words [C, words of a channel]."""
         lanes = words.reshape(self.folds, self.lanes, -1)
         return {
             f"{prefix}_{lane:04d}": Memory.of(lanes[:, lane].reshape(-1, 1), bits)

@@ -1,4 +1,4 @@
-"""The lint gates: a design must be clean in four readers before it is handed on."""
+"""Lints a design with four readers. It must be clean in all of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ LANGUAGE = "1364-2005"
 
 
 def lint(design: Design, logs: Path) -> None:
-    """Raises ToolError with the first complaints of a gate; logs go into `logs`.
+    """Raises ToolError with the first complaints of a linter. Logs are written to `logs`.
 
-    Verilator as SystemVerilog, whose words no name may be; Verilator and slang held to
-    Verilog-2005, which is what Vivado takes a .v file for; Yosys' own reader. Every warning
-    counts: Verilator's exit code is not 0 if it warns, and what may be waived is listed, with its
-    reason, in library/lint.vlt.
+    The linters are Verilator with SystemVerilog, so that no name is one of its keywords; Verilator
+    and slang with Verilog-2005, as Vivado reads a .v file; and Yosys' own reader. Every warning
+    counts, because Verilator's exit code is not 0 if it warns. Accepted warnings are listed, with
+    the reason, in library/lint.vlt.
     """
     for name, language in (("verilator", "1800-2023"), ("verilog-2005", LANGUAGE)):
         run_verilator(

@@ -1,4 +1,4 @@
-"""Contents of the design's memories: words as bits, and `$readmemh` text."""
+"""The contents of the design's memories, as bits and as text for `$readmemh`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pipeline.hardware.layers import Mvau
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """words: uint8 0/1 [depth, width], bit 0 first."""
+    """words: uint8 0 or 1, [depth, width], bit 0 first."""
 
     words: np.ndarray
 
     @staticmethod
     def of(codes: np.ndarray, bits: int) -> Memory:
-        """From integers [depth, elements], each cut to `bits`; element 0 least significant."""
+        """From integers [depth, elements], each cut to `bits`. Element 0 is least significant."""
         codes = np.asarray(codes).astype(np.int64)
         planes = (codes[..., None] >> np.arange(bits)) & 1
         return Memory(planes.reshape(len(codes), -1).astype(np.uint8))
 
     def text(self) -> str:
-        """One hexadecimal word a line."""
+        """The text for `$readmemh`: one hexadecimal word per line."""
         depth, width = self.words.shape
         padded = np.zeros((depth, -(-width // 8) * 8), np.uint8)
         padded[:, :width] = self.words
@@ -34,9 +34,9 @@ class Memory:
 
 
 def weight_memory(layer: Mvau, pe: int, simd: int) -> Memory:
-    """Tiles in the order of issue, laid out as weight_rom.v addresses them.
+    """The weights of an MVAU, one word per tile, at the addresses that weight_rom.v uses.
 
-    PE x SIMD weights a word, column lanes innermost; holes of the joined address are zero.
+    A word has PE x SIMD weights, column lanes innermost. Unused addresses are zero.
     """
     folds, steps = layer.mh // pe, layer.mw // simd
     codes = layer.weight_dtype.encode(layer.weights)
@@ -50,7 +50,7 @@ def weight_memory(layer: Mvau, pe: int, simd: int) -> Memory:
 
 
 def row_correction(layer: Mvau, source: DataType) -> np.ndarray:
-    """acc - (sum of dot_product.v << sum_shift), by row: int64 [MH]. Independent of the input."""
+    """By row, int64 [MH]: acc - (sum of dot_product.v << sum_shift), for any input."""
     correction = _plane_correction(layer, source)
     return correction if layer.bias is None else correction + layer.bias
 
@@ -74,7 +74,7 @@ def _plane_correction(layer: Mvau, source: DataType) -> np.ndarray:
 
 
 def sum_shift(layer: Mvau, source: DataType) -> int:
-    """log2 of what a unit of dot_product.v's sum is worth in acc: 1 where x = 2 bit - 1."""
+    """By how many bits the sum of dot_product.v is shifted in acc: 1 where x = 2 bit - 1."""
     return int(source.bipolar and not layer.popcount)
 
 
@@ -91,5 +91,5 @@ def _negated_planes(source: DataType, weight: DataType) -> int:
 
 
 def clog2(value: int) -> int:
-    """As Verilog's $clog2: the bits that count `value` different things."""
+    """Verilog's $clog2: the number of bits that distinguish `value` things."""
     return (value - 1).bit_length()

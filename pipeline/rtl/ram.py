@@ -1,22 +1,23 @@
-"""What memories take, and which of a binary search's are block RAM: plain arithmetic on sizes."""
+"""The cost of memories in LUTs and block RAM, computed from their sizes."""
 
 from __future__ import annotations
 
 from math import ceil
 
 RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""Depth and width of a RAMB18 (UG473); two of them make a RAMB36 of twice the width or depth."""
+"""Depths and widths of a RAMB18 (UG473). Two of them make a RAMB36 of twice the width or depth."""
 LUTS_OF_A_BRAM18 = 190
-"""The price of a RAMB18 where a layer chooses by itself: a Pynq-Z1 has as many LUTs for each."""
+"""The price of a RAMB18 in LUTs, where a layer chooses between the two: a Pynq-Z1 has as many LUTs
+for each RAMB18."""
 
 
 def ramb18s(words: int, bits: int) -> int:
-    """RAMB18 halves of a memory: the fewest of one shape that tile its words and bits."""
+    """RAMB18s of a memory: the fewest of one shape that cover its words and bits."""
     return min(ceil(words / deep) * ceil(bits / wide) for deep, wide in RAMB18_SHAPES)
 
 
 def rom_luts(words: int, bits: int) -> float:
-    """LUTs of a ROM with arbitrary contents: 64 words of a bit a LUT6, wider ones multiplexed."""
+    """LUTs of a ROM: a LUT6 has 64 words of one bit; deeper ROMs need multiplexers."""
     if words <= 1:
         return 0.0
     if words <= 64:
@@ -34,20 +35,21 @@ def lut_ram_luts(width: int, words: int) -> int:
 
 
 def in_block_ram(depth: int, width: int) -> bool:
-    """Whether a FIFO of `depth` beats of `width` bits is cheaper so, a RAMB18 at its price."""
+    """Whether block RAM is cheaper than LUT RAM for a FIFO of `depth` beats of `width` bits."""
     words = max(2, 1 << (depth - 1).bit_length())
     return lut_ram_luts(width, words) > LUTS_OF_A_BRAM18 * ramb18s(words, width)
 
 
 def search_levels(steps: int) -> int:
-    """Levels of a binary search among `steps` thresholds: bits that count 0..steps."""
+    """Levels of a binary search among `steps` thresholds: the bits of a number from 0 to steps."""
     return steps.bit_length()
 
 
 def block_level(folds: int, bits: int, steps: int) -> int:
-    """First level of a search whose memories, folds x 2**level words of `bits`, are block RAM.
+    """The first level of a binary search whose memory is in block RAM.
 
-    From there on a RAMB18 at its price is cheaper than LUTs. search_levels(steps): none is.
+    The memory of a level has folds x 2**level words of `bits` bits. From this level on, a RAMB18 at
+    its price is cheaper than LUTs. The result is search_levels(steps) if that holds for none.
     """
     for level in range(search_levels(steps)):
         words = folds << level

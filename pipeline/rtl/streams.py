@@ -1,4 +1,4 @@
-"""What stands between two layers: lanes on either side, and the side on which the FIFO is."""
+"""What is between two layers: a width converter and a FIFO, and their order."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipeline.rtl.ram import lut_ram_luts
 class Link:
     """An edge in a folded design: producer -> [width converter] -> consumer, with a FIFO.
 
-    The FIFO stands before the width converter if `fifo_first`, else behind it; its depth counts
-    beats of `fifo_lanes` elements.
+    The FIFO is before the width converter if `fifo_first`, else after it. Its depth counts beats of
+    `fifo_lanes` elements.
     """
 
     edge: Edge
@@ -44,7 +44,7 @@ class Link:
 
 
 def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
-    """By edge id, in stream order. The top's ports have the lanes of the layer they meet."""
+    """The links by edge id, in stream order. The top ports have the lanes of their layer."""
     consumers: dict[str, int] = {}
     producers: dict[str, int] = {}
     bursty = set()
@@ -71,6 +71,6 @@ def links(graph: HardwareGraph, folding: Folding) -> dict[str, Link]:
 def _vector_luts(edge: Edge, lanes: int) -> int:
     """LUTs of a LUT RAM for one channel vector of `edge` in beats of `lanes` elements.
 
-    The FIFO's side depends on this alone, not on its depth, so that depths can be searched for.
+    The side of the FIFO depends only on this, not on its depth, so that depths can be searched.
     """
     return lut_ram_luts(lanes * edge.dtype.bits, -(-edge.channels // lanes))

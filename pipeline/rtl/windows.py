@@ -1,4 +1,4 @@
-"""Sliding windows: the depth of their ring of pixels, and the cycles that they take."""
+"""Sliding windows: the depth of their memory of pixels, and the cycles that they take."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from functools import cache
 Pair = tuple[int, int]
 
 WINDOWS = 32
-"""Whole windows that wait for their consumer: as many as the smallest LUT RAM takes anyway."""
+"""Whole windows that can wait for their consumer: as many as the smallest LUT RAM holds."""
 LEAST_BLOCK_WORDS = 512
-"""A RAMB18 has as many words at its widest: fewer would cost the same."""
+"""Words of a RAMB18 at its widest. A shallower memory would cost as much."""
 
 
 @cache
 def swg_depth(size: Pair, kernel: Pair, stride: Pair, folds: int, *, block: bool) -> int:
-    """Words of the ring in swg.v, a power of two: a window's span, and room for the next window.
+    """Words of the ring buffer in swg.v, a power of two.
 
-    size: height and width of the input; folds: beats of a pixel. In block RAM all that the
-    smallest one holds.
+    It has room for a window's span and for what the next window needs. size: height and width of
+    the input. folds: beats per pixel. In block RAM the ring has all the words of the smallest
+    memory.
     """
     span = ((kernel[0] - 1) * size[1] + kernel[1]) * folds
     wanted = span + stride[1] * folds
@@ -27,10 +28,10 @@ def swg_depth(size: Pair, kernel: Pair, stride: Pair, folds: int, *, block: bool
 
 @cache
 def swg_cycles(size: Pair, kernel: Pair, stride: Pair, folds: int, *, block: bool) -> int:
-    """Cycles an image occupies swg.v in the long run, fed a beat a cycle and never held up.
+    """Cycles per image of swg.v in the long run, if it gets a beat per cycle and never waits.
 
-    A window is read in KH * KW * folds cycles, while the ring fills up; it begins when all of it is
-    there. What it waits for at the end of a row and of an image depends on the room in the ring.
+    A window begins when all of it has arrived. It is read in KH * KW * folds cycles, while the ring
+    fills up. How long it waits at the end of a row or an image depends on the room in the ring.
     """
     height, width = size
     line = width * folds

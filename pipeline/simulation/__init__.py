@@ -1,4 +1,4 @@
-"""Stage `simulate`: the RTL against the golden vectors, stream by stream, and against mutants."""
+"""Stage `simulate`: compares every stream of the RTL with the golden vectors; catches mutants."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ STALLS = (
     Stalls(seed=2, input=0.7, output=0.05),
     Stalls(seed=3, input=0.05, output=0.7),
 )
-"""Runs with back-pressure: both sides, a starving source, a slow sink."""
+"""Runs with back-pressure: stalls on both sides, a slow source, a slow sink."""
 
 STALL_CYCLES = 400_000
 MUTANT_CYCLES = 130_000
-"""What a run with stalls, and of a mutant, takes about: all traced images of a dense network, a
-dozen and four of CNV's 64."""
+"""About so many cycles run with stalls, and for each mutant. For dense networks that is all traced
+images; for CNV a dozen and four of its 64."""
 FEWEST = 4
 
 
 def run(job: Job) -> Metrics:
-    """Writes mutants.csv and fifo_peaks.csv (high-water marks).
+    """Writes mutants.csv and fifo_peaks.csv (the most beats that each FIFO held).
 
-    Raises VerificationError naming the first layer and element that differ, a mutant that was not
-    caught, or an II that is not the predicted one.
+    Raises VerificationError if a stream differs (naming the first layer and element), if a mutant
+    is not caught, or if the II is not the predicted one.
     """
     graph = hardware.load(job.inputs["streamline"])
     folding = load_folding(job.inputs["fold"] / "folding.json")
@@ -57,7 +57,9 @@ def run(job: Job) -> Metrics:
         _require_outputs(golden["outputs"], free)
         ii, predicted = free.interval(), max(model.design.cycles.values())
         if ii != predicted:
-            raise VerificationError(f"simulate: II is {ii} cycles, {predicted} were predicted")
+            raise VerificationError(
+                f"simulate: the II is {ii} cycles, but {predicted} were predicted"
+            )
         count = _images(STALL_CYCLES, predicted, traced)
         part = {edge: values[:count] for edge, values in expected.items()}
         for number, stalls in enumerate(STALLS):
@@ -66,7 +68,7 @@ def run(job: Job) -> Metrics:
             require_equal(graph, part, stalled.streams, f"RTL with stalls ({stalls})")
         wanted = {(x.id, kind) for x in graph.layers for kind in kinds(x, folding[x.id])}
         caught: list[list[str]] = []
-        # a mutant shows on the first few images, as a rule: the others are run only if it does not
+        # a few images show most mutants; all of them run only for the others
         for few in dict.fromkeys((_images(MUTANT_CYCLES, predicted, traced), traced)):
             missing = wanted - {(row[0], row[1]) for row in caught}
             part = {edge: values[:few] for edge, values in expected.items()}
@@ -114,7 +116,7 @@ def _metrics(
 
 
 def _require_outputs(outputs: np.ndarray, result: Result) -> None:
-    """outputs: [N, *shape], a label or the logits of each image."""
+    """Raises VerificationError if an output differs. outputs: [N, *shape], labels or logits."""
     count = len(outputs)
     expected, found = (values.reshape(count, -1) for values in (outputs, result.output))
     wrong = np.flatnonzero((expected != found).any(axis=1))
@@ -127,7 +129,7 @@ def _require_outputs(outputs: np.ndarray, result: Result) -> None:
 
 
 def _images(cycles: int, ii: int, most: int) -> int:
-    """Images that run in about so many cycles, within FEWEST and `most`."""
+    """The number of images that take about `cycles` cycles, between FEWEST and `most`."""
     return min(most, max(FEWEST, cycles // ii))
 
 
@@ -140,7 +142,7 @@ def _catch(
     work: Path,
     wanted: set[tuple[str, str]],
 ) -> list[list[str]]:
-    """Runs the RTL with each wanted mutant's memories; VerificationError: one is not caught."""
+    """Runs the RTL with the memories of each wanted mutant. Raises if one is not caught."""
     rows: list[list[str]] = []
     for mutant in mutants(graph, folding, expected, wanted):
         progress(f"mutant {len(rows) + 1} of {len(wanted)}", 0.8 + 0.2 * len(rows) / len(wanted))
@@ -150,7 +152,7 @@ def _catch(
         difference = first_difference(graph, expected, got)
         if difference is None or difference.layer != mutant.layer:
             raise VerificationError(
-                f"simulate: mutant not caught where it is: {mutant.layer}, {mutant.what}; "
+                f"simulate: a mutant was not caught in its layer: {mutant.layer}, {mutant.what}; "
                 f"first difference: {difference or 'none'}"
             )
         who = f"RTL of the mutant {mutant.layer} ({mutant.what})"
@@ -162,17 +164,19 @@ def _catch(
 def _require_all(
     wanted: set[tuple[str, str]], caught: list[list[str]], traced: int, *, random: bool
 ) -> list[str]:
-    """The kinds of mutant that no image shows, of a layer that has them.
+    """The kinds of mutant in a layer that no image shows.
 
-    They leave unknown whether the check can see them: of the network's own data VerificationError;
-    random inputs are not what it was trained for, and may leave a layer at its limits.
+    For these the check has not been proved able to fail. With a data set that is a
+    VerificationError. With random inputs it is accepted: the network was not trained for them, and
+    a layer may saturate.
     """
     missing = wanted - {(layer, kind) for layer, kind, *_ in caught}
     told = [f"{layer} ({kind})" for layer, kind in sorted(missing)]
     if told and not random:
         raise VerificationError(
-            f"simulate: on the {traced} traced images no mutant shows in: {', '.join(told)}; they "
-            "cannot prove those layers (a network of constant outputs?): train it longer (epochs=)"
+            f"simulate: the {traced} traced images show no mutant in: {', '.join(told)}; so they "
+            "cannot prove these layers (are the network's outputs constant?); train it longer "
+            "(epochs=)"
         )
     return told
 

@@ -1,4 +1,4 @@
-"""Between arrays of logical values and the beats of a stream."""
+"""Converts between arrays of logical values and the beats of a stream."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import numpy as np
 from pipeline.hardware.datatypes import DataType
 
 _BLOCK = 1 << 14
-"""Beats unpacked at a time: their bits take 8 bytes each meanwhile."""
+"""Beats unpacked at a time; meanwhile each of their bits takes 8 bytes."""
 
 
 def pack(values: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
-    """uint8 [beats, bytes of a beat] of integer `values`, whose last axis has the channels.
+    """Packs integer `values` into beats: uint8 [beats, bytes of a beat].
 
-    Element 0 is in the least significant bits, bytes ascend; each beat is padded to whole bytes.
+    The last axis of `values` has the channels. Element 0 is in the least significant bits, bytes
+    ascend, and each beat is padded to whole bytes.
     """
     codes = dtype.encode(values).reshape(-1, lanes)
     if dtype.bits == 8:
@@ -24,7 +25,7 @@ def pack(values: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
 
 
 def unpack(beats: np.ndarray, dtype: DataType, lanes: int) -> np.ndarray:
-    """Logical values (of the type's `storage`) [beats, lanes]; the inverse of `pack`."""
+    """The logical values [beats, lanes] of beats, in the type's `storage`. Inverse of `pack`."""
     values = np.empty((len(beats), lanes), dtype.storage)
     for start in range(0, len(beats), _BLOCK):
         part = beats[start : start + _BLOCK]

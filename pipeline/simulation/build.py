@@ -1,4 +1,4 @@
-"""From a design to an executable model: Verilator, then one compilation of one file."""
+"""Compiles a design into an executable model: Verilator, then one C++ compilation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MODEL = "Vaccelerator"
 def build_executable(
     design: Design, work: Path, cache: Path, optimise: str, timing_only: bool
 ) -> Path:
-    """Makes `work`/model.
+    """Compiles `design` to the executable `work`/model.
 
-    timing_only: without the arithmetic of the dot products. cache: keeps
-    the verilated run-time library, compiled once per compiler and flags.
+    timing_only: leaves out the arithmetic of the dot products. cache: keeps Verilator's run-time
+    library, which is compiled once for each compiler and set of flags.
     """
     work.mkdir(parents=True, exist_ok=True)
     cxx = [*compiler(), optimise, *_FLAGS]
@@ -74,7 +74,7 @@ def _runtime(cxx: list[str], work: Path, cache: Path) -> list[Path]:
 
 
 def _header(design: Design) -> str:
-    """What harness.cpp needs to know of the design."""
+    """The header that tells harness.cpp about the design."""
     edges = [stream.edge for stream in design.streams]
     streams = " ".join(
         f'X("{s.edge}", {design.top}__DOT__{s.signal}, {s.width}, {s.beats})'

@@ -1,4 +1,4 @@
-"""The simulated accelerator: build a model of a design once, run it on images many times."""
+"""The simulated accelerator: compile a design once, run it on images many times."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class StuckError(VerificationError):
 class Stalls:
     """Random stalls; the same seed gives the same ones.
 
-    input, output: probability in a cycle that a new beat is withheld, that none is taken.
+    input: probability that a new beat is withheld in a cycle. output: probability that none is
+    taken.
     """
 
     seed: int
@@ -37,11 +38,13 @@ class Stalls:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run showed. Cycles count from the end of reset.
+    """The results of a run. Cycles count from the end of reset.
 
-    output: int64 [N, *shape] of the last edge. streams: int64 [traced, *shape] by edge id, as the
-    producer handed it out. first_input: cycle in which the first beat was accepted. completed:
-    int64 [N], cycle of each image's last output beat. peaks: most beats held by each edge's FIFO.
+    output: int64 [N, *shape] of the last edge.
+    streams: int64 [traced, *shape] by edge id, as the producer gave it out.
+    first_input: the cycle in which the first beat was accepted.
+    completed: int64 [N], the cycle of each image's last output beat.
+    peaks: the most beats that each edge's FIFO held.
     """
 
     output: np.ndarray
@@ -53,13 +56,14 @@ class Result:
 
     @property
     def latency(self) -> int:
-        """Cycles from the first input beat accepted to the first image's last output beat."""
+        """Cycles from the first accepted input beat to the last output beat of the first image."""
         return int(self.completed[0]) - self.first_input
 
     def interval(self, warm_up: int = 8) -> int | float:
-        """Steady-state II: mean cycles between the completions of successive images.
+        """The steady-state II: the mean number of cycles between the ends of successive images.
 
-        An int where they are all the same. Leaves out the first `warm_up` images, or half of them.
+        It is an int if these are all equal. The first `warm_up` images are left out, or half of
+        all.
         """
         if len(self.completed) < 2:
             raise PipelineError("the steady-state interval needs at least two images")
@@ -87,15 +91,16 @@ class Model:
         patience: int | None = None,
         most_cycles: int | None = None,
     ) -> Result:
-        """Sends `images` through, back to back.
+        """Runs the accelerator on `images`, back to back.
 
-        images: integers of the input datatype, [N, ...], reshaped to [N, *shape]. fifo_limits: by
-        edge id, 1..depth: each FIFO behaves as one of that depth. memory_folder: where the memory
-        files are read from instead of the design's folder. trace: images whose every stream is
-        kept. patience: cycles without a handshake on any stream that count as a deadlock.
+        images: integers of the input datatype, [N, ...], reshaped to [N, *shape].
+        fifo_limits: by edge id, 1..depth; each FIFO behaves as if it had that depth.
+        memory_folder: the folder of the memory files, in place of the design's.
+        trace: the number of images whose every stream is kept.
+        patience: so many cycles without a handshake on any stream count as a deadlock.
 
-        Raises StuckError on a deadlock or after `most_cycles`, naming the stuck streams; with
-        `trace`, VerificationError where a beat does not hold until it is taken.
+        Raises StuckError, naming the stuck streams, on a deadlock or after `most_cycles`. With
+        `trace` it raises VerificationError if a beat changes or vanishes before it is taken.
         """
         source = self.design.stream(self.design.input)
         images = np.asarray(images).reshape(-1, *source.shape)
@@ -167,10 +172,11 @@ def build_model(
     optimise: str = "-O2",
     timing_only: bool = False,
 ) -> Model:
-    """Compiles the design in `design_folder` into `work_folder`, unless it is there already.
+    """Compiles the design in `design_folder` into `work_folder`.
 
-    timing_only: right in every handshake and cycle, with values that mean nothing; several times
-    faster. cache_folder keeps what all models share. Raises MissingTool, ToolError.
+    timing_only: a model several times faster, whose handshakes and cycles are right but whose
+    values mean nothing. cache_folder: keeps what all models share. Raises MissingTool and
+    ToolError.
     """
     design = load_design(design_folder)
     executable = build_executable(design, work_folder, cache_folder, optimise, timing_only)
@@ -178,7 +184,7 @@ def build_model(
 
 
 def _share(probability: float) -> int:
-    """Of 2**32, as the harness compares with; a stream that always stalls would never end."""
+    """The probability times 2**32, as the harness takes it. With 1 a run would never end."""
     if not 0 <= probability < 1:
         raise PipelineError(f"stall probability {probability}: allowed are 0 <= p < 1")
     return int(probability * (1 << 32))

@@ -1,4 +1,4 @@
-"""Stage `streamline`: QONNX -> FINN's dataflow graph and ours, proved equal at each level."""
+"""Stage `streamline`: turns QONNX into FINN's dataflow graph and ours, and proves them equal."""
 
 from __future__ import annotations
 
@@ -20,28 +20,32 @@ from specs.input import InputSpec
 from specs.network import Output
 
 FINN_IMAGES = 32
-"""Images of which every layer is compared with FINN's execution (60-80 ms an image for CNV)."""
+"""Number of images for which every layer is compared with FINN's execution (60-80 ms an image for
+CNV)."""
 STREAM_IMAGES = 64
 END_TO_END_IMAGES = 1000
 CONVOLUTION_IMAGES = 100
-"""The same for networks with convolutions, of which an image takes the simulator 0.2 s."""
+"""END_TO_END_IMAGES for networks with convolutions, whose images take the simulator 0.2 s each."""
 LEAST_CLASSES = 3
-"""Fewer predicted classes among the golden images would prove little of the arg-max."""
+"""The golden images must have at least so many predicted classes. Fewer would prove little of the
+arg-max."""
 FLOAT_EXACT = 1 << 12
-"""Accumulators up to this come out of Brevitas' float32 to the nearest integer: rounding grows with
-the number of products, half of the 24-bit significand is left to it."""
+"""Up to this value, Brevitas' float32 accumulators round to the right integer. Rounding errors grow
+with the number of products; half of the 24-bit significand is left for them."""
 FLOAT_EPS = 1e-6
-"""Of the greatest logit: what the last bits of a float32 may hide."""
+"""Two logits are equal if they differ by less than this share of the greatest one: it is what the
+last bits of a float32 may hide."""
 ROUNDING = 0.01
-"""Of the range of the last accumulators; a wrong layer is off by tens of per cent."""
+"""Allowed deviation, as a share of the range of the last accumulators. A wrong layer is off by tens
+of per cent."""
 
 
 def run(job: Job) -> Metrics:
     """Writes dataflow.onnx, hardware.json, hardware.npz and golden.npz.
 
-    golden.npz: `images` (prepared, [N, *shape]), `outputs` (ours, [N, *shape of the sink]), `truth`
-    (the data set's labels, where there are any) and for the first images `stream.<edge>`: the
-    values of every stream.
+    golden.npz has `images` (prepared, [N, *shape]), `outputs` (of the integer reference, [N, *shape
+    of the sink]), `truth` (the labels of the data set, if it has any) and, for the first images,
+    the values of every stream as `stream.<edge>`.
     """
     from pipeline.streamlining import finn, speed  # noqa: PLC0415 - seconds of imports
 
@@ -82,13 +86,14 @@ def _compare_with_logits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Outputs [N, *shape] and classes [N] of the integer reference, or a VerificationError.
 
-    logits: of the exported network, float32 [N, classes]. With the scale and the bias that
-    streamlining took off the end, each must give its accumulator back as the nearest integer.
-    Where accumulators are too wide for float32 to tell neighbours apart, the network itself may
-    round across a threshold; then all must be within `ROUNDING` of their range.
+    logits: of the exported network, float32 [N, classes]. Streamlining took a scale and a bias off
+    the network's end. With these, each logit must round to its accumulator. If accumulators are too
+    wide for float32 to tell neighbours apart, the network itself may round across a threshold; then
+    all must be within `ROUNDING` of their range.
 
-    A class must be the network's own; where accumulators tie at the top, or come as near as that
-    rounding, one of theirs: the rounding of the logits decides for it, the lowest index for us.
+    The class must be that of the network. If several accumulators are greatest, or as close as that
+    rounding, it must be one of theirs: the network chooses by the rounding of its logits, the
+    reference takes the lowest index.
     """
     graph, tail = extraction.graph, extraction.tail
     last = graph.layers[-1]
@@ -133,7 +138,7 @@ def _compare_with_logits(
 
 
 def _shift(graph: HardwareGraph) -> np.ndarray:
-    """What the last layer adds for the arg-max: int64 [classes]."""
+    """What the last layer adds before the arg-max: int64 [classes]."""
     last = next(layer for layer in reversed(graph.layers) if isinstance(layer, Mvau))
     return np.zeros(last.mh, np.int64) if last.bias is None else last.bias
 
@@ -144,7 +149,7 @@ def _float_is_exact(graph: HardwareGraph) -> bool:
 
 
 def _compare_with_finn(extraction: Extraction, model: Any, images: np.ndarray) -> None:
-    """Every stream of every layer equal to FINN's own execution; VerificationError if not."""
+    """Raises VerificationError unless every stream of every layer equals FINN's execution."""
     from pipeline.streamlining import finn  # noqa: PLC0415
 
     graph = extraction.graph
@@ -165,7 +170,7 @@ def _compare_with_finn(extraction: Extraction, model: Any, images: np.ndarray) -
 def _write_golden(
     folder: Path, graph: HardwareGraph, data: Inputs, outputs: np.ndarray, classes: np.ndarray
 ) -> int:
-    """Returns how many classes the network gives the traced images."""
+    """Writes golden.npz. Returns how many classes the network predicts for the traced images."""
     windows = any(isinstance(layer, SlidingWindow) for layer in graph.layers)
     count = min(CONVOLUTION_IMAGES if windows else END_TO_END_IMAGES, len(data.images))
     streams = reference.run(graph, data.images[:STREAM_IMAGES])

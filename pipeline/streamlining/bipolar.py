@@ -1,4 +1,4 @@
-"""One-bit activations in front of wider weights, which FINN has no hardware layer for."""
+"""One-bit activations before wider weights. FINN has no hardware layer for them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qonnx.transformation.base import Transformation
 class SpellBipolarAsTernary(Transformation):  # type: ignore[misc]
     """Turns a -1/+1 MultiThreshold that feeds wider weights into one over -1, 0, +1.
 
-    FINN takes a bipolar activation only where bipolar weights read it. With its threshold written
-    twice, -1 + #{t <= x} gives the same -1 or +1 and never 0, which FINN has a layer for. The
-    extraction sees the equal thresholds and makes one bit of it again.
+    FINN accepts a bipolar activation only if bipolar weights read it. With its threshold written
+    twice, -1 + #{t <= x} gives the same -1 or +1 and never 0, and FINN has a layer for that. The
+    extraction recognises the equal thresholds and makes them one bit again.
     """
 
     def apply(self, model: Any) -> tuple[Any, bool]:
@@ -40,11 +40,11 @@ class SpellBipolarAsTernary(Transformation):  # type: ignore[misc]
 
 
 _MOVES_ONLY = {"Flatten", "Im2Col", "MaxPoolNHWC", "Reshape", "Transpose"}
-"""Operators that hand values on as they are, from a threshold to the product that reads them."""
+"""Operators that pass values on unchanged, between a threshold and the product that reads them."""
 
 
 def _readers(model: Any, tensor: str) -> tuple[list[str], list[Any]]:
-    """The tensors that carry `tensor`'s values on, and the matrix products that read them."""
+    """The tensors that pass on `tensor`'s values, and the matrix products that read them."""
     passed, products = [], []
     for reader in model.find_consumers(tensor) or []:
         if reader.op_type == "MatMul":

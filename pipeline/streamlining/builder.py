@@ -1,4 +1,4 @@
-"""The hardware graph while it is made: its layers and edges so far."""
+"""A hardware graph under construction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCE = "image"
 
 
 class Builder:
-    """A hardware graph that grows layer by layer behind the edge `at`, and how layers are named."""
+    """A hardware graph that grows layer by layer after the edge `at`; it also names the layers."""
 
     def __init__(self, model: Any, contract: InputSpec, labels: np.ndarray) -> None:
         self.model = model
@@ -28,12 +28,12 @@ class Builder:
         self.reordered: dict[str, np.ndarray] = {}
         self.contract = contract
         self.columns: np.ndarray | None = None
-        """Channel of FINN's stream at each position of ours, where the two orders differ."""
+        """FINN's channel at each position of our stream, if the two orders differ."""
         self.dense = self.convolutions = self.pools = self.blocks = 0
         self.prefix = ""
-        """Of the layers on a way between a fork and a sum."""
+        """Prefix of the ids of layers in a branch."""
         self.quantiser = "input_quant"
-        """Name of the next threshold that stands by itself."""
+        """Id of the next threshold that is not part of an MVAU."""
 
     @property
     def last(self) -> Edge:
@@ -58,7 +58,7 @@ class Builder:
         self.at = edge.id
 
     def bias(self, behind: list[Any], rows: int) -> np.ndarray | None:
-        """Constants added to an MVAU's output: int64 [rows]."""
+        """The constants that are added to an MVAU's output: int64 [rows], or None."""
         if not behind or behind[0].op_type != "ElementwiseAdd":
             return None
         found = [self.model.get_initializer(name) for name in behind[0].input]
@@ -68,10 +68,11 @@ class Builder:
     def levels(self, node: Any, rows: int, low: int, high: int) -> tuple[DataType, int, np.ndarray]:
         """Datatype, offset and integer thresholds [rows, T] of a Thresholding node.
 
-        x >= t is x >= ceil(t) for integers x in [low, high]; clipped to [low, high + 1], always and
-        never, which changes no comparison. FINN writes BINARY for bits 0 and 1, and where an XNOR
-        layer reads a bipolar stream; `SpellBipolarAsTernary` the same threshold twice where wider
-        weights do.
+        For integers x in [low, high], x >= t is the same as x >= ceil(t). Thresholds are clipped to
+        [low, high + 1] (always, never), which changes no comparison. FINN writes BINARY for the
+        bits 0 and 1, and also for a bipolar stream that an XNOR layer reads.
+        `SpellBipolarAsTernary` writes the same threshold twice for a bipolar stream that wider
+        weights read.
         """
         real = np.asarray(self.model.get_initializer(node.input[1]), np.float64)
         whole = np.clip(np.ceil(real), low, high + 1).astype(np.int64)
@@ -88,7 +89,7 @@ class Builder:
         return datatype(name), offset, thresholds
 
     def _meets_xnor(self, tensor: str) -> bool:
-        """Whether the next MVAU behind `tensor` is one of XNOR."""
+        """Whether the next MVAU after `tensor` is an XNOR layer."""
         while readers := self.model.find_consumers(tensor) or []:
             if readers[0].op_type == "MVAU":
                 return bool(attribute(readers[0], "binaryXnorMode"))

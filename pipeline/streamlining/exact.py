@@ -1,4 +1,4 @@
-"""Streamlining in float64, so that the thresholds of quantisers come out exact."""
+"""Streamlining in float64, so that the thresholds of quantisers are exact."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from onnx import ModelProto, TensorProto, numpy_helper
 from pipeline.errors import PipelineError
 
 TIE = 2.0**-36
-"""Of a quantiser's step: more than float64 loses while FINN moves scales and shifts into a
-threshold, and less than any accumulator tells apart."""
+"""As a share of a quantiser's step: more than float64 loses while FINN moves scales and shifts into
+a threshold, and less than the distance of two accumulators."""
 
 
 @contextmanager
 def float64_constants() -> Iterator[None]:
-    """Lets float64 constants stand where ONNX' type inference wants float32: it sees those."""
+    """Allows float64 constants where ONNX' type inference expects float32.
+
+    The inference is shown float32 in their place.
+    """
     from qonnx.transformation import infer_shapes  # noqa: PLC0415
 
     before = infer_shapes.si
@@ -41,7 +44,7 @@ def float64_constants() -> Iterator[None]:
 
 
 def _note_as_float32(graph: Any) -> None:
-    """Of the types of tensors, which qonnx notes of constants too."""
+    """Sets the types that the graph notes for its tensors; qonnx notes those of constants, too."""
     for value in (*graph.value_info, *graph.input, *graph.output):
         if value.type.tensor_type.elem_type == TensorProto.DOUBLE:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
@@ -54,12 +57,12 @@ def _retype(model: ModelProto, names: Collection[str], kind: int) -> None:
 
 
 def in_float64(model: Any) -> None:
-    """Gives float constants, and the thresholds that FINN made of quantisers, their exact values.
+    """Gives exact values to float constants and to the thresholds that FINN made of quantisers.
 
-    In float32 the scales and shifts that streamlining moves into a threshold leave it some 1e-7 of
-    its size away, which is the wrong side of an integer now and then. A quantiser rounds to even:
-    in the middle below an even level that level is reached, below an odd one it is not yet. FINN
-    rounds up in both; so odd levels begin just above the middle, even ones just below.
+    In float32, the scales and shifts that streamlining moves into a threshold change it by about
+    1e-7 of its size. Sometimes that is the wrong side of an integer. Also, a quantiser rounds half
+    to even: exactly between two levels it gives the even one. FINN rounds up there. So the
+    thresholds of odd levels are put just above the middle, those of even levels just below.
     """
     from qonnx.custom_op.registry import getCustomOp  # noqa: PLC0415
 
@@ -87,9 +90,10 @@ def in_float64(model: Any) -> None:
 
 
 def in_float32(model: Any) -> None:
-    """Rounds thresholds up to integers, where FINN left them to be, and all constants to float32.
+    """Rounds all constants to float32, and before that thresholds up to integers.
 
-    x >= t is x >= ceil(t) for the integers that thresholds are compared with.
+    For the integers that a threshold is compared with, x >= t is the same as x >= ceil(t). Only
+    thresholds that FINN left to be compared with integers are rounded up.
     """
     for node in model.get_nodes_by_op_type("MultiThreshold"):
         dtype = model.get_tensor_datatype(node.input[0])

@@ -1,8 +1,8 @@
-"""FINN's dataflow graph -> our hardware graph: logical integers under structural names.
+"""Turns FINN's dataflow graph into our hardware graph: logical integers, structural names.
 
-Taken before FINN's bit-width minimisation, which promotes BIPOLAR weights to INT2 and sizes
-accumulators of XNOR layers from the wrong range (for MW = 784 as INT10, though the popcount
-reaches 784), clipping thresholds with them.
+It reads FINN's graph before its bit-width minimisation. That would turn BIPOLAR weights into INT2,
+size the accumulators of XNOR layers from the wrong range (for MW = 784 as INT10, though the
+popcount reaches 784), and clip thresholds accordingly.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from specs.input import InputSpec
 
 @dataclass(frozen=True)
 class Extraction:
-    """The graph, and the FINN tensor that each edge of it stands for."""
+    """Our graph, and for each of its edges the FINN tensor that it stands for."""
 
     graph: HardwareGraph
     tensors: dict[str, str]
     reordered: dict[str, np.ndarray]
-    """FINN's channel at each position of ours, for the edges where the two orders differ."""
+    """For edges on which the two orders differ: FINN's channel at each position of ours."""
     tail: Tail
 
     def in_stream_order(self, edge: str, values: np.ndarray) -> np.ndarray:
-        """FINN's values [..., C] of an edge in the channel order of our stream."""
+        """FINN's values [..., C] of an edge, in the channel order of our stream."""
         order = self.reordered.get(edge)
         return values if order is None else values[..., order]
 
 
 def extract(dataflow: Dataflow, name: str, contract: InputSpec) -> Extraction:
-    """Our graph of FINN's.
+    """Our hardware graph of FINN's dataflow graph.
 
-    dataflow: before specialisation, a chain of hardware nodes and of blocks of two ways each, which
-    begin at a fork and meet at a sum.
+    dataflow: before specialisation. It is a chain of hardware nodes and of blocks; a block is a
+    fork whose two branches meet at a sum.
 
-    Raises PipelineError naming every node it has no layer for.
+    Raises PipelineError naming every node that no hardware layer stands for.
     """
     model, tail = dataflow.model, dataflow.tail
     builder = Builder(model, contract, tail.labels)
@@ -67,18 +67,18 @@ def extract(dataflow: Dataflow, name: str, contract: InputSpec) -> Extraction:
 
 
 def _walk(builder: Builder) -> None:
-    """Takes all nodes from the input on."""
+    """Takes all nodes, from the input to the output."""
     nodes, end = _way(builder, builder.model.graph.input[0].name)
     _take_all(builder, nodes)
     while end is not None:
         if end.op_type == "ElementwiseAdd":
-            raise PipelineError(f"{end.name}: a sum of streams that no fork began")
+            raise PipelineError(f"{end.name}: a sum of two streams that do not come from one fork")
         nodes, end = _way(builder, _block(builder, end))
         _take_all(builder, nodes)
 
 
 def _way(builder: Builder, tensor: str) -> tuple[list[Any], Any | None]:
-    """The nodes behind `tensor`, one after the other, up to a fork or a sum, and that."""
+    """The nodes after `tensor` up to a fork or a sum, and that fork or sum."""
     nodes: list[Any] = []
     while True:
         readers = builder.model.find_consumers(tensor) or []
@@ -86,7 +86,9 @@ def _way(builder: Builder, tensor: str) -> tuple[list[Any], Any | None]:
             return nodes, None
         node = readers[0]
         if len(readers) > 1:
-            raise PipelineError(f"{node.name} ({node.op_type}): reads {tensor} beside others")
+            raise PipelineError(
+                f"{node.name} ({node.op_type}): it is not the only reader of {tensor}"
+            )
         if node.op_type == "DuplicateStreams" or sums_streams(builder.model, node):
             return nodes, node
         nodes.append(node)
@@ -99,17 +101,17 @@ def _take_all(builder: Builder, nodes: list[Any]) -> None:
 
 
 def _block(builder: Builder, fork: Any) -> str:
-    """A fork, its two ways and the sum at which they meet; returns the sum's tensor.
+    """Takes a fork, its two branches and the sum at which they meet; returns the sum's tensor.
 
-    The longer way comes first. In it convolutions count from 0, as in the other.
+    The longer branch comes first. In each branch convolutions count from 0.
     """
     ways = [(tensor, *_way(builder, tensor)) for tensor in fork.output]
     ways.sort(key=lambda way: -len(way[1]))
     join = ways[0][2]
     if len(ways) != 2 or join is None or join.op_type != "ElementwiseAdd":
-        raise PipelineError(f"{fork.name}: a fork whose ways are not two that meet at a sum")
+        raise PipelineError(f"{fork.name}: a fork whose branches are not two that meet at a sum")
     if ways[1][2] is not join:
-        raise PipelineError(f"{fork.name}: its ways do not meet at {join.name}")
+        raise PipelineError(f"{fork.name}: its branches do not meet at {join.name}")
     name = f"block{builder.blocks}"
     source, names = builder.last, (f"{name}_long", f"{name}_short")
     builder.layers.append(Fork(f"{name}_fork", source.id, names[0], (fork.name,), names[1]))

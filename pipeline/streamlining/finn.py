@@ -1,6 +1,6 @@
-"""FINN's own transformations, from QONNX to its dataflow graph, without a vendor tool.
+"""Runs FINN's own transformations, from QONNX to its dataflow graph, without a vendor tool.
 
-Import this only in a process of its own: FINN rewires settings of the whole interpreter.
+Import this only in a separate process: FINN changes settings of the whole interpreter.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from specs.input import InputSpec
 
 
 def bootstrap(work: Path) -> None:
-    """Makes FINN's builder importable: its settings in `work`, and no XSI simulator behind it.
+    """Makes FINN's builder importable, with its settings in `work`.
 
-    finn.builder raises on import where no XILINX_VIVADO is set, because it imports SimEngine from
-    finn.xsi; streamlining never uses it.
+    finn.builder raises an error on import if XILINX_VIVADO is not set, because it imports SimEngine
+    from finn.xsi. Streamlining never uses SimEngine, so an empty class replaces it.
     """
     os.environ["FINN_BUILD_DIR"] = str(work)
     os.environ["FINN_SETTINGS"] = str(work / "settings.yaml")
@@ -48,9 +48,9 @@ def bootstrap(work: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Dataflow:
-    """FINN's graph as a qonnx ModelWrapper, and what comes behind it.
+    """FINN's graph as a qonnx ModelWrapper, and the network's end that is not in it.
 
-    Its output is the accumulators of the last layer, or for `output = "label"` their arg-max.
+    Its output is the accumulators of the last layer, or their arg-max for `output = "label"`.
     """
 
     model: Any
@@ -62,8 +62,8 @@ def to_dataflow(
 ) -> Dataflow:
     """The network as FINN's dataflow graph, before specialisation and bit-width minimisation.
 
-    qonnx: input [1, C, H, W] or [1, F] float. The result takes the accelerator's integers (input
-    datatype of the contract). Needs `bootstrap` first.
+    qonnx: a file with a float input [1, C, H, W] or [1, F]. The result takes the accelerator's
+    integers (the contract's datatype). Call `bootstrap` first.
 
     Raises PipelineError naming every node that FINN could not turn into a hardware layer.
     """
@@ -119,7 +119,7 @@ def to_dataflow(
     except Exception as error:  # noqa: BLE001 - FINN asserts what it takes for granted
         traceback.print_exc()
         raise PipelineError(
-            "FINN fails on this network, of a structure that it does not know: "
+            "FINN fails on this network, because it does not support its structure: "
             f"{type(error).__name__}: {error}; the whole traceback is in the stage's log"
         ) from None
 
@@ -133,14 +133,14 @@ def _joins(model: Any) -> bool:
 
 
 def _streamline_joins(model: Any, config: Any) -> Any:
-    """A network whose ways part and meet again at a sum, by FINN's steps for residual networks."""
+    """Streamlines a network with branches, by FINN's steps for residual networks."""
     from finn.builder.custom_step_library import resnet  # noqa: PLC0415
 
     return resnet.step_resnet_streamline(resnet.step_resnet_tidy(model, config), config)
 
 
 def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
-    """With its preprocessing, on the contract's integers."""
+    """The model with its preprocessing, so that it takes the contract's integers."""
     from finn.transformation.qonnx.convert_qonnx_to_finn import (  # noqa: PLC0415
         ConvertQONNXtoFINN,
     )
@@ -159,7 +159,7 @@ def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
 
 
 def _flatten_by_reshape(model: Any) -> None:
-    """Flattens by Reshape everywhere: of an input that is flattened FINN knows that alone."""
+    """Replaces every Flatten by a Reshape; for a flattened input FINN knows only that."""
     for node in model.get_nodes_by_op_type("Flatten"):
         shape = np.array(model.get_tensor_shape(node.output[0]), np.int64)
         name = f"{node.output[0]}_shape"
@@ -177,15 +177,15 @@ def _require_hardware(model: Any) -> Any:
     ]
     if left:
         raise PipelineError(
-            "streamlining left operators that no hardware layer stands for: " + ", ".join(left)
+            "streamlining left operators that cannot become hardware: " + ", ".join(left)
         )
     return model
 
 
 def _channels_last(model: Any) -> Any:
-    """Without the transpose to [1, H, W, C] that begins a network of convolutions.
+    """Removes the transpose to [1, H, W, C] at the beginning of a convolutional network.
 
-    The accelerator's input is NHWC: software hands it over so.
+    The accelerator's input is NHWC already.
     """
     first = model.graph.node[0]
     if _begins(model, first):
@@ -205,9 +205,9 @@ def _begins(model: Any, node: Any) -> bool:
 
 
 def preprocessing(contract: InputSpec) -> Any:
-    """ONNX model of (value * scale - mean) / std: what an integer input means to the network.
+    """ONNX model of (value * scale - mean) / std, the meaning of an integer input.
 
-    On [1, C, H, W], or [1, F] for a feature vector. None: just itself.
+    For [1, C, H, W], or [1, F] for a feature vector. None if the value is the integer itself.
     """
     from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
     from qonnx.util.basic import qonnx_make_model  # noqa: PLC0415
@@ -238,7 +238,7 @@ def preprocessing(contract: InputSpec) -> Any:
 
 
 def execute(model: Any, images: np.ndarray) -> list[dict[str, np.ndarray]]:
-    """Every tensor of FINN's own execution, image by image (its graphs have batch 1).
+    """Every tensor of FINN's own execution, image by image, since its graphs have batch size 1.
 
     images: integers [N, H, W, C].
     """

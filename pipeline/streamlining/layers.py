@@ -1,7 +1,7 @@
-"""From FINN's nodes to our layers: one entry for each operator of FINN's dataflow graph.
+"""Turns FINN's nodes into our layers: one entry for each operator of FINN's dataflow graph.
 
-A layer may stand for several nodes: a max-pool for a window and a pool, an MVAU also for constants
-added to its output and for the thresholds behind it.
+A layer may stand for several nodes: a max-pool for a window and a pool, an MVAU also for the
+constants and the thresholds after it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from pipeline.streamlining.nodes import attribute, datatype, integers
 
 
 def take(builder: Builder, nodes: list[Any]) -> list[Any]:
-    """Takes a layer off the front of `nodes`; returns the nodes behind it."""
+    """Turns the first nodes of `nodes` into a layer; returns the nodes after them."""
     node, rest = nodes[0], nodes[1:]
     return OPERATORS[node.op_type](builder, node, rest)
 
 
 def _take_reshape(builder: Builder, node: Any, rest: list[Any]) -> list[Any]:
-    """A flattened feature map: FINN's order is that of torch (CHW), the stream's is HWC."""
+    """A flattened feature map. FINN's order is that of torch (CHW), the stream's is HWC."""
     shape = builder.last.shape
     elements = math.prod(shape)
     if len(shape) == 3 and shape[2] > 1:
@@ -50,7 +50,7 @@ def _take_reshape(builder: Builder, node: Any, rest: list[Any]) -> list[Any]:
 
 def _take_shuffle(builder: Builder, node: Any, rest: list[Any]) -> list[Any]:
     if builder.last.vectors != 1:
-        raise PipelineError(f"{node.name}: transposes a map of more than one pixel")
+        raise PipelineError(f"{node.name}: transposes a feature map of more than one pixel")
     return rest
 
 
@@ -111,11 +111,13 @@ def _take_label_select(builder: Builder, node: Any, rest: list[Any]) -> list[Any
 
 
 def _take_add(builder: Builder, node: Any, rest: list[Any]) -> list[Any]:
-    raise PipelineError(f"{node.name} (ElementwiseAdd): adds constants to no MVAU's output")
+    raise PipelineError(
+        f"{node.name} (ElementwiseAdd): adds constants, but not to an MVAU's output"
+    )
 
 
 def _take_fork(builder: Builder, node: Any, rest: list[Any]) -> list[Any]:
-    raise PipelineError(f"{node.name} ({node.op_type}): a fork inside a way")
+    raise PipelineError(f"{node.name} ({node.op_type}): a fork inside a branch")
 
 
 def _take_mvau(builder: Builder, node: Any, rest: list[Any]) -> list[Any]:
@@ -156,11 +158,13 @@ def _max_pool(builder: Builder, window: Any, pool: Any | None) -> None:
         return
     if pool is None or pool.op_type != "Pool" or attribute(pool, "Function") != "MaxPool":
         found = "nothing" if pool is None else f"{pool.name} ({pool.op_type})"
-        raise PipelineError(f"{window.name}: a depthwise window goes into {found}, no max-pool")
+        raise PipelineError(
+            f"{window.name}: a depthwise window goes into {found}, which is not a max-pool"
+        )
     if kernel != stride:
         raise PipelineError(
-            f"{window.name}: windows of {kernel} with stride {stride} overlap; "
-            "max-pools whose stride is their size have a hardware layer"
+            f"{window.name}: windows of {kernel} with stride {stride}; the stride of a max-pool "
+            "in hardware must be its size"
         )
     height, width, channels = builder.last.shape
     shape = (height // kernel[0], width // kernel[1], channels)
@@ -173,7 +177,7 @@ def _sum_pool(builder: Builder, window: Any, pool: Any) -> None:
     """FINN's QuantAvgPool: a sum, shifted so that its greatest value has the output's bits."""
     source = builder.last
     if tuple(integers(window, "ConvKernelDim")) != source.shape[:2]:
-        raise PipelineError(f"{pool.name}: an average pool of less than the whole feature map")
+        raise PipelineError(f"{pool.name}: an average pool must cover the whole feature map")
     greatest = ((1 << source.dtype.bits) - 1) * source.vectors
     bits = datatype(attribute(pool, "OutputDataType")).bits
     shift = max(0, greatest.bit_length() - bits)
@@ -186,7 +190,7 @@ def _sum_pool(builder: Builder, window: Any, pool: Any) -> None:
 
 
 def _mvau(builder: Builder, node: Any, behind: list[Any]) -> None:
-    """behind: what becomes part of the layer: constants added, thresholds."""
+    """behind: the nodes that become part of the layer: added constants, thresholds."""
     source = builder.last
     popcount = bool(attribute(node, "binaryXnorMode"))
     stored = builder.model.get_initializer(node.input[1]).astype(np.int64)
@@ -238,4 +242,4 @@ OPERATORS: dict[str, Callable[[Builder, Any, list[Any]], list[Any]]] = {
     "Thresholding": _take_thresholding,
     "VVAU": _take_mvau,
 }
-"""By operator: takes its node and the nodes of its way behind it, returns those left."""
+"""By operator: a function that takes its node and the nodes after it, and returns those left."""

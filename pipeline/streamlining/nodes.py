@@ -1,4 +1,4 @@
-"""What FINN's nodes say of themselves."""
+"""Reads the attributes of FINN's nodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.hardware.datatypes import DataType
 
 
 def sums_streams(model: Any, node: Any) -> bool:
-    """Whether `node` adds two streams, and not constants to one."""
+    """Whether `node` adds two streams, rather than constants to a stream."""
     constants = [model.get_initializer(name) for name in node.input]
     return node.op_type == "ElementwiseAdd" and all(value is None for value in constants)
 

@@ -1,11 +1,12 @@
-"""FINN's transformations without the work that grows with the weights: the same graph, sooner.
+"""Makes FINN's transformations faster without changing their result.
 
-Two places are replaced while `whole_arrays()` holds (finn-plus 1.6.1, qonnx 1.0.0):
+Their work would grow with the number of weights. Two places are replaced inside `whole_arrays()`
+(finn-plus 1.6.1, qonnx 1.0.0):
 
-- Absorb1BitMulIntoMatMul, where a batch norm falls in a channel, asks the datatype about every
-  weight by itself (np.vectorize), though datatypes answer for whole arrays.
-- InferShapes, run after nearly every transformation, sends all weights through ONNX's shape
-  inference and back, though no shape depends on them.
+- Absorb1BitMulIntoMatMul, when a batch norm has a negative factor, asks the datatype about
+  every single weight (np.vectorize), though datatypes answer for whole arrays.
+- InferShapes, which runs after nearly every transformation, sends all weights through ONNX's
+  shape inference and back, though no shape depends on them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ import numpy as np
 from onnx import ModelProto, TensorProto
 
 SHAPE_ELEMENTS = 1024
-"""Constants of up to so many elements keep their values: the target of a Reshape is one."""
+"""Constants with up to so many elements keep their values: one may be the target of a Reshape."""
 
 
 @contextmanager
 def whole_arrays() -> Iterator[None]:
-    """FINN and qonnx, so amended, in this process. Needs `finn.bootstrap` first."""
+    """Applies both changes to FINN and qonnx in this process. Call `finn.bootstrap` first."""
     from finn.transformation.streamline import absorb  # noqa: PLC0415
     from qonnx.transformation import infer_shapes  # noqa: PLC0415
 
@@ -37,7 +38,7 @@ def whole_arrays() -> Iterator[None]:
 
 
 def without_weights(infer: Callable[[ModelProto], ModelProto]) -> Callable[[Any], ModelProto]:
-    """ONNX shape inference in place: `infer` is shown the model without its large constants."""
+    """ONNX shape inference in place, where `infer` gets the model without its large constants."""
 
     def in_place(model: ModelProto) -> ModelProto:
         light = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)

@@ -1,4 +1,4 @@
-"""The end of a network: the scales and shifts behind its last layer, and the arg-max of them."""
+"""The end of a network: the scales and shifts after its last layer, and their arg-max."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pipeline.errors import PipelineError
 from pipeline.qonnx.edit import end_at
 
 BIAS_ROUNDING = 1e-6
-"""Relative: a float32 bias divided by a product of float32 scales is an integer up to that."""
+"""Relative rounding error of a float32 bias divided by a product of float32 scales."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tail:
-    """What software or an arg-max makes of the last accumulators.
+    """What software or an arg-max does with the last accumulators.
 
     scale, bias: float64 [classes]; a score of the network is accumulator * scale + bias. labels:
-    class of each accumulator in FINN's graph, int64 [classes].
+    the class of each accumulator in FINN's graph, int64 [classes].
     """
 
     scale: np.ndarray
@@ -32,9 +32,10 @@ _AFFINE = ("Mul", "Div", "Add", "Sub")
 
 
 def take_tail(model: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Takes scales and shifts off the end of `model`: they are software's, or an arg-max's.
+    """Removes the scales and shifts at the end of `model`: software or an arg-max applies them.
 
-    Returns scale and bias, float64 [classes]: an output was x * scale + bias of what it is now.
+    Returns scale and bias, float64 [classes]. If the new output is x, the old one was x * scale +
+    bias.
     """
     output = model.graph.output[0]
     classes = model.get_tensor_shape(output.name)[-1]
@@ -64,23 +65,24 @@ def take_tail(model: Any) -> tuple[np.ndarray, np.ndarray]:
 def append_arg_max(model: Any, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Ends `model` with the index of the greatest x * scale + bias of its outputs x [1, classes].
 
-    Exact on integers x: with a common scale the order is that of x + b, b = bias / scale, and so
-    of x + floor(b), equal ones by the fractions of b. The classes are put in the falling order of
-    their fractions, since of equal ones the first wins. Returns the class of each output, int64
-    [classes]. PipelineError: there is no common positive scale, or one class alone.
+    This is exact for integers x. With a common scale, the order is that of x + b with b = bias /
+    scale. So it is that of x + floor(b), and the fractions of b decide between equal ones. As the
+    first of equal values wins, the classes are sorted by falling fractions. Returns the class of
+    each output, int64 [classes]. Raises PipelineError if there is no common positive scale, or only
+    one class.
     """
     from qonnx.transformation.infer_datatypes import InferDataTypes  # noqa: PLC0415
     from qonnx.transformation.insert_topk import InsertTopK  # noqa: PLC0415
 
     if len(scale) < 2:
         raise PipelineError(
-            'output = "label": the network has a single output, of which no class is the greatest; '
+            'output = "label": the network has a single output, and an arg-max needs at least two; '
             'use output = "logits"'
         )
     if scale.min() <= 0 or np.ptp(scale) > BIAS_ROUNDING * scale.max():
         raise PipelineError(
             'output = "label": the last layer scales its classes by different or negative factors '
-            f"({scale.min():.4g} to {scale.max():.4g}), which no arg-max of integers sees; use "
+            f"({scale.min():.4g} to {scale.max():.4g}), so an arg-max of integers is wrong; use "
             'output = "logits", or one positive scale for the weights of the last layer'
         )
     shifts = (bias - bias.min()) / scale
@@ -105,8 +107,8 @@ def _reorder_outputs(model: Any, order: np.ndarray) -> None:
     if product is None or product.op_type != "MatMul" or weights is None:
         what = "nothing" if product is None else f"{product.name} ({product.op_type})"
         raise PipelineError(
-            f'output = "label": a bias that is no multiple of the scale stands behind {what}, no '
-            'dense layer; use output = "logits"'
+            'output = "label": a bias that is no multiple of the scale must follow a dense layer, '
+            f'but follows {what}; use output = "logits"'
         )
     model.set_initializer(product.input[1], weights[:, order])
 

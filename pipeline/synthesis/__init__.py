@@ -1,4 +1,4 @@
-"""Stage `synth`: what the design takes of the part, in all and by layer, and its netlist."""
+"""Stage `synth`: synthesises the design; reports the resources of each layer and of the whole."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pipeline.synthesis.layers import utilisation
 BOARD_RESOURCES = ("lut", "ff", "bram36", "dsp")
 TOTAL, BETWEEN = "total", "between layers"
 PARALLEL = 2
-"""Syntheses at a time: each takes one core and up to 1.5 GB."""
+"""Number of syntheses at a time. Each takes one core and up to 1.5 GB."""
 
 
 def run(job: Job) -> Metrics:
     """Writes netlist.v, what the engine leaves beside it (counts, timing) and utilisation.csv.
 
-    The total is that of one flat run; a layer's row is of that layer alone, and the row
-    "between layers" what is left: FIFOs, width converters, less what flattening saves.
+    The total is that of one flat run. The row of a layer is of that layer synthesised alone. The
+    row "between layers" is the difference: FIFOs and width converters, less what flattening saves.
     Raises DoesNotFit if the total exceeds the board.
     """
     graph = hardware.load(job.inputs["streamline"])

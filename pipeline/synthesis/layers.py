@@ -1,4 +1,4 @@
-"""Resources of one layer by itself: a design of it alone, synthesised once and remembered."""
+"""The resources of single layers: each is synthesised alone, and the result is cached."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def utilisation(
     cache: Path,
     work: Path,
 ) -> Utilisation:
-    """Resources of `layer` folded as `fold`; remembered by the digest of its design and script.
+    """The resources of `layer` with the fold `fold`, from the cache or by synthesis.
 
-    cache: of the build folder. work: a folder for the design and the engine's log.
+    cache: the cache of the build folder. work: a folder for the design and the engine's log.
     """
     folder = work / layer.id
     design = generate(alone(graph, layer), {layer.id: fold}, {}, folder)

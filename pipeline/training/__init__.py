@@ -1,4 +1,4 @@
-"""Stage `train`: a network trained on its data set, its best weights chosen on held-out images."""
+"""Stage `train`: trains a network and keeps the weights that are best on held-out images."""
 
 from __future__ import annotations
 

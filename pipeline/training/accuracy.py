@@ -12,9 +12,9 @@ _FIVE = 5
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of images in per cent whose label has the greatest score, or one of the five greatest.
+    """Per cent of the images whose label has the greatest score, or one of the five greatest.
 
-    top5 is None where there are no more than five classes.
+    top5 is None if there are at most five classes.
     """
 
     top1: float
@@ -22,9 +22,9 @@ class Accuracy:
 
 
 def right(scores: Tensor, labels: Tensor) -> Tensor:
-    """How many of the labels have the greatest score, and one of the five greatest: int64 [2].
+    """How many labels have the greatest score, and how many one of the five greatest: int64 [2].
 
-    Of equal scores, which quantised networks often have, the first class goes before.
+    Among equal scores, which quantised networks often have, the first class comes first.
     """
     five = scores.argsort(dim=1, descending=True, stable=True)[:, :_FIVE]
     first = scores.argmax(1) == labels
@@ -32,6 +32,6 @@ def right(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def share(counts: Tensor, images: int, classes: int) -> Accuracy:
-    """The accuracy of `counts`, sums of what `right` gives."""
+    """The accuracy in per cent for `counts`, a sum of results of `right`."""
     first, five = (100.0 * count / images for count in counts.tolist())
     return Accuracy(first, five if classes > _FIVE else None)

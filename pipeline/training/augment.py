@@ -1,4 +1,4 @@
-"""Augmentation of whole batches: random crops and flips as one gather."""
+"""Augments whole batches: random crops and flips as one gather."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch.nn import functional
 def augment(
     images: Tensor, padding: int, flip: bool, black: float, part: tuple[int, int] = (0, 1)
 ) -> Tensor:
-    """Images [N, C, H, W], each shifted by up to `padding` pixels and flipped in half the cases.
+    """Shifts each of images [N, C, H, W] at random by up to `padding` pixels; flips half of them.
 
-    Random numbers come from torch's global generator. black: what an image is padded with. part:
-    which of how many equal parts of a batch the images are; numbers are drawn for all of it.
+    Random numbers come from torch's global generator. black: the value for padding. part: (i, n) if
+    the images are the i-th of n equal parts of a batch; numbers are drawn for the whole batch.
     """
     if not padding and not flip:
         return images

@@ -1,4 +1,4 @@
-"""What a cut training needs to go on as if nothing had happened."""
+"""Saves and loads all that an interrupted training needs to continue with the same result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.training.team import ALONE, Team
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The weights after an epoch (from 1; 0: untrained), their validation accuracy in per cent."""
+    """Weights after an epoch (from 1; 0: untrained), and their validation accuracy in per cent."""
 
     epoch: int
     accuracy: float
@@ -30,9 +30,9 @@ class Snapshot:
 
 @dataclass
 class State:
-    """Where the training stands after `epoch` epochs.
+    """The state of the training after `epoch` epochs.
 
-    The data order follows from the epoch, and whether patience is at its end from the rows.
+    The order of the data follows from the epoch, and whether patience has run out from the rows.
     """
 
     epoch: int = 0
@@ -41,19 +41,20 @@ class State:
 
 
 class Checkpoints:
-    """One file, replaced as a whole: weights, Recipe, random generators and State."""
+    """One file with weights, Recipe, random generators and State, always replaced as a whole."""
 
     def __init__(self, path: Path, seconds: float = 2.0) -> None:
-        """seconds: shortest time between two saves; what is lost is trained again, identically.
+        """seconds: the shortest time between two saves.
 
-        The first epoch is saved at once: what cannot be saved is told early.
+        What is lost in between is trained again, with the same result. The first epoch is saved at
+        once, so that an error in saving shows early.
         """
         self._path = path
         self._seconds = seconds
         self._saved = -math.inf
 
     def save(self, state: State, model: nn.Module, recipe: Recipe, *, last: bool) -> None:
-        """Saves if it is time to, and always after the last epoch."""
+        """Saves if enough time has passed, and always after the last epoch."""
         now = time.monotonic()
         if now - self._saved < self._seconds and not last:
             return
@@ -74,9 +75,9 @@ class Checkpoints:
         self._saved = now
 
     def load(self, model: nn.Module, recipe: Recipe, team: Team = ALONE) -> State | None:
-        """Brings model, recipe and generators to the saved state; None if there is none.
+        """Restores model, recipe and generators from the file; returns None if there is none.
 
-        All of a team go on from what its first process has.
+        All processes of a team continue from the file of the first one.
         """
         document = None
         if team.rank == 0 and self._path.is_file():
@@ -91,7 +92,7 @@ class Checkpoints:
         return State(document["epoch"], best, [Row(**row) for row in document["rows"]])
 
     def remove(self) -> None:
-        """Once all that follows from the training is written."""
+        """Removes the file. Call it when all results of the training are written."""
         self._path.unlink(missing_ok=True)
         self._path.with_suffix(".partial").unlink(missing_ok=True)
 

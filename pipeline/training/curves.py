@@ -1,4 +1,4 @@
-"""Training curves: live for TensorBoard, and as CSV when the training is over."""
+"""Training curves: live for TensorBoard, and as CSV at the end of the training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 @dataclass(frozen=True)
 class Row:
-    """One epoch (from 1): its first rate, mean training loss (with dropout), accuracies in %."""
+    """One epoch (from 1): its first learning rate, mean loss (with dropout), accuracies in %."""
 
     epoch: int
     learning_rate: float
@@ -21,19 +21,19 @@ class Row:
 
 
 class Curves:
-    """Writes tensorboard/ (which holds times: never an output to compare) and curves.csv."""
+    """Writes curves.csv and tensorboard/. The latter holds times, so it is not compared."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def begin(self, rows: list[Row]) -> None:
-        """rows: the epochs that a cut run left; TensorBoard forgets what came after them."""
+        """rows: the epochs that an interrupted run left. TensorBoard drops what came after them."""
         self._writer = SummaryWriter(
             str(self._folder / "tensorboard"), purge_step=len(rows) + 1, flush_secs=5
         )
 
     def add(self, row: Row, rows: list[Row]) -> None:
-        """Appends `row` to `rows`, and shows it."""
+        """Appends `row` to `rows`, and shows it in TensorBoard."""
         rows.append(row)
         for name, value in asdict(row).items():
             if name != "epoch" and value is not None:

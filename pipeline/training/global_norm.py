@@ -1,6 +1,6 @@
-"""Normalisation by the statistics of a whole batch of which each process has a part.
+"""Batch norms over a batch that several processes share.
 
-torch's own SyncBatchNorm is for GPUs alone, and knows no norm of a whole tensor.
+torch's own SyncBatchNorm is for GPUs only, and there is none for a norm of a whole tensor.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pipeline.models.tensor_norm import TensorNorm
 
 
 def share_statistics(model: nn.Module, processes: int) -> None:
-    """From now on every norm of the model is, in training mode, that of all processes' images.
+    """Makes every norm of the model, in training mode, use the images of all processes.
 
-    Parts are of equal size. Parameters, buffers and evaluation stay what they are.
+    All parts must be of equal size. Parameters, buffers and evaluation stay as they are.
     """
     for norm in model.modules():
         if isinstance(norm, _BatchNorm | TensorNorm):
@@ -49,7 +49,7 @@ def _forward(norm: _BatchNorm | TensorNorm, processes: int, x: Tensor) -> Tensor
 
 
 def _follow(norm: _BatchNorm | TensorNorm, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Brings the running statistics up to those of a batch. count: values behind each of them."""
+    """Updates the running statistics with those of a batch. count: values behind each of them."""
     assert norm.momentum is not None
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -60,7 +60,7 @@ def _follow(norm: _BatchNorm | TensorNorm, mean: Tensor, variance: Tensor, count
 
 
 class _Sum(torch.autograd.Function):
-    """Over all processes; what each makes of the sum reaches the summands of all."""
+    """The sum over all processes. Its gradient is summed over all processes, too."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

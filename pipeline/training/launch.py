@@ -1,4 +1,4 @@
-"""Starts the processes of this machine that train together, and waits for their end."""
+"""Starts this machine's processes of a training, and waits until they end."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.tools.process import run_tool
 from specs.training import TrainingSpec
 
 METRICS, ERROR, JOB = "metrics.json", "error.txt", "job.json"
-"""Files in the scratch folder by which the processes tell the stage, and the stage them."""
+"""Files in the scratch folder with which the stage and its processes pass on job and results."""
 
 
 def launch(job: Job, training: TrainingSpec) -> Metrics:
-    """The stage's result, by `worker` in each process. Raises what they do.
+    """Runs `worker` in each process, and returns the stage's result. Raises the workers' errors.
 
-    torchrun starts them and ends all when one fails; no process outlives the stage (`run_tool`).
+    torchrun starts them, and ends all if one fails. No process outlives the stage (`run_tool`).
     """
     with job.scratch() as scratch:
         order = scratch / JOB
@@ -52,16 +52,16 @@ def launch(job: Job, training: TrainingSpec) -> Metrics:
 
 
 def meeting(training: TrainingSpec, settings: Mapping[str, Any]) -> list[str]:
-    """torchrun's arguments for where processes meet. SpecError: this machine was not told."""
+    """torchrun's arguments that say where the processes meet. SpecError if settings are missing."""
     if training.machines == 1:
         return ["--standalone", "--local-addr=127.0.0.1"]
     place, rank = settings.get("rendezvous"), settings.get("machine_rank", 0)
     if place is None or rank >= training.machines:
         raise SpecError(
-            f"training.machines = {training.machines}: on each, set where they meet, rendezvous = "
-            '"HOST:PORT" of the first, and which it is, machine_rank = 0 to '
-            f"{training.machines - 1} (it is {rank}), in local.toml or as PIPELINE_RENDEZVOUS and "
-            "PIPELINE_MACHINE_RANK"
+            f"training.machines = {training.machines}: set rendezvous = "
+            '"HOST:PORT" of the first machine, and machine_rank = 0 to '
+            f"{training.machines - 1} (here {rank}), in local.toml of each machine or as "
+            "PIPELINE_RENDEZVOUS and PIPELINE_MACHINE_RANK"
         )
     host, _, port = place.partition(":")
     return [
@@ -80,7 +80,7 @@ def _document(job: Job) -> dict[str, Any]:
 
 
 def read_job(path: Path) -> Job:
-    """The job that `launch` wrote."""
+    """Reads the job that `launch` wrote."""
     document = json.loads(path.read_text())
     inputs = {name: Path(place) for name, place in document.pop("inputs").items()}
     return Job(inputs=inputs, folder=Path(document.pop("folder")), **document)

@@ -1,4 +1,4 @@
-"""The training loop: BNN-PYNQ's recipe, on whole tensors in memory."""
+"""The training loop, on whole tensors in memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pipeline.training.team import ALONE, Team
 from specs.training import TrainingSpec
 
 _REPORT_EVERY = 0.5
-"""Seconds between two progress lines at least."""
+"""Least number of seconds between two progress lines."""
 _STEP_EVERY = 5.0
 _BLOCK = 500
 """Images validated at a time."""
 _LOOK_EVERY = 50
-"""Steps after which the losses are looked at."""
+"""Number of steps after which the losses are checked."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves: its best and its last weights, and why it ended."""
+    """The result of a training: its best and its last weights, and why it ended."""
 
     best: Snapshot
     last: Snapshot
@@ -56,12 +56,12 @@ def train(
     curves: Curves,
     team: Team = ALONE,
 ) -> Trained:
-    """Trains the learner's model in place; the best weights are those that did best on `held_out`.
+    """Trains the learner's model in place. Its best weights are those most accurate on `held_out`.
 
-    By default Adam, squared hinge loss on +-1 targets and weights clipped to +-1 after each step:
-    the recipe of brevitas_examples.bnn_pynq, whose best epoch is chosen on the test set, however.
-    Between two equal epochs the later one wins. Raises PipelineError if the loss or a parameter is
-    not finite.
+    The default is the recipe of brevitas_examples.bnn_pynq: Adam, squared hinge loss on +-1
+    targets, weights clipped to +-1 after each step. However, that one chooses the best epoch on the
+    test set. Among equal epochs the last one is best. Raises PipelineError if the loss or a
+    parameter is not finite.
     """
     model = learner.model
     count = len(images.labels)
@@ -106,7 +106,7 @@ def train(
 
 
 def why_ended(training: TrainingSpec, rows: list[Row]) -> str | None:
-    """Why no epoch follows those of `rows`, as a figure; None: one does."""
+    """Why no epoch follows those of `rows`, as a figure. None if one does."""
     if len(rows) == training.epochs:
         return "all epochs" if rows else "not trained"
     if rows and training.patience is not None:
@@ -122,7 +122,7 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 
 class _Clock:
-    """Progress lines with the time left, a few in a second at most, and the last one."""
+    """Shows progress with the time left, at most a few lines a second, and always the last one."""
 
     def __init__(self, done: int, epochs: int) -> None:
         self._done, self._epochs = done, epochs
@@ -131,7 +131,7 @@ class _Clock:
         self._text = "epoch 1"
 
     def step(self, share: float) -> None:
-        """Within an epoch: only where epochs are long."""
+        """Shows progress within an epoch, if epochs are long."""
         now = time.monotonic()
         if now - self._reported < _STEP_EVERY:
             return
@@ -152,10 +152,10 @@ class _Clock:
 
 
 def batches(training: TrainingSpec, epoch: int, images: int) -> tuple[Tensor, ...]:
-    """Indices of each batch of an epoch (from 0), in an order that seed and epoch alone decide.
+    """Indices of the images in each batch of an epoch (from 0). Only seed and epoch decide them.
 
-    The last images that do not fill a batch are left to the next epoch's order: batch norm has no
-    variance over one image, and every step costs the same.
+    The last images that do not fill a batch are left out of this epoch: batch norm has no variance
+    over one image, and every step should cost the same.
     """
     size = min(training.batch_size, images)
     generator = torch.Generator().manual_seed(training.seed * 1_000_003 + epoch)
@@ -174,9 +174,10 @@ def run_epoch(
     team: Team = ALONE,
     on_step: Callable[[float], None] = lambda share: None,
 ) -> float:
-    """One step for each batch of `order`; returns the mean loss. on_step: takes the share done.
+    """Does one step for each batch of `order`. Returns the mean loss.
 
-    Raises DivergedError soon after the first step whose loss is not finite.
+    on_step: called with the share of the epoch that is done. Raises DivergedError soon after the
+    first step whose loss is not finite.
     """
     learner.model.train()
     total = torch.zeros((), device=images.device)
@@ -196,7 +197,7 @@ def run_epoch(
 
 
 class DivergedError(Exception):
-    """Where a training diverged: a step, or a parameter."""
+    """A training diverged: at which step, or in which parameter."""
 
 
 def _look(total: Tensor, losses: Tensor) -> None:
@@ -206,14 +207,14 @@ def _look(total: Tensor, losses: Tensor) -> None:
 
 
 def look_at_parameters(model: nn.Module) -> None:
-    """Raises DivergedError for one that is not finite: a quantiser makes any NaN a fine -1."""
+    """Raises DivergedError if a parameter is not finite; a quantiser would turn NaN into -1."""
     for name, value in model.named_parameters():
         if not value.isfinite().all():
             raise DivergedError(f"{name} is not finite")
 
 
 def validate(learner: Twin, held_out: Labelled, team: Team = ALONE) -> Accuracy:
-    """Of the held-out images, in fp32; each process of the team judges some of them."""
+    """The accuracy on the held-out images, in fp32. Each process evaluates some of them."""
     learner.model.eval()
     counts = torch.zeros(2, dtype=torch.int64, device=held_out.labels.device)
     with torch.no_grad():

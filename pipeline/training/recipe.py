@@ -1,4 +1,4 @@
-"""What a step of training is: precision, loss, optimiser and schedule of a spec."""
+"""The steps of a training: precision, loss, optimiser and schedule, as the spec says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pipeline.training.team import ALONE, Team
 from specs.training import TrainingSpec
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Of scores [N, classes] without gradient and their targets: mean loss, gradient of the scores."""
+"""A function of scores [N, classes] without gradient and their targets. It returns the mean loss
+and the gradient of the scores."""
 
 _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -24,7 +25,7 @@ _AUTOCAST = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Recipe:
     """Optimiser, schedule and loss scale of one training, with the state that a checkpoint keeps.
 
-    steps: of an epoch.
+    steps: steps per epoch.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Recipe:
         return float(self.optimiser.param_groups[0]["lr"])
 
     def step(self, images: Tensor, targets: Tensor) -> Tensor:
-        """One step on the team's own part of a batch; returns the mean loss of all, a scalar."""
+        """One step on this process' part of a batch. Returns the mean loss of all parts."""
         with torch.autocast(self._device, self._dtype, enabled=self._dtype is not None):
             scores = self._learner.scores(images).float()
         loss, gradient = self._loss(scores.detach(), targets)
@@ -64,7 +65,7 @@ class Recipe:
         return [value.grad for value in parameters if value.grad is not None]
 
     def after_epoch(self, accuracy: float) -> None:
-        """accuracy: on the held-out images, in per cent."""
+        """Updates the schedule. accuracy: on the held-out images, in per cent."""
         if isinstance(self._schedule, lr_scheduler.ReduceLROnPlateau):
             self._schedule.step(accuracy)
         elif not isinstance(self._schedule, lr_scheduler.OneCycleLR):
@@ -86,7 +87,7 @@ class Recipe:
 def optimiser_of(
     training: TrainingSpec, parameters: Iterable[nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """The fused one of torch: a single operation for all parameters."""
+    """The optimiser, in torch's fused version: a single operation for all parameters."""
     rate, decay = training.learning_rate, training.weight_decay
     if training.optimiser == "sgd":
         momentum = training.momentum
@@ -98,7 +99,7 @@ def optimiser_of(
 def schedule_of(
     training: TrainingSpec, optimiser: torch.optim.Optimizer, steps: int
 ) -> lr_scheduler.LRScheduler:
-    """The schedule of an optimiser whose rate is the spec's. steps: of an epoch."""
+    """The schedule of an optimiser that has the spec's learning rate. steps: per epoch."""
     epochs = max(training.epochs, 1)
     match training.schedule:
         case "cosine":
@@ -145,7 +146,7 @@ def loss_of(training: TrainingSpec) -> Loss:
 
 
 def targets_of(training: TrainingSpec, labels: Tensor, classes: int) -> Tensor:
-    """What the loss is given of labels, int64 [N]: themselves, or +-1 for each class."""
+    """The loss's targets for labels, int64 [N]: the labels themselves, or +-1 for each class."""
     return plus_minus_one(labels, classes) if training.loss == "squared_hinge" else labels
 
 

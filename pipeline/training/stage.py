@@ -1,4 +1,4 @@
-"""Runs one training job: from the data set's file to weights, curves and accuracies."""
+"""Runs one training job: from the data set to weights, curves and accuracies."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _BLOCK = 5000
 def run(job: Job) -> Metrics:
     """Writes weights.safetensors (best on validation), last.safetensors, curves.csv, tensorboard/.
 
-    A checkpoint that a cut run of the same job left is continued, to the identical result.
-    SpecError: the data or the weights to start from do not suit the network, or the machine the
-    training; PipelineError: those weights cannot be had, or the training diverged.
+    If an interrupted run of the same job left a checkpoint, it continues from that, with the same
+    result. Raises SpecError if the data, the initial weights or this machine do not suit the
+    training, and PipelineError if those weights cannot be loaded or the training diverged.
     """
     job.read.update(("network.model", "network.input"))  # by `work`, in whichever process
     training = job.spec("network.training", TrainingSpec)
@@ -45,7 +45,7 @@ def run(job: Job) -> Metrics:
 
 
 def work(job: Job, team: Team) -> Metrics:
-    """What each process of a team does; only those that lead their machine have metrics."""
+    """The work of one process. Only the first process of each machine returns metrics."""
     spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     contract = job.spec("network.input", InputSpec)
     assert not isinstance(spec, QonnxModel), "it has no such stage"
@@ -106,7 +106,7 @@ def work(job: Job, team: Team) -> Metrics:
 
 
 def _settle(training: TrainingSpec) -> None:
-    """What decides a result beside the job: numbers of threads, random numbers, kernels."""
+    """Fixes what decides a result beside the job: threads, random numbers, kernels."""
     torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)
     if training.device == "cuda":
@@ -116,7 +116,7 @@ def _settle(training: TrainingSpec) -> None:
 
 
 def split(images: int, share: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices of the images held out for validation and of those to train on, both ascending."""
+    """Indices of the images for validation and of those for training, both ascending."""
     count = round(images * share)
     if not 0 < count < images - 1:
         raise SpecError(
@@ -128,7 +128,7 @@ def split(images: int, share: float, seed: int) -> tuple[torch.Tensor, torch.Ten
 
 
 def accuracy(model: torch.nn.Module, images: torch.Tensor, labels: np.ndarray) -> Accuracy:
-    """Of images [N, C, H, W]; by the module itself, in fp32 on the processor, as in export."""
+    """Accuracy on images [N, C, H, W], by the module itself, in fp32 on the CPU as in export."""
     model.eval()
     wanted = torch.from_numpy(labels)
     with torch.no_grad():

@@ -19,28 +19,29 @@ _PROCESSOR = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Team:
-    """One process, and how many there are on all machines; each has an equal part of every batch.
+    """One of the processes that train together, and the number of them on all machines.
 
-    All draw the same random numbers and take the same steps, so that all have the same weights.
+    Each has an equal part of every batch. All draw the same random numbers and take the same steps,
+    so all have the same weights.
     """
 
     device: torch.device = _PROCESSOR
     rank: int = 0
     size: int = 1
     leads: bool = True
-    """Whether it is the one of its machine that leaves results."""
+    """Whether this is the process that writes the results of its machine."""
 
     @property
     def part(self) -> tuple[int, int]:
-        """Which of how many equal parts of a batch this process has."""
+        """(i, n) if this process has the i-th of n equal parts of a batch."""
         return self.rank, self.size
 
     def own(self, batch: Tensor) -> Tensor:
-        """Of a batch that all have, the part of this process."""
+        """The part of a batch that belongs to this process. All processes have the whole batch."""
         return batch.chunk(self.size)[self.rank]
 
     def average(self, tensors: list[Tensor]) -> None:
-        """Puts the mean over all processes into each; all in one message."""
+        """Replaces each tensor by its mean over all processes, in one message."""
         if self.size == 1:
             return
         mean = reduce(torch.cat([tensor.reshape(-1) for tensor in tensors]), "mean")
@@ -53,7 +54,7 @@ class Team:
         return counts if self.size == 1 else reduce(counts, "sum")
 
     def check_same(self, model: nn.Module) -> None:
-        """PipelineError: a parameter or a buffer has not the same value in all processes."""
+        """Raises PipelineError if a parameter or buffer is not the same in all processes."""
         if self.size == 1:
             return
         values = model.state_dict()
@@ -62,13 +63,13 @@ class Team:
         names = [name for name, differs in zip(values, apart, strict=True) if differs]
         if names:
             raise PipelineError(
-                f"the {self.size} processes of the training disagree about {', '.join(names)}: a "
-                "module that keeps statistics of the images it has seen saw its own part of them; "
-                "train it with processes=1, machines=1"
+                f"the {self.size} processes of the training disagree about {', '.join(names)}: the "
+                "module keeps statistics of the images, and each process sees other images; train "
+                "it with processes=1, machines=1"
             )
 
     def told_by_first(self, value: T) -> T:
-        """What the first process has, in all of them."""
+        """The first process' value, in all processes."""
         if self.size == 1:
             return value
         found: list[T] = broadcast_object_list([value])
@@ -79,7 +80,7 @@ ALONE = Team()
 
 
 def join(training: TrainingSpec) -> Team:
-    """Meets the other processes, where torchrun's environment says; returns when all are there."""
+    """Meets the other processes where torchrun's environment says. Returns when all are there."""
     state = PartialState(cpu=training.device == "cpu")
     team = Team(state.device, state.process_index, state.num_processes, state.is_local_main_process)
     assert team.size == training.processes * training.machines, team
@@ -91,7 +92,7 @@ def leave() -> None:
 
 
 def check_device(training: TrainingSpec) -> None:
-    """SpecError: this machine lacks what `device` and `processes` ask for."""
+    """Raises SpecError if this machine lacks what `device` and `processes` ask for."""
     found = torch.cuda.device_count()
     if training.device == "cuda" and found < training.processes:
         kind = "torch sees no GPU" if not found else f"torch sees {found} GPU"

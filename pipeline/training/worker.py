@@ -17,7 +17,7 @@ from specs.training import TrainingSpec
 
 
 def main(path: Path) -> int:
-    """Exit code: 0 done, 3 a PipelineError that was left in a file."""
+    """Runs one worker. Exit code: 0 for success, 3 for a PipelineError, which is left in a file."""
     die_with_parent()
     job = read_job(path)
     team = join(job.spec("network.training", TrainingSpec))

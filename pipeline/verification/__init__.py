@@ -1,1 +1,1 @@
-"""Equality of two descriptions of the same network, down to the first element that differs."""
+"""Checks that two forms of the same network are equal, and finds the first difference."""

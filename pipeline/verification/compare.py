@@ -1,4 +1,4 @@
-"""Comparing streams: which layer, which image, which element differs first."""
+"""Compares streams, and finds the first layer, image and element that differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.hardware.graph import HardwareGraph
 
 @dataclass(frozen=True)
 class Difference:
-    """The first difference in stream order: `layer` wrote the stream that is not as expected."""
+    """The first difference in stream order. `layer` wrote the stream that is wrong."""
 
     layer: str
     image: int
@@ -32,10 +32,10 @@ class Difference:
 def first_difference(
     graph: HardwareGraph, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]
 ) -> Difference | None:
-    """Compares streams [N, *edge.shape] layer by layer in the order of the graph.
+    """The first difference of streams [N, *edge.shape], layer by layer in the graph's order.
 
-    Every layer's output must be in both. A stream of fewer images, or none, is a difference too:
-    it is reported as a KeyError or ValueError, since it is a fault of the caller.
+    Both sides must have the output of every layer, for the same number of images. Otherwise it
+    raises KeyError or ValueError, because that is a fault of the caller.
     """
     for layer, edge in [(writer, edge) for writer in graph.layers for edge in writer.outputs]:
         a, b = expected[edge], got[edge]
@@ -55,7 +55,7 @@ def require_equal(
     got: Mapping[str, np.ndarray],
     who: str,
 ) -> None:
-    """Raises VerificationError naming the first difference; `who` says what is compared."""
+    """Raises VerificationError naming the first difference. `who` says what is compared."""
     difference = first_difference(graph, expected, got)
     if difference is not None:
         raise VerificationError(f"{who}: not equal: {difference}")

@@ -1,7 +1,7 @@
-"""Mutants: the same network with one thing wrong, to show that the check of the RTL can fail.
+"""Mutants: the network with one thing wrong, to show that the check of the RTL can fail.
 
-A mutant is chosen so that it shows on the images at hand: the reference must tell it apart at the
-mutated layer. It fits the design of the original network, which only reads other memory files.
+A mutant is chosen so that the images at hand show it: the integer reference gives another output at
+the mutated layer. It uses the design of the original network, with other memory files.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pipeline.hardware.layers import (
 
 @dataclass(frozen=True, eq=False)
 class Mutant:
-    """`graph` differs from the original in one thing, in `layer`."""
+    """`graph` differs from the original in one thing, which is in `layer`."""
 
     layer: str
     kind: str
@@ -43,7 +43,7 @@ class Mutant:
 
 
 def kinds(layer: Layer, fold: Fold) -> tuple[str, ...]:
-    """The kinds of mutant there are of a layer: lanes can be swapped where there are two."""
+    """The kinds of mutant that a layer can have. Lanes can be swapped if there are two."""
     return tuple(MUTATIONS[layer.kind](layer, fold))
 
 
@@ -53,11 +53,11 @@ def mutants(
     streams: Mapping[str, np.ndarray],
     wanted: Collection[tuple[str, str]] | None = None,
 ) -> Iterator[Mutant]:
-    """One mutant of each kind in each layer that has it and shows it on `streams`.
+    """One mutant of each kind in each layer, where the kind exists and `streams` shows it.
 
-    weight: one weight; threshold: one threshold, moved as little as shows; lane: two input lanes
-    of one step swapped (MVAUs with SIMD > 1). streams: reference values by edge, [N, *shape].
-    wanted: layer ids and kinds; None: all.
+    weight: one weight is wrong. threshold: one threshold is moved, by as little as shows. lane: two
+    input lanes are swapped (MVAUs with SIMD > 1). streams: reference values by edge, [N, *shape].
+    wanted: pairs of layer id and kind; None for all.
     """
     for layer in graph.layers:
         source, target = graph.edges[layer.input], graph.edges[layer.output]
@@ -69,7 +69,7 @@ def mutants(
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A layer's first edges, and the values on them: [N, *shape]."""
+    """A layer's first input and output edge, and the values on them: [N, *shape]."""
 
     source: Edge
     target: Edge
@@ -78,9 +78,9 @@ class Seen:
 
 
 Change = tuple[str, str, np.ndarray]
-"""What was changed, in words; the field of the layer; its new value."""
+"""A description of the change, the field of the layer that changes, and its new value."""
 Mutations = dict[str, Callable[[Seen], Change | None]]
-"""By kind of mutant: the change of the layer that shows on what was seen; None: none does."""
+"""By kind of mutant: a function that finds a change which the values show, or None."""
 
 
 def _made(graph: HardwareGraph, layer: Layer, kind: str, change: Change | None) -> Iterator[Mutant]:
@@ -92,7 +92,7 @@ def _made(graph: HardwareGraph, layer: Layer, kind: str, change: Change | None) 
 
 
 def _outputs(layer: Mvau, target: Edge, rows: slice, acc: np.ndarray) -> np.ndarray:
-    """Output values of some rows for accumulators [..., rows]."""
+    """The output values of some rows, for accumulators [..., rows]."""
     if layer.thresholds is None:
         return acc
     return reference.apply_thresholds(acc, layer.thresholds[rows], layer.offset, target.dtype)
@@ -101,7 +101,7 @@ def _outputs(layer: Mvau, target: Edge, rows: slice, acc: np.ndarray) -> np.ndar
 def _weight(
     layer: Mvau, target: Edge, x: np.ndarray, acc: np.ndarray, y: np.ndarray
 ) -> Change | None:
-    """A bipolar weight turned, another one to zero: the range of accumulators cannot grow."""
+    """One wrong weight: -w if bipolar, else 0, so that the accumulators' range cannot grow."""
     for row in range(layer.mh):
         old = layer.weights[row]
         new = -old if layer.weight_dtype.bipolar else np.zeros_like(old)
@@ -123,11 +123,11 @@ def _weight(
 def _threshold(
     thresholds: np.ndarray, values: np.ndarray, greatest: int, shared: bool
 ) -> Change | None:
-    """The threshold that changes an output when raised by the least: just above a value met.
+    """Raises one threshold just enough to change an output: just above a value that occurs.
 
-    The last one of a channel, or the last but one if no value reaches that, and so on. thresholds:
-    [C, T], which stay ascending, up to `greatest`; values: [N, C]. shared: in all channels, of
-    which the design keeps one row.
+    It tries the last threshold of a channel; if no value reaches that, the one before it, and so
+    on. thresholds: [C, T]; they stay ascending, up to `greatest`. values: [N, C]. shared: whether
+    all channels change, because the design stores one row for all.
     """
     for step in reversed(range(thresholds.shape[1])):
         last = step == thresholds.shape[1] - 1
@@ -141,7 +141,7 @@ def _threshold(
 def _raised(
     thresholds: np.ndarray, step: int, values: np.ndarray, most: np.ndarray, shared: bool
 ) -> Change | None:
-    """The same for one threshold of every channel, raised to `most` [C] at most."""
+    """The same for one threshold of every channel, raised to at most `most` [C]."""
     limits = thresholds[:, step]
     shows = (values >= limits) & (values < most)
     distance = np.where(shows, values - limits, np.iinfo(np.int64).max).min(axis=0)
@@ -161,7 +161,7 @@ def _raised(
 def _lane(
     layer: Mvau, target: Edge, simd: int, x: np.ndarray, acc: np.ndarray, y: np.ndarray
 ) -> Change | None:
-    """Two neighbouring input lanes of one step swapped, by swapping their weight columns."""
+    """Swaps two neighbouring input lanes of one step, by swapping their weight columns."""
     for column in range(layer.mw - 1):
         if column % simd == simd - 1:
             continue  # the next column is in another step
@@ -202,7 +202,7 @@ def _of_threshold(layer: Threshold, fold: Fold) -> Mutations:
 
 
 def _nothing(layer: Layer, fold: Fold) -> Mutations:
-    """Of a layer without weights or thresholds: the comparison of its streams is what shows."""
+    """A layer without weights or thresholds has no mutants; comparing its streams is enough."""
     return {}
 
 
@@ -217,4 +217,4 @@ MUTATIONS: dict[str, Callable[[Any, Fold], Mutations]] = {
     Fork.kind: _nothing,
     Add.kind: _nothing,
 }
-"""By layer kind."""
+"""By layer kind: the mutants of a layer."""

@@ -1,4 +1,4 @@
-"""The families of networks: a file each, and one line here."""
+"""The specs of models: one file for each family of networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all families of networks share."""
+"""The base of the specs of all families of networks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from specs.base import Spec
 
 
 class ModelSpec(Spec):
-    """What all families of networks share."""
+    """The base of the specs of all families of networks."""
 
     def no_hardware(self) -> str | None:
-        """Why no accelerator can be built of the network, and what works; None: one can."""
+        """Why no accelerator can be built, and what works instead; None if one can be built."""
         return None

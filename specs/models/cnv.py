@@ -1,4 +1,4 @@
-"""Convolutional networks."""
+"""The spec of convolutional networks."""
 
 from __future__ import annotations
 
@@ -12,41 +12,58 @@ from specs.models.base import ModelSpec
 
 
 class ConvLayer(Spec):
-    """One convolution with its batch norm, activation and pooling; bits: None is the model's."""
+    """One convolution with its batch norm, activation and max-pool."""
 
     channels: int = Field(ge=1, le=4096)
+    """Number of output channels."""
     kernel: int = Field(default=3, ge=1, le=15)
+    """Height and width of the kernel."""
     stride: int = Field(default=1, ge=1, le=15)
+    """Stride in both directions."""
     padding: int = Field(default=0, ge=0, le=7)
-    """Rows and columns of zeros on every side."""
+    """Rows and columns of zeros that are added on every side."""
     pool: int = Field(default=1, ge=1, le=15)
-    """Size and stride of the max-pool behind the activation; 1: none."""
+    """Size and stride of the max-pool after the activation. 1 means no pooling."""
     weight_bits: int | None = Field(default=None, ge=1, le=8)
+    """Bits of this layer's weights. Without it the model's `weight_bits` holds."""
     activation_bits: int | None = Field(default=None, ge=1, le=8)
+    """Bits of this layer's activations. Without it the model's `activation_bits` holds."""
 
 
 class DenseLayer(Spec):
-    """One fully connected layer with its batch norm and activation; bits: None is the model's."""
+    """One fully connected layer with its batch norm and activation."""
 
     width: int = Field(ge=1, le=8192)
+    """Number of neurons."""
     weight_bits: int | None = Field(default=None, ge=1, le=8)
+    """Bits of this layer's weights. Without it the model's `weight_bits` holds."""
     activation_bits: int | None = Field(default=None, ge=1, le=8)
+    """Bits of this layer's activations. Without it the model's `activation_bits` holds."""
 
 
 class CnvModel(ModelSpec):
-    """Convolutions, then fully connected layers, as in BNN-PYNQ's CNV."""
+    """Convolutions, then fully connected layers, then a classifier, as in BNN-PYNQ's CNV."""
 
     family: Literal["cnv"]
+    """Convolutional network."""
     convolutions: Annotated[tuple[ConvLayer, ...], Field(min_length=1)]
+    """The convolutions, from the input on."""
     dense: tuple[DenseLayer, ...] = ()
+    """The hidden fully connected layers between the convolutions and the classifier."""
     classes: int = Field(default=10, ge=2, le=1024)
+    """Number of classes."""
     weight_bits: int = Field(ge=1, le=8)
+    """Bits of the weights of all layers that do not say otherwise."""
     activation_bits: int = Field(ge=1, le=8)
+    """Bits of the activations of all layers that do not say otherwise."""
     input_bits: int = Field(default=8, ge=2, le=8)
-    """Of the input, a signed number of one bit before the point: Q1.7 for 8."""
+    """Bits of the quantised input, a signed fixed-point number with one bit before the point: Q1.7
+    for 8 bits."""
     first_weight_bits: int | None = Field(default=None, ge=1, le=8)
-    """Of the first convolution, unless that has `weight_bits` of its own."""
+    """Bits of the weights of the first convolution, unless it has its own `weight_bits`. Without it
+    the model's `weight_bits` holds."""
     classifier_weight_bits: int | None = Field(default=None, ge=1, le=8)
+    """Bits of the weights of the classifier. Without it the model's `weight_bits` holds."""
 
     def all_weight_bits(self) -> list[int]:
         """Weight bits of every layer: the convolutions, the dense layers, the classifier."""
@@ -68,9 +85,9 @@ class CnvModel(ModelSpec):
         return self
 
     def feature_map(self, shape: Shape) -> tuple[int, int, int]:
-        """Height, width and channels behind the convolutions, for images of `shape`.
+        """Height, width and channels of the last convolution's output, for images of `shape`.
 
-        ValueError: a kernel or a pool is larger than what arrives at it.
+        Raises ValueError if a kernel or a pool is larger than its input.
         """
         height, width, channels = shape
         for number, conv in enumerate(self.convolutions):

@@ -1,4 +1,4 @@
-"""Torch modules of the user's own."""
+"""The spec of the user's own torch modules."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from specs.models.base import ModelSpec
 
 
 class FactoryModel(ModelSpec):
-    """A torch module of the user's own, trained here: what a function in a Python file returns.
+    """The user's own torch module, which a function in a Python file returns. It is trained here.
 
-    The module takes float32 [N, C, H, W] (or [N, F]), what the inputs mean, and gives scores
-    [N, classes]. Quantised layers are Brevitas'. A method `after_step()` of it, if there is one, is
-    called behind each step of training, e.g. to clip weights.
+    The module takes float32 [N, C, H, W] (or [N, F]), the values that the input's integers stand
+    for, and returns scores [N, classes]. Its quantised layers are Brevitas'. If it has a method
+    `after_step()`, training calls it after each step, for example to clip weights.
     """
 
     family: Literal["factory"]
+    """A torch module from your own Python file. The file's code runs: use only files you trust."""
     file: str
-    """A Python file, relative to this one; in a job, its sha256."""
+    """Path of the Python file, relative to this TOML file. Jobs hold its sha256 instead."""
     function: str = "build"
-    """Takes `arguments` by name and returns the module, its weights from torch's generator."""
+    """Name of the function that returns the module. It is called with `arguments` by name, and
+    draws the weights from torch's global generator."""
     arguments: dict[str, int | float | str | bool] = Field(default_factory=dict)
+    """Arguments of the function, by name."""
     classes: int = Field(default=10, ge=2, le=1024)
+    """Number of classes, that is of scores."""

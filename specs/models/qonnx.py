@@ -1,4 +1,4 @@
-"""Networks trained elsewhere."""
+"""The spec of networks that were trained elsewhere."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ Layout = Literal["NCHW", "NHWC"]
 
 
 class QonnxModel(ModelSpec):
-    """A network trained elsewhere, as QONNX: it enters behind export."""
+    """A network that was trained elsewhere, as a QONNX file. It is not trained or exported here."""
 
     family: Literal["qonnx"]
+    """A QONNX file that was trained elsewhere."""
     file: str
-    """A QONNX file, relative to this one; in a job, its sha256."""
+    """Path of the QONNX file, relative to this TOML file. Jobs hold its sha256 instead."""
     layout: Layout | None = None
-    """Of the file's input; None: as its operators say."""
+    """Order of the axes of the file's input. Without it the file's first operators must show it."""

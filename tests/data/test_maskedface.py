@@ -244,10 +244,10 @@ def test_other_data_of_the_same_files_are_another_unit(
 @pytest.mark.parametrize(
     ("dataset", "data", "line"),
     [
-        ("mnist", {"broken": "skip"}, "data.broken = 'skip': dataset = 'mnist' has no such field; "
-                                      "it is of imagefolder and maskedface"),
-        ("imagefolder", {"seed": 3}, "data.seed = 3: dataset = 'imagefolder' has no such field; "
-                                     "it is of maskedface"),
+        ("mnist", {"broken": "skip"}, "data.broken = 'skip': dataset = 'mnist' does not use this "
+                                      "field; it belongs to imagefolder and maskedface"),
+        ("imagefolder", {"seed": 3}, "data.seed = 3: dataset = 'imagefolder' does not use this "
+                                     "field; it belongs to maskedface"),
         ("maskedface", {"broken": "ignore"}, "data.broken = 'ignore': input should be 'refuse' or "
                                              "'skip'"),
     ],

@@ -167,12 +167,12 @@ def test_a_network_without_an_integer_datapath_says_so() -> None:
         ({"weight_bits": 4}, "model.activation_bits: missing; it has no default"),
         (
             {"number_format": "e4m3", "weight_bits": 4},
-            "model.weight_bits = 4: of integers alone; leave it out with number_format = "
+            "model.weight_bits = 4: only integers have it; leave it out with number_format = "
             '"e4m3", or use number_format = "int"',
         ),
         (
             {"number_format": "fp32", "first_weight_bits": 4},
-            "model.first_weight_bits = 4: of integers alone",
+            "model.first_weight_bits = 4: only integers have it",
         ),
     ],
 )

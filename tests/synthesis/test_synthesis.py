@@ -31,7 +31,7 @@ FOLDING = {
 def test_counts_by_cell_type() -> None:
     cells = {"LUT6": 3, "LUT2": 2, "RAM32M": 2, "FDRE": 7, "RAMB36E1": 1, "RAMB18E1": 1, "INV": 4}
     assert Utilisation.of(cells) == Utilisation(lut=13, ff=7, bram36=1.5, inv=4)
-    with pytest.raises(PipelineError, match="cells nobody counts: BUFG"):
+    with pytest.raises(PipelineError, match="unknown types of cells: BUFG"):
         Utilisation.of({"BUFG": 1, "LUT1": 1})
 
 

@@ -164,7 +164,7 @@ def test_processes_that_disagree_are_found_out(monkeypatch: pytest.MonkeyPatch) 
     signs = iter([1, -1, 1, -1])
     Team(size=2).check_same(here)
     there["running_var"][2] += 1e-6
-    with pytest.raises(PipelineError, match=r"2 processes .* disagree about running_var: a module"):
+    with pytest.raises(PipelineError, match=r"2 processes .* about running_var: the module"):
         Team(size=2).check_same(here)
 
 
@@ -172,7 +172,7 @@ def test_processes_that_disagree_are_found_out(monkeypatch: pytest.MonkeyPatch) 
     ("settings", "words"),
     [
         ({}, r"machines = 2: .*rendezvous = .*PIPELINE_RENDEZVOUS"),
-        ({"rendezvous": "a:1", "machine_rank": 2}, r"machine_rank = 0 to 1 \(it is 2\)"),
+        ({"rendezvous": "a:1", "machine_rank": 2}, r"machine_rank = 0 to 1 \(here 2\)"),
     ],
 )
 def test_machines_that_know_no_place_to_meet(

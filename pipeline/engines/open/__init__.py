@@ -1,4 +1,4 @@
-"""The engine that needs no vendor tool: our RTL, its costs fitted to Yosys, synthesis by Yosys."""
+"""The engine `open`: our RTL, a cost model fitted to Yosys, and synthesis with Yosys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.rtl.design import Design
 
 
 class OpenEngine:
-    """See `Engine`."""
+    """The engine that needs no vendor tool. See `Engine`."""
 
     deepest_fifo = 2048
 
@@ -27,7 +27,7 @@ class OpenEngine:
         folds.check_folding(graph, folding)
 
     def fifo_depths(self, most: int) -> list[int]:
-        """Powers of two: a memory between two of them costs the greater."""
+        """Powers of two: a depth between two of them costs as much as the greater one."""
         return [1 << k for k in range((most - 1).bit_length())]
 
     def recipe(self, design: Design, family: str) -> Any:
@@ -37,7 +37,7 @@ class OpenEngine:
         ]
 
     def synthesise(self, design: Design, family: str, prefix: Path, log: Path) -> Synthesised:
-        """Writes `prefix`.v, the netlist, .json, Yosys' counts, and .sta, its timing."""
+        """Writes `prefix`.v (the netlist), .json (Yosys' counts) and .sta (Yosys' timing)."""
         found = synthesis.synthesise(design.sources, design.top, family, design.folder, prefix, log)
         return Synthesised(found, synthesis.longest_path(prefix.with_suffix(".sta")))
 

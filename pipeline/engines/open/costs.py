@@ -1,8 +1,8 @@
-"""What a fold costs with the open engine: cycles in closed form, LUTs fitted, block RAMs counted.
+"""The cost of a fold with the engine `open`: exact cycles, fitted LUTs, counted block RAMs.
 
-The LUT model of each layer kind is linear in its terms. The coefficients (costs.json, with the
-errors of the fit) come from benchmarks/calibrate_costs.py, which fits them to synthesised layers.
-7-series counts; UltraScale+ LUTs are alike.
+The LUT model of each layer kind is a linear combination of terms. benchmarks/calibrate_costs.py
+fits its coefficients to synthesised layers and writes them, with the errors of the fit, to
+costs.json. They are fitted for 7-series; LUT counts for UltraScale+ are similar.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def _coefficients() -> dict[str, list[float]]:
 
 
 def junction_luts(bits: int, producer: int, consumer: int) -> int:
-    """Estimated LUTs of the width converter from `producer` to `consumer` lanes of `bits`.
+    """Estimated LUTs of a width converter from `producer` to `consumer` lanes of `bits` each.
 
-    Measured on single converters: collecting takes a counter (6 LUTs), splitting also a table for
-    each bit that is shifted out.
+    The figures were measured on single converters. Collecting beats takes a counter (6 LUTs).
+    Splitting them also takes a LUT for each bit that is shifted out.
     """
     if producer == consumer:
         return 0
@@ -52,7 +52,7 @@ def junction_luts(bits: int, producer: int, consumer: int) -> int:
 
 
 def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
-    """Every legal fold of one layer with what it costs."""
+    """Every legal fold of one layer, with its costs."""
     found = []
     styles = threshold_styles(layer, source)
     for plain in folds(layer, source):
@@ -72,9 +72,10 @@ def options(layer: Layer, source: Edge, target: Edge) -> list[Option]:
 
 
 def cheapest_style(shape: Shape, styles: tuple[ThresholdStyle, ...]) -> Shape:
-    """With the threshold style of the least LUTs, a RAMB18 at its price; of equals the first.
+    """The shape with the threshold style that costs least: LUTs, and 190 LUTs for each RAMB18.
 
-    Chosen layer by layer: a style changes neither cycles nor lanes.
+    Each layer can choose by itself, because the style changes neither cycles nor lanes. The first
+    style wins if several cost the same.
     """
     return min(
         (replace(shape, fold=replace(shape.fold, threshold_style=style)) for style in styles),
@@ -83,7 +84,7 @@ def cheapest_style(shape: Shape, styles: tuple[ThresholdStyle, ...]) -> Shape:
 
 
 def space(graph: HardwareGraph) -> Space:
-    """The design space of a graph: a chain of layers and of blocks between a fork and a join."""
+    """The design space of a graph: a chain of layers, and of blocks between a fork and a join."""
     layers = graph.layers
     bits = [graph.edges[layer.input].dtype.bits for layer in layers]
     other = [graph.edges[layer.inputs[-1]].dtype.bits for layer in layers]

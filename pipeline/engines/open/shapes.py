@@ -1,4 +1,4 @@
-"""What the cost of a folded layer depends on, by layer kind."""
+"""The properties of a folded layer that its cost depends on, by layer kind."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ from pipeline.rtl.windows import swg_depth
 
 @dataclass(frozen=True)
 class Shape:
-    """What the cost of a layer depends on.
+    """The properties of a folded layer that its cost depends on.
 
-    acc_bits: of the values that thresholds meet, labels are selected from, or of sums. shared: all
-    channels have the same thresholds, which are kept once. ring: words of a window's or a pool's
-    memory. above: of a whole window the rows above a pixel, which are a word of that memory.
+    acc_bits: bits of the values that are compared with thresholds, compared for the label, or
+        summed.
+    shared: whether all channels have the same thresholds, which are then stored once.
+    ring: words of the memory of a sliding window or of a pool.
+    above: for whole windows, the number of rows above a pixel. One word of the memory has all of
+        them.
     """
 
     kind: str
@@ -52,12 +55,12 @@ class Shape:
 
     @property
     def ring_bits(self) -> int:
-        """Width of a word of a window's memory."""
+        """Bits of a word of a sliding window's memory."""
         return max(1, self.above) * self.fold.simd * self.input_bits
 
     @property
     def words(self) -> int:
-        """Words of the weight memory: tiles of an image's vector."""
+        """Words of the weight memory: one for each tile of the matrix."""
         return (self.mh // self.fold.pe) * (self.mw // self.fold.simd)
 
     @property
@@ -66,17 +69,17 @@ class Shape:
 
     @property
     def threshold_folds(self) -> int:
-        """Rows of thresholds in a lane's memory."""
+        """Rows of thresholds in the memory of one lane."""
         return 1 if self.shared else self.mh // self.fold.pe
 
     @property
     def compared_bits(self) -> int:
-        """Bits of a threshold in the comparing styles, see rtl/layers.py."""
+        """Bits of a threshold in the styles that compare; see rtl/layers.py."""
         return self.acc_bits + 1 if self.kind == "threshold" else self.acc_bits
 
     @property
     def search_memories(self) -> tuple[list[int], list[int]]:
-        """Words of a lane's memories of a binary search: those in LUTs, those in block RAM."""
+        """Words of one lane's memories of a binary search: those in LUTs, those in block RAM."""
         if self.fold.threshold_style != "search":
             return [], []
         words = [self.threshold_folds << level for level in range(search_levels(self.steps))]
@@ -85,12 +88,12 @@ class Shape:
 
 
 def shape_of(layer: Layer, source: Edge, fold: Fold) -> Shape:
-    """The cost parameters of `layer` folded as `fold`."""
+    """The cost properties of `layer` with the fold `fold`."""
     return SHAPES[layer.kind](layer, source, fold)
 
 
 def _stream(layer: Layer, source: Edge, fold: Fold) -> Shape:
-    """Of a layer without weights or thresholds: what the others add to."""
+    """The shape of a layer without weights or thresholds. Other kinds add to it."""
     bits, channels = source.dtype.bits, source.channels
     return Shape(layer.kind, bits, 0, False, channels, channels, 0, bits, False, fold)
 
@@ -154,11 +157,11 @@ SHAPES: dict[str, Callable[[Any, Edge, Fold], Shape]] = {
     Fork.kind: _stream,
     Add.kind: _stream,
 }
-"""By layer kind."""
+"""By layer kind: the function that gives the shape of a folded layer."""
 
 
 def bram18(shape: Shape) -> int:
-    """RAMB18 halves of the weight memory and of the memories of a binary search."""
+    """RAMB18s of a layer: of its weights, of a binary search, or of a sliding window's pixels."""
     _, searched = shape.search_memories
     if shape.kind in ("swg", "parallel_window"):
         return ramb18s(shape.ring, shape.ring_bits) if shape.fold.ram_style == "block" else 0

@@ -14,13 +14,13 @@ FAMILIES = {"zynq-7000": "xc7", "zynq-us+": "xcup"}
 
 
 def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list[Command]:
-    """The Yosys script: `sources` to `<prefix>.v` (netlist), `<prefix>.json`, `<prefix>.sta`.
+    """The Yosys script that turns `sources` into `<prefix>.v` (netlist), `.json` and `.sta`.
 
-    synth_xilinx always maps with abc9, which costs 5-60 % LUTs on this kind of logic, so its
+    synth_xilinx always maps with abc9, which costs 5-60 % more LUTs on this kind of logic. So its
     mapping step is replaced by abc, with the costs of LUT2..LUT6 and of two and four LUT6 behind
-    the slice's multiplexers (MUXF7, MUXF8), which ROMs of more than 64 words want. No shift
-    registers and no DSPs: the subset that open place and route implements rightly, and nothing is
-    lost by it here.
+    the slice's multiplexers (MUXF7, MUXF8), which ROMs of more than 64 words need. Shift registers
+    and DSPs are not used: open place and route implements the rest correctly, and nothing is lost
+    by it here.
     """
     return [
         ["read_verilog", "-defer", *sources],
@@ -46,13 +46,13 @@ def commands(sources: Sequence[str], top: str, family: str, prefix: str) -> list
 def synthesise(
     sources: Sequence[str], top: str, family: str, design: Path, prefix: Path, log: Path
 ) -> Utilisation:
-    """Synthesises `top` in the design folder (where its memory files are)."""
+    """Synthesises `top`. Yosys runs in the folder `design`, where its memory files are."""
     run_script(commands(sources, top, family, str(prefix.resolve())), design, log)
     return Utilisation.of(read_stat(prefix.with_suffix(".json")))
 
 
 def longest_path(report: Path) -> float | None:
-    """Longest register-to-register delay in ns of cells alone, from Yosys' `sta`; None if none."""
+    """Longest delay in ns between registers, of the cells alone, from Yosys' `sta`; or None."""
     found = re.search(
         r"^Latest arrival time in '.*' is ([0-9]+):", report.read_text(), re.MULTILINE
     )
@@ -60,7 +60,7 @@ def longest_path(report: Path) -> float | None:
 
 
 def read_stat(path: Path) -> dict[str, int]:
-    """Cell counts of the one module in the output of `stat -json`."""
+    """Cell counts by type from the output of `stat -json`, which has one module."""
     text = path.read_text()
     design = json.loads(text[text.index("{") :])["design"]
     return {name: int(count) for name, count in design["num_cells_by_type"].items()}

@@ -1,7 +1,7 @@
-"""The terms of the LUT model, by the module that a layer becomes.
+"""The terms of the LUT model, for each module of the RTL library.
 
-They follow the RTL: a dot product's tables grow with PE x SIMD, comparators with PE x steps, ROMs
-with their words and width.
+They follow the RTL: the tables of a dot product grow with PE x SIMD, comparators with PE x steps,
+ROMs with their words and width.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeline.rtl.windows import WINDOWS
 
 
 def terms(shape: Shape) -> list[float]:
-    """The terms of the LUT model, in LUT-like units."""
+    """The terms of a shape's LUT model, each in units of about one LUT."""
     return TERMS[shape.kind](shape)
 
 
@@ -63,7 +63,7 @@ def _label_select_terms(shape: Shape) -> list[float]:
 
 
 def _stream_terms(shape: Shape) -> list[float]:
-    """Of what keeps a part of a map: counters, registers as wide as a beat, a memory in LUTs."""
+    """Terms of a layer that stores part of a feature map: counters, registers, memory in LUTs."""
     width = shape.fold.pe * shape.input_bits
     in_luts = shape.kind != "pad" and shape.fold.ram_style == "lut"
     memory = lut_ram_luts(width, shape.ring) if in_luts else 0
@@ -105,7 +105,7 @@ TERMS: dict[str, Callable[[Shape], list[float]]] = {
 
 
 def _level_terms(shape: Shape) -> list[float]:
-    """Comparators, their ROM; tables; comparators of a search, its memories in LUTs."""
+    """Terms of thresholds: comparators, their ROM; tables; comparators and memories of a search."""
     pe, bits, style = shape.fold.pe, shape.compared_bits, shape.fold.threshold_style
     folds, levels = shape.threshold_folds, search_levels(shape.steps)
     if style == "compare":

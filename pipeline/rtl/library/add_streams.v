@@ -1,5 +1,5 @@
-// Sum of two streams, PE elements a beat. A pair of beats is taken when both are there, so that the
-// ready of either waits for the other's valid, never for its own.
+// Adds two streams, PE elements per beat. A pair of beats is taken when both are there, so the
+// ready of either input waits for the other's valid, never for its own.
 module add_streams #(
     parameter PE          = 1,  // >= 1
     parameter S_BITS      = 4,  // of an element, 1..31

@@ -1,5 +1,5 @@
-// Sum of TERMS unsigned numbers, registered after every second level and at the end.
-// Latency: (clog2(TERMS) + 1) / 2 cycles, 0 for one term. Free running: no stall, no reset.
+// Adds TERMS unsigned numbers, with registers after every second level and at the end.
+// Latency: (clog2(TERMS) + 1) / 2 cycles, 0 for one term. Runs freely: no stall, no reset.
 module adder_tree #(
     parameter TERMS    = 4,  // >= 1
     parameter WIDTH    = 3,  // bits of a term, >= 1

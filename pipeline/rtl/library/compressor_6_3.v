@@ -1,4 +1,4 @@
-// Number of ones among six bits: three 6-input tables.
+// Counts the ones among six bits, with three 6-input tables.
 module compressor_6_3 (
     input  [5:0] bits,
     output [2:0] count

@@ -1,8 +1,8 @@
-// Output stage of a pipeline that cannot stop. `promise` announces a result and is allowed only
-// while `credit` is high; the result arrives LATENCY-1 cycles later and is valid one cycle after.
-// Promises come at least PERIOD cycles apart: if that covers the latency, one register is enough;
-// else a FIFO keeps as many results as can be under way, so that the full rate is held, and LEAST at
-// the least.
+// Output stage of a pipeline that cannot stop. `promise` announces a result and may be set only
+// while `credit` is high. The result arrives LATENCY-1 cycles later and is valid one cycle after
+// that. Promises come at least PERIOD cycles apart. If PERIOD covers the latency, one register is
+// enough. Otherwise a FIFO holds as many results as can be under way (at least LEAST), for the full
+// rate.
 module credit_output #(
     parameter WIDTH   = 1,  // >= 1
     parameter LATENCY = 6,  // >= 1
@@ -38,7 +38,7 @@ module credit_output #(
           result_valid <= arrive | (result_valid & ~m_tready);
         end
     end else begin : queued
-      // the FIFO adds two cycles, the return of the credit one
+      // the FIFO adds two cycles, returning the credit adds one
       localparam UNDER_WAY = (LATENCY + 3 + PERIOD - 1) / PERIOD;
       localparam ROOM = (LEAST > UNDER_WAY) ? LEAST : UNDER_WAY;
       localparam COUNT_BITS = $clog2(ROOM + 1);

@@ -1,4 +1,4 @@
-// `out` is `in` of CYCLES cycles before. Free running.
+// Delays `in` by CYCLES cycles. Runs freely.
 module delay #(
     parameter WIDTH  = 1,  // >= 1
     parameter CYCLES = 1   // >= 0

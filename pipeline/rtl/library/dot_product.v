@@ -1,17 +1,17 @@
 // Partial dot product of SIMD inputs and weights, as a sum of popcounts over pairs of bit planes.
 //
-// Every pair of an input bit and a weight bit adds 2**(input bit + weight bit) times a popcount:
+// Each pair of an input bit and a weight bit adds 2**(input bit + weight bit) times a popcount:
 //   weights bipolar, inputs bipolar   XNOR: `sum` counts the agreements
 //   weights bipolar, inputs N bits    XNOR with every input bit, the sign bit flipped: one's
 //                                     complement instead of a negation
 //   weights and inputs N bits         AND; NAND where exactly one of the two is a sign bit
-//   weights N bits, inputs bipolar    as inputs of one unsigned bit b; x = 2b - 1 is left to the
-//                                     accumulator (twice the sum, less the sum of the weights)
-// `sum` is therefore unsigned and misses a constant of each weight row (the +1s of the one's
-// complements, the offsets of the sign bits). Whoever accumulates starts from that constant:
-// `row_correction` in pipeline/rtl/memories.py is its one definition.
-// TIMING_ONLY: for models that are asked for cycles alone, which no value decides: `sum` is zero.
-// Latency: 2 + tree over ceil(SIMD / 18) terms + tree over the plane pairs. Free running.
+//   weights N bits, inputs bipolar    as for inputs of one unsigned bit b; the accumulator makes
+//                                     2b - 1 of it (twice the sum, less the sum of weights)
+// So `sum` is unsigned, and differs from the dot product by a constant for each weight row (the +1s
+// of the one's complements, the offsets of the sign bits). The accumulator starts from that
+// constant. `row_correction` in pipeline/rtl/memories.py is its only definition.
+// With TIMING_ONLY `sum` is zero: for models that only count cycles, which depend on no value.
+// Latency: 2 + tree over ceil(SIMD / 18) terms + tree over the plane pairs. Runs freely.
 module dot_product #(
     parameter SIMD        = 8,  // >= 1
     parameter INPUT_BITS  = 1,  // 1..8

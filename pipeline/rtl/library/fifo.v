@@ -1,7 +1,7 @@
-// First in, first out, in LUT RAM or block RAM, with a registered output. Holds exactly DEPTH beats, the output
-// register included. A beat is at the output two cycles after it is accepted, so full rate needs
-// DEPTH >= 3; DEPTH 1 and 2 are legal and slower.
-// Simulation: `limit` (1..DEPTH, set at run time) makes it behave exactly as if DEPTH were `limit`;
+// First in, first out, in LUT RAM or block RAM, with a registered output. It holds exactly DEPTH
+// beats, including the output register. A beat is at the output two cycles after it is accepted, so
+// the full rate needs DEPTH >= 3; DEPTH 1 and 2 are legal and slower.
+// Simulation: with `limit` (1..DEPTH, set at run time) it behaves exactly as if DEPTH were `limit`;
 // `peak` is the greatest number of beats it has held.
 module fifo #(
     parameter WIDTH = 8,  // >= 1

@@ -1,5 +1,5 @@
-// Hands every beat on to two outputs, each of which takes it once, when it is ready. The input is
-// done with when both have it. Nothing is stored: `m_tdata` and `n_tdata` come straight from the input.
+// Copies every beat to two outputs. Each output takes it once, when it is ready; the input beat is
+// done when both have it. Nothing is stored: `m_tdata` and `n_tdata` come straight from the input.
 module fork_stream #(
     parameter WIDTH = 8  // bits of a beat, >= 1
 ) (
@@ -15,7 +15,7 @@ module fork_stream #(
     output             n_tvalid,
     input              n_tready
 );
-  reg m_done, n_done;  // has this beat, which the other still wants
+  reg m_done, n_done;  // has taken this beat, and the other has not
   assign m_tdata  = s_tdata;
   assign n_tdata  = s_tdata;
   assign m_tvalid = s_tvalid & ~m_done;

@@ -1,5 +1,5 @@
-// Class of the greatest of CHANNELS values, PE a beat; of equal ones the first wins. The class of a
-// channel is its index or, MAPPED, LABELS[channel].
+// Finds the class of the greatest of CHANNELS values, PE per beat. The first of equal values wins.
+// The class of a channel is its index or, if MAPPED is 1, LABELS[channel].
 module label_select #(
     parameter CHANNELS   = 10,  // >= 1
     parameter PE         = 1,   // divides CHANNELS

@@ -1,10 +1,10 @@
-// Levels of PE values by binary search among 2**LEVELS - 1 thresholds of a channel: OFFSET + how
-// many of them are at or below the value. A pipeline that finds one bit of the level after the
-// other, the most significant first, each in a memory of its own for each lane. Free running.
-// `fold` comes LEAD cycles before the values, their levels DELAY cycles after them:
-//   LEAD = 1, or 2 if BLOCK_LEVEL is 0; DELAY = LEVELS - 1, and LEVELS - max(1, BLOCK_LEVEL) more
-// <FILES>_<k>_<lane>.hex: FOLDS x 2**k thresholds at {fold, bits found so far}; k: one decimal
-// digit, lane: four. SHARED: _<k>_0000 for all lanes.
+// Levels of PE values by binary search among 2**LEVELS - 1 thresholds per channel: OFFSET + the
+// number of thresholds at or below the value. A pipeline finds one bit of the level after the
+// other, the most significant first. Each bit has a memory of its own for each lane. Runs freely.
+// `fold` comes LEAD cycles before its values, their levels come DELAY cycles after them:
+//   LEAD = 1, or 2 if BLOCK_LEVEL is 0; DELAY = LEVELS - 1 + LEVELS - max(1, BLOCK_LEVEL)
+// <FILES>_<k>_<lane>.hex has FOLDS x 2**k thresholds, at address {fold, bits found so far}; k has
+// one decimal digit, lane has four. With SHARED all lanes read _<k>_0000.
 module level_search #(
     parameter PE          = 1,  // 1..9999
     parameter FOLDS       = 1,  // >= 1
@@ -33,9 +33,9 @@ module level_search #(
     for (k = 0; k < LEVELS; k = k + 1) begin : search
       localparam BLOCK = (k >= BLOCK_LEVEL) ? 1 : 0;
       localparam [31:0] NUMBER = digits(k);
-      wire [FOLD_BITS-1:0] asked;  // the fold, as the thresholds are asked for
-      wire [PE*BITS-1:0] x;  // the values, as the thresholds come
-      wire [PE*(k+1)-1:0] found;  // with the bit of this level, in each lane's least significant
+      wire [FOLD_BITS-1:0] asked;  // the fold, at the time its thresholds are read
+      wire [PE*BITS-1:0] x;  // the values, at the time their thresholds arrive
+      wire [PE*(k+1)-1:0] found;  // the bits so far, that of this level least significant
       if (k == 0) begin : first
         assign asked = fold;
         assign x = value;

@@ -1,6 +1,7 @@
-// Levels of PE values from tables in LUTs, one entry for each value of a channel. Combinational.
-// <FILES>_<lane>.hex: FOLDS x 2**BITS words of OUTPUT_BITS, the output's code at {fold, code of
-// the value}; lane: four decimal digits. SHARED: one such file, _0000, for all lanes.
+// Levels of PE values from tables in LUTs, with one entry for each value of a channel.
+// Combinational.
+// <FILES>_<lane>.hex has FOLDS x 2**BITS words of OUTPUT_BITS: the output's code, at address {fold,
+// code of the value}; lane has four decimal digits. With SHARED all lanes read _0000.
 module level_table #(
     parameter PE          = 1,  // 1..9999
     parameter FOLDS       = 1,  // >= 1

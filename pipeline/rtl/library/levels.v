@@ -1,11 +1,11 @@
 // Levels of PE values: OFFSET + the number of thresholds at or below each, in one of three styles.
-//   0 compare  a comparator for each threshold. <FILES>.hex: one word per fold, PE x STEPS
-//              thresholds of BITS, first channel and lowest threshold least significant (SHARED:
-//              STEPS of them, for all channels)
+//   0 compare  a comparator for each threshold. <FILES>.hex has one word per fold: PE x STEPS
+//              thresholds of BITS, first channel and lowest threshold least significant (with
+//              SHARED only STEPS of them, for all channels)
 //   1 table    the level of each value in LUTs, see level_table.v
 //   2 search   a pipelined binary search among memories, see level_search.v
-// `fold` comes LEAD cycles before the values it belongs to, their levels DELAY cycles after them:
-// compare 1, 0; table 0, 0; search as level_search.v says. Free running.
+// `fold` comes LEAD cycles before its values, their levels come DELAY cycles after them: 1 and 0
+// for compare, 0 and 0 for table, for search see level_search.v. Runs freely.
 module levels #(
     parameter PE          = 1,  // 1..9999
     parameter FOLDS       = 1,  // >= 1

@@ -1,6 +1,6 @@
 // Greatest value of each channel in windows that do not overlap: KERNEL_H x KERNEL_W pixels become
-// one; rows and columns that fill no window are dropped. One pixel of FOLDS beats after the other.
-// The greatest so far of every window of a row waits in LUT RAM.
+// one. Rows and columns that do not fill a window are dropped. A pixel has FOLDS beats; pixels come
+// one after the other. For each window of a row, LUT RAM holds the greatest value so far.
 module max_pool #(
     parameter PE         = 1,  // channels of a beat, >= 1
     parameter INPUT_BITS = 1,  // 1..16
@@ -42,7 +42,7 @@ module max_pool #(
   reg [KY_BITS-1:0] ky;
   reg [X_BITS-1:0] x;
   reg [Y_BITS-1:0] y;
-  reg first_x, first_y;  // of a window's columns and rows
+  reg first_x, first_y;  // column and row of a window
   reg dropped_x, dropped_y;
   reg [BITS-1:0] address, start;  // of this beat; of fold 0 of this window
   wire last_fold = fold[FOLD_BITS-1];

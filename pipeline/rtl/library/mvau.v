@@ -1,11 +1,13 @@
-// Matrix-vector unit: y = thresholds(W x), one SIMD x PE tile of W a cycle, rows in the order
-// fold * PE + lane, columns in the order step * SIMD + lane. MH/PE * MW/SIMD cycles per vector.
+// Matrix-vector unit: y = thresholds(W x). It computes one SIMD x PE tile of W per cycle, rows in
+// the order fold * PE + lane, columns in the order step * SIMD + lane, so a vector takes MH/PE *
+// MW/SIMD cycles.
 //
 // Flow: replay buffer -> fetch (input and weight words) -> dot products -> accumulators -> result.
 // What follows the issue of a tile runs freely. A row's last tile is issued only if there will be
 // room for its result (credit), so nothing has to be stopped later.
-// An accumulator starts from `start` = row correction of the dot product; with a single threshold
-// per row also less that threshold, so that the result is the sign of the accumulator, inverted.
+// An accumulator starts from `start`, the row correction of the dot product. With a single
+// threshold per row that threshold is subtracted from it, so the result is the inverted sign of the
+// accumulator.
 module mvau #(
     parameter MW           = 64,  // columns
     parameter MH           = 64,  // rows
@@ -15,7 +17,7 @@ module mvau #(
     parameter INPUT_KIND   = 2,   // 0 unsigned, 1 signed, 2 bipolar (then WEIGHT_KIND is 2 too)
     parameter WEIGHT_BITS  = 1,   // 1..8
     parameter WEIGHT_KIND  = 2,   // 0 unsigned, 1 signed, 2 bipolar
-    parameter SUM_SHIFT    = 0,   // 0, 1: log2 of what a unit of the dot product is worth
+    parameter SUM_SHIFT    = 0,   // 0, 1: the dot product is shifted left by this
     parameter ACC_BITS     = 8,   // holds every final accumulator (less the threshold if STEPS is 1)
     parameter ACC_SIGNED   = 1,   // 0, 1; 1 if STEPS is 1
     parameter STEPS        = 1,   // thresholds per row; 0: the result is the accumulator itself

@@ -1,5 +1,5 @@
-// Frames every image with zeros: ABOVE rows, BELOW rows, LEFT and RIGHT columns of pixels of FOLDS
-// beats each. What is passed on comes straight from the input.
+// Adds zeros around every image: ABOVE rows, BELOW rows, LEFT and RIGHT columns of pixels, each of
+// FOLDS beats. Beats of the image come straight from the input.
 module pad #(
     parameter WIDTH  = 8,  // bits of a beat, >= 1
     parameter FOLDS  = 1,  // beats of a pixel, >= 1
@@ -31,7 +31,7 @@ module pad #(
   localparam [Y_BITS-1:0] TO_Y = ABOVE + HEIGHT;
   reg [X_BITS-1:0] x;
   reg [Y_BITS-1:0] y;
-  reg passing_x, passing_y;  // of the beat at x, y: kept beside the counters, so no compare is waited for
+  reg passing_x, passing_y;  // for the beat at x, y; registers, so that nothing waits for a compare
   wire passing = passing_x & passing_y;
   wire last_x = (x == LAST_X);
   wire [X_BITS-1:0] next_x = last_x ? {X_BITS{1'b0}} : x + 1'b1;

@@ -1,10 +1,11 @@
-// Sliding window generator that hands out a whole window a beat: the pixels of a KERNEL_H x KERNEL_W
-// window row by row, for every position row by row. A pixel a beat comes in.
+// Sliding window generator that gives out a whole window per beat: the pixels of a KERNEL_H x
+// KERNEL_W window row by row, for every position row by row. It takes one pixel per beat.
 //
-// The KERNEL_H - 1 rows above a pixel wait in one memory, a word a column, which is read, moved up a
-// row and written back as a pixel passes: so each pixel completes a column, and the last KERNEL_W
-// columns are the window. Nothing is held up on the way: a pixel is taken only if there is room for
-// a window behind it (credit), where WINDOWS of them wait.
+// One memory holds the KERNEL_H - 1 rows above the current pixel, one word per column. As a pixel
+// passes, its column's word is read, moved up by one row and written back. So each pixel completes
+// a column, and the last KERNEL_W columns are the window. The pipeline never stops: a pixel is
+// taken only if there is room for one more window (credit) in the output buffer, which holds
+// WINDOWS of them.
 module parallel_window #(
     parameter WIDTH    = 8,   // bits of a pixel, >= 1
     parameter HEIGHT   = 8,   // of the input, >= KERNEL_H
@@ -13,7 +14,7 @@ module parallel_window #(
     parameter KERNEL_W = 3,   // >= 1
     parameter STRIDE_H = 1,   // >= 1
     parameter STRIDE_W = 1,   // >= 1
-    parameter WINDOWS  = 32,  // that wait for the consumer, >= 7
+    parameter WINDOWS  = 32,  // that can wait for the consumer, >= 7
     parameter BLOCK    = 0    // memory of rows: 0 LUT RAM, 1 block RAM
 ) (
     input                                clk,
@@ -25,7 +26,7 @@ module parallel_window #(
     output                               m_tvalid,
     input                                m_tready
 );
-  // ---- where the input stands: each counter is negative where it says "now"
+  // ---- the position of the input: each counter is negative when its event is due
   localparam AXIS_BITS = $clog2(HEIGHT + ROW + STRIDE_H + STRIDE_W + 1) + 1;
   localparam signed [AXIS_BITS-1:0] COLUMNS = ROW - 2;
   localparam signed [AXIS_BITS-1:0] ROWS = HEIGHT - 2;

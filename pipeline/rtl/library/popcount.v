@@ -1,8 +1,7 @@
-// Number of positions i < LENGTH where a[i] OP b[i] is true.
-// OP: 0 XNOR, 1 AND, 2 NAND.
-// Three positions go through two 6-input tables into a 2-bit count, so that the operation itself
-// costs nothing; six such counts go through two 6:3 compressors, column by column; the counts of
-// 18 positions go through an adder tree. Free running: no stall, no reset.
+// Counts the positions i < LENGTH where a[i] OP b[i] is true.
+// OP: 0 XNOR, 1 AND, 2 NAND. Two 6-input tables turn three positions into a 2-bit count, so the
+// operation itself costs nothing. Two 6:3 compressors add six such counts, column by column. An
+// adder tree adds the counts of 18 positions each. Runs freely: no stall, no reset.
 // Latency: 2 + that of the adder tree over ceil(LENGTH / 18) terms.
 module popcount #(
     parameter LENGTH     = 8,  // >= 1

@@ -1,7 +1,7 @@
-// Hands each vector of LENGTH beats out REPEATS times, counting steps and passes.
-// Beats are readable the cycle after they are written, and a slot's beats are freed one by one
-// during its last pass, so one slot is enough to overlap a vector with the next; more slots absorb
-// bursts. With REPEATS = 1 nothing is stored. `m_tdata` comes straight from LUT RAM.
+// Gives out each vector of LENGTH beats REPEATS times, and counts steps and passes. Beats can be
+// read in the cycle after they were written. During its last pass a slot's beats are freed one by
+// one, so one slot is enough to overlap a vector with the next; more slots absorb bursts. With
+// REPEATS = 1 nothing is stored. `m_tdata` comes straight from LUT RAM.
 module replay_buffer #(
     parameter WIDTH     = 8,  // bits of a beat, >= 1
     parameter LENGTH    = 4,  // beats of a vector, >= 1

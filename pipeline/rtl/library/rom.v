@@ -1,5 +1,5 @@
 // Read-only memory from a file, with a registered output (two registers for block RAM, whose own
-// clock-to-output is slow). Free running. Latency: 1 + BLOCK.
+// clock-to-output is slow). Runs freely. Latency: 1 + BLOCK.
 module rom #(
     parameter WIDTH        = 8,      // >= 1
     parameter DEPTH        = 16,     // words, >= 1

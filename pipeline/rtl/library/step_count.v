@@ -1,4 +1,4 @@
-// OFFSET + number of `limits` at or below `value`: parallel comparators. Combinational.
+// OFFSET + the number of `limits` at or below `value`, with parallel comparators. Combinational.
 module step_count #(
     parameter BITS        = 8,  // of value and limits, >= 1
     parameter SIGNED      = 0,  // 0, 1

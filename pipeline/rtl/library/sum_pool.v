@@ -1,5 +1,5 @@
-// Sum of each channel over an image of PIXELS pixels, of FOLDS beats each, shifted right by SHIFT.
-// The sums so far wait in LUT RAM; those of an image leave while its last pixel arrives.
+// Sum of each channel over an image of PIXELS pixels, each of FOLDS beats, shifted right by SHIFT.
+// LUT RAM holds the sums so far. The final sums leave while the image's last pixel arrives.
 module sum_pool #(
     parameter PE          = 1,   // channels of a beat, >= 1
     parameter INPUT_BITS  = 4,   // 1..16
@@ -25,7 +25,7 @@ module sum_pool #(
   localparam [PIXEL_BITS-1:0] LAST_PIXEL = PIXELS - 1;
   reg [BITS-1:0] fold;
   reg [PIXEL_BITS-1:0] pixel;
-  reg first, last;  // pixel of the image: kept beside the counter, so no compare is waited for
+  reg first, last;  // pixel of the image; registers, so that nothing waits for a compare
   wire last_fold = (fold == LAST_FOLD);
   wire [PIXEL_BITS-1:0] next_pixel = last ? {PIXEL_BITS{1'b0}} : pixel + 1'b1;
   assign s_tready = ~last | ~m_tvalid | m_tready;

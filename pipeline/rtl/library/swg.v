@@ -1,11 +1,13 @@
-// Sliding window generator: for every position of a KERNEL_H x KERNEL_W window, row by row, its
-// pixels row by row, each of FOLDS beats. The pixels wait in a ring of DEPTH words.
+// Sliding window generator: for every position of a KERNEL_H x KERNEL_W window, row by row, it
+// gives out the window's pixels row by row, each of FOLDS beats. A ring buffer of DEPTH words holds
+// the pixels.
 //
-// A window is begun only when all of it is there, and frees at its end what no later one needs, so
-// that one signed counter guards both sides of the ring: `ahead` counts the words beyond the window
-// and is negative while it is not complete. All decisions come from registers: counters run down
-// past zero, where their sign bit says "last", and an address moves by one of five constants. What
-// follows the issue of a word runs freely and is entered only if there will be room (credit).
+// A window begins only when all of it has arrived, and at its end frees what no later window needs.
+// So one signed counter guards both sides of the ring: `ahead` counts the words beyond the window
+// and is negative while the window is incomplete. All decisions come from registers: counters run
+// down past zero, where their sign bit says "last", and an address moves by one of five constants.
+// What follows the issue of a word runs freely, and a word is issued only if there will be room for
+// it (credit).
 module swg #(
     parameter WIDTH    = 8,   // bits of a beat, >= 1
     parameter FOLDS    = 1,   // beats of a pixel, >= 1
@@ -43,7 +45,7 @@ module swg #(
   localparam signed [AHEAD_BITS-1:0] EMPTY = -SPAN;
   localparam [AHEAD_BITS-1:0] FULL = DEPTH - SPAN;
 
-  // ---- where the reading stands: each counter is negative at its last value
+  // ---- the reading position: each counter is negative at its last value
   localparam WORD_BITS = $clog2(PART + 1) + 1;
   localparam LINE_BITS = $clog2(KERNEL_H + 1) + 1;
   localparam X_BITS = $clog2(OUT_W + 1) + 1;

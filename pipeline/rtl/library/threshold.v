@@ -1,6 +1,6 @@
-// y[c] = OFFSET + number of thresholds of channel c at or below x[c], PE channels a beat.
-// Compared or looked up: one register behind parallel logic. Searched: a pipeline that runs freely,
-// entered only if there will be room for the result (credit).
+// y[c] = OFFSET + the number of thresholds of channel c at or below x[c], PE channels per beat.
+// Compare and table: one register after parallel logic. Search: a pipeline that runs freely, which
+// a beat enters only if there will be room for the result (credit).
 module threshold #(
     parameter PE           = 1,  // >= 1
     parameter FOLDS        = 1,  // channels / PE, >= 1
@@ -90,7 +90,7 @@ module threshold #(
           .m_tready(m_tready)
       );
     end else begin : direct
-      reg primed;  // what `levels` fetches ahead is there
+      reg primed;  // what `levels` fetches ahead has arrived
       reg [PE*OUTPUT_BITS-1:0] result;
       reg result_valid;
       assign s_tready = primed & (m_tready | ~m_tvalid);

@@ -1,5 +1,5 @@
-// Weight words of an MVAU by fold and step. The address is {fold, step} where that needs no more
-// bits than a count of all words (holes are zero), and a counter otherwise.
+// Weight words of an MVAU by fold and step. The address is {fold, step} if that needs no more bits
+// than a count of all words (unused addresses are zero), and a counter otherwise.
 module weight_rom #(
     parameter STEPS     = 8,  // words per fold, >= 1
     parameter FOLDS     = 8,  // >= 1

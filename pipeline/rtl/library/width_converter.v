@@ -1,7 +1,7 @@
-// From IN_LANES to OUT_LANES elements a beat, any ratio. Per vector it needs the greater of its
-// input and output beats in cycles. A ratio that is no integer goes through the least common
-// multiple: collected on the way in, split on the way out, the two overlapping.
-// A vector's length must be a multiple of both lane counts.
+// Converts from IN_LANES to OUT_LANES elements per beat, with any ratio. For a vector it needs as
+// many cycles as the larger of its numbers of input and output beats. A ratio that is not an
+// integer goes through the least common multiple: the input side collects, the output side splits,
+// at the same time. A vector's length must be a multiple of both lane counts.
 module width_converter #(
     parameter BITS      = 1,  // of an element, >= 1
     parameter IN_LANES  = 1,  // >= 1

@@ -1,4 +1,4 @@
-// Splits a beat into RATIO, least significant bits first. Full output rate.
+// Splits each beat into RATIO beats, least significant bits first. Full output rate.
 module width_down #(
     parameter WIDTH = 1,  // bits of an output beat, >= 1
     parameter RATIO = 8   // >= 2

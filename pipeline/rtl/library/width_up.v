@@ -1,4 +1,4 @@
-// Collects RATIO beats into one, first beat in the least significant bits. Full input rate.
+// Collects RATIO beats into one, the first in the least significant bits. Full input rate.
 module width_up #(
     parameter WIDTH = 1,  // bits of an input beat, >= 1
     parameter RATIO = 8   // >= 2
