@@ -14,6 +14,7 @@ from tests.export import qonnx_files
 
 ROOT = Path(__file__).resolve().parent.parent
 UNIT = "tfc_1w1a.dataset-digits"
+PLACE = 'it\'s; a "bäd" place'
 BOARD_UNIT = f"{UNIT}@Pynq-Z1.open"
 
 
@@ -60,8 +61,8 @@ class Clone:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which `./doit build` has run once."""
-    clone = Clone(tmp_path_factory.mktemp("clone"))
+    """A clone in which `./doit build` has run once, in a folder that is hard to name."""
+    clone = Clone(tmp_path_factory.mktemp("clone") / PLACE)
     done = clone.doit("build")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "quick start: network=tfc_1w1a board=Pynq-Z1 dataset=digits" in done.stdout
@@ -102,7 +103,7 @@ def test_every_number_has_its_kind_and_no_manifest_a_path(clone: Clone) -> None:
     assert len(manifests) == 9
     for path in manifests:
         text = path.read_text()
-        assert str(clone.folder) not in text
+        assert clone.folder.parent.name not in text
         for figure in json.loads(text)["metrics"].values():
             assert figure["kind"] in {"estimated", "simulated", "synthesised", "measured"}
 
@@ -187,6 +188,15 @@ def test_the_graph_is_listed_without_anything_heavy(clone: Clone) -> None:
     assert all(
         len(line.split()) > 3 or line.startswith("test") for line in listed.stdout.splitlines()
     )
+
+
+def test_own_weights_are_taken_from_wherever_they_lie(clone: Clone) -> None:
+    weights = clone.folder / f"build/{UNIT}/train/weights.safetensors"
+    done = clone.doit("train", f"checkpoint={weights}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (unit,) = (path.name for path in (clone.folder / "build").glob(f"{UNIT}.checkpoint-*"))
+    accuracies = [clone.figure("train", "test_accuracy", name) for name in (UNIT, unit)]
+    assert accuracies[0] == accuracies[1]
 
 
 CONVOLUTIONS = """

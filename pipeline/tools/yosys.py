@@ -35,11 +35,19 @@ def run_script(commands: Sequence[Command], folder: Path, log: Path) -> None:
 
 
 def main(script: Path) -> None:
-    from pyosys import libyosys  # noqa: PLC0415 - a shared library of 60 MB
+    import pyosys  # noqa: PLC0415 - with a shared library of 60 MB
 
-    design = libyosys.Design()
     with tempfile.TemporaryDirectory(dir=_temporary_folder()) as folder:
-        os.environ["TMPDIR"] = os.path.relpath(folder)
+        here = os.path.relpath(folder)
+        os.environ["TMPDIR"] = here
+        # its own files, and ABC, too, have names that it quotes nowhere
+        package = Path(here, "pyosys")
+        package.symlink_to(Path(pyosys.__file__).parent)
+        vars(sys)["_pyosys_share_dirname"] = f"{package}/share/"
+        vars(sys)["_pyosys_abc"] = f"{package}/yosys-abc"
+        from pyosys import libyosys  # noqa: PLC0415 - it reads the two when it is loaded
+
+        design = libyosys.Design()
         for line in script.read_text().splitlines():
             # words, not a line: Yosys' own way to quote leaves no room for a quote and a blank
             libyosys.Pass.call(design, shlex.split(line))

@@ -19,10 +19,17 @@ FULL_DISK = "full disk"
 rows: dict[str, Row] = {}
 
 
+def hostile(folder: Path) -> Path:
+    """A folder within whose name every stage and every repair has to bear."""
+    within = folder / 'it\'s; a "bäd" dir'
+    within.mkdir()
+    return within
+
+
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """An undisturbed build of the tiny network."""
-    whole = Workshop(tmp_path_factory.mktemp("reference"))
+    whole = Workshop(hostile(tmp_path_factory.mktemp("reference")))
     text = whole.doit("build")
     assert ran(text) == tuple(NAMES)
     assert len(whole.manifests()) == len(NAMES)
@@ -38,7 +45,7 @@ def outcomes(
     mount = can_mount()
     with ThreadPoolExecutor(workers()) as pool:
         yield {
-            name: pool.submit(case.run, reference, tmp_path_factory.mktemp("case"))
+            name: pool.submit(case.run, reference, hostile(tmp_path_factory.mktemp("case")))
             for name, case in CASES.items()
             if name in asked and (mount or case.fault != FULL_DISK)
         }

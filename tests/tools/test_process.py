@@ -155,7 +155,10 @@ def test_what_it_started_is_found_below_whichever_parent(tmp_path: Path) -> None
         other = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert other.stdout is not None
         others.append(other)
-        children.append(int(other.stdout.readline()))
+        child = int(other.stdout.readline())
+        while mark not in Path(f"/proc/{child}/environ").read_text():
+            time.sleep(0.01)  # still the shell that is about to become it
+        children.append(child)
 
     code = f"import os; print(os.environ['{MARK}'])"
     run_tool(python(code), log=tmp_path / "tool.log", on_line=shelter)
