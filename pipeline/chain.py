@@ -32,7 +32,7 @@ class Stage:
     files: the files that the table at the end of a build names, each with a description.
     memory_mib: the most memory that the stage and its programs need. Stages wait for one another
         rather than exceed the machine's memory.
-    time_limit_hours: after so long the stage counts as hanging and is ended; far more than it takes.
+    time_limit_hours: after so long the stage counts as hanging and is ended.
     """
 
     name: str
