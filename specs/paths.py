@@ -29,11 +29,15 @@ _KINDS = {
 
 def shown(text: str | Path) -> str:
     """A name as one line of plain text: bytes that are no UTF-8 and control characters escaped."""
-    decoded = os.fsencode(text).decode("utf-8", "backslashreplace")
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNSEEN else c
-        for c in decoded
-    )
+    return "".join(map(_shown, str(text)))
+
+
+def _shown(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python writes a byte that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if unicodedata.category(character) in _UNSEEN:
+        return character.encode("unicode_escape").decode()
+    return character
 
 
 def resolve(word: str, folder: Path, said: str) -> Path:
