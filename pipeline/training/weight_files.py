@@ -52,6 +52,12 @@ _STORAGES = {
     "ComplexFloat": torch.complex64,
     "ComplexDouble": torch.complex128,
 }
+_TYPES = (
+    *("float64", "float32", "float16", "bfloat16", "complex64", "complex128", "bool"),
+    *("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64"),
+    *("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"),
+)
+"""What a pickle may name beside tensors, which are of few of them."""
 _SAVE = (
     "only tensors are read, all else could be code; save the state dict alone: "
     "torch.save(model.state_dict(), PATH), or a .safetensors"
@@ -291,17 +297,10 @@ _OFFERED: Mapping[str, Any] = {
     "torch._utils _rebuild_nested_tensor": _no("a nested tensor"),
     "torch._utils _rebuild_meta_tensor_no_storage": _no("a tensor without values (device meta)"),
     **{f"torch {name}Storage": dtype for name, dtype in _STORAGES.items()},
-    **{
-        f"torch {name}": None
-        for name in (
-            "strided",
-            "sparse_coo",
-            "sparse_csr",
-            "per_tensor_affine",
-            "serialization._get_layout",
-        )
-    },
     **{f"torch {name}Storage": None for name in ("QInt8", "QUInt8", "QInt32", "Untyped")},
     "torch.storage UntypedStorage": None,
+    "torch.serialization _get_layout": lambda *_: None,
+    "torch per_tensor_affine": None,
+    **{f"torch {name}": None for name in _TYPES},
 }
 """All that a state dict is made of; torch's own names for it."""
