@@ -1,6 +1,11 @@
 # shellcheck shell=sh
 # Makes .venv: sourced by ./doit, in the root of the repository, when .venv is not `ready`.
 #
+# Every package is installed from the lock with its hash, and by itself (--no-deps: the lock is
+# complete); a wheel of another content is refused, wherever it comes from. Two things have no hash:
+# the project itself, and builds of torch that only PyTorch's own index has and torch-cpu.txt does not
+# know: those are told.
+#
 # What pip is told about where packages come from (find-links, index-url) holds for uv too. Its extra
 # indexes do not: uv would prefer them to the index that has the pinned versions.
 
@@ -153,7 +158,8 @@ find_uv() {
 get_uv() {
     rm -rf .uv
     if logged "$any_python" -m venv .uv &&
-        logged .uv/bin/python -m pip install --disable-pip-version-check "uv>=0.$uv_minor"; then
+        logged .uv/bin/python -m pip install --disable-pip-version-check --require-hashes \
+            --only-binary :all: -r requirements/uv.txt; then
         uv=.uv/bin/uv
     else
         rm -rf .uv
@@ -171,22 +177,28 @@ pip_setting() {
     done
 }
 
-# Gives uv what pip is told; sets local_torch where a find-links place may hold the torch wheel.
-configure_uv() {
+# Sets links (of pip and uv), and local_torch: whether a wheel of torch for processors is in one of
+# them (there), may be (perhaps), or not (empty).
+find_links() {
     local_torch=
     links=
     for link in $(pip_setting find-links) $(printf '%s' "${UV_FIND_LINKS:-}" | tr , ' '); do
         case $link in
-        *://*) local_torch=1 ;;
+        *://*) local_torch=${local_torch:-perhaps} ;;
         *)
             [ -e "$link" ] || continue # uv stops at a missing folder, pip does not
-            for wheel in "$link"/torch-*.whl; do
-                if [ -e "$wheel" ]; then local_torch=1; fi
+            for wheel in "$link"/torch-*+cpu-*.whl; do
+                if [ -e "$wheel" ]; then local_torch=there; fi
             done
             ;;
         esac
         links="$links${links:+,}$link"
     done
+    if [ "${PIPELINE_TORCH:-auto}" = index ]; then local_torch=; fi
+}
+
+# Gives uv what pip is told.
+configure_uv() {
     if [ -n "$links" ]; then export UV_FIND_LINKS="$links"; fi
     index=$(pip_setting index-url)
     if [ -n "$index" ] && [ -z "${UV_INDEX_URL:-}" ]; then
@@ -194,10 +206,40 @@ configure_uv() {
     fi
 }
 
-# constraints.txt names no build of torch, and uv.lock is not used: any 2.13.0+local fits.
-uv_packages() {
-    logged "$uv" pip install --python .venv/bin/python -e . --group dev \
-        -c requirements/constraints.txt "$@"
+# The pinned packages but torch, then torch as the first argument's function installs it, then the
+# project: with the program that the other arguments name (uv or pip).
+install_with() {
+    torch=$1
+    shift
+    # --only-binary: to build a package its file is run, with packages that no lock names
+    logged "$@" --require-hashes --no-deps --only-binary :all: -r requirements/constraints.txt &&
+        "$torch" "$@" &&
+        logged "$@" --no-deps --no-build-isolation -e .
+}
+
+# torch as the package index has it, or as a wheel of a find-links place that torch-cpu.txt knows.
+known_torch() {
+    set -- "$@" --require-hashes --no-deps --only-binary :all:
+    case $local_torch in
+    there) logged "$@" -r requirements/torch-cpu.txt && return ;;
+    perhaps) if logged "$@" -r requirements/torch-cpu.txt; then return; fi ;;
+    esac
+    [ "$local_torch" != there ] &&
+        logged "$@" -r requirements/torch.txt && logged "$@" -r requirements/cuda.txt
+}
+
+# PyTorch's own build for `backend`. Where its hash is not known, the index itself vouches for it.
+pytorch_torch() {
+    tag=$(.venv/bin/python -c 'import platform, sys
+print("cp%d%d" % sys.version_info[:2], platform.machine())' 2>/dev/null </dev/null) || tag=unknown
+    if [ "$backend" = cpu ] && grep -qx "# known: $tag" requirements/torch-cpu.txt; then
+        logged "$@" --torch-backend cpu --require-hashes --no-deps -r requirements/torch-cpu.txt
+        return
+    fi
+    say "the hash of torch for $backend ($tag) is not known: it is taken as PyTorch's own index has it
+  (PIPELINE_TORCH=index takes the package index's, which is checked; with CUDA: 3 GB)"
+    pinned=$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements/torch.txt)
+    logged "$@" --torch-backend "$backend" "$pinned"
 }
 
 install_with_uv() {
@@ -207,29 +249,32 @@ install_with_uv() {
         if [ -z "$python" ]; then refuse_python "no Python 3.11 to 3.13, and uv could not fetch one"; fi
         return 1
     }
+    set -- "$uv" pip install --python .venv/bin/python
     backend=${PIPELINE_TORCH:-auto}
-    if [ "$backend" = index ] || { [ "$backend" = auto ] && [ -n "$local_torch" ]; }; then
-        uv_packages
-    elif uv_packages --torch-backend "$backend"; then
+    if [ "$backend" = auto ]; then
+        if [ -n "$local_torch" ] || nvidia-smi >/dev/null 2>&1 </dev/null; then
+            backend=index
+        else
+            backend=cpu
+        fi
+    fi
+    if [ "$backend" = index ]; then
+        install_with known_torch "$@"
+    elif install_with pytorch_torch "$@"; then
         return 0
-    elif [ "$backend" = auto ]; then
+    elif [ "${PIPELINE_TORCH:-auto}" = auto ]; then
         say "no success with PyTorch's own index: trying torch from the package index (with CUDA: 3 GB;
   PIPELINE_TORCH=index does so at once, and a torch wheel in a find-links folder of pip is taken)"
-        uv_packages
+        install_with known_torch "$@"
     else
         return 1
     fi
 }
 
-# --no-deps: the pins are complete, and pip would refuse what [tool.uv] overrides.
 install_with_pip() {
-    torch=$(sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
     rm -rf .venv
     logged "$python" -m venv .venv || return 1
-    set -- .venv/bin/python -m pip install --disable-pip-version-check
-    logged "$@" -c requirements/constraints.txt "$torch" &&
-        logged "$@" --no-deps -r requirements/constraints.txt &&
-        logged "$@" --no-deps --no-build-isolation -e .
+    install_with known_torch .venv/bin/python -m pip install --disable-pip-version-check
 }
 
 install() {
@@ -239,6 +284,7 @@ install() {
         refuse_python "PIPELINE_PYTHON=$PIPELINE_PYTHON is not Python 3.11, 3.12 or 3.13"
     fi
     pip_settings=$("${any_python:-${python:-python3}}" -m pip config list 2>/dev/null </dev/null) || :
+    find_links
     # Where no index may be asked, plain pip: its own rules then hold, and uv cannot read them all.
     uv=
     case ${PIPELINE_NO_UV:-}$(pip_setting no-index) in

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -10,9 +13,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import SpecError, nearest
+from specs.paths import read_file, shown
 
 SpecT = TypeVar("SpecT", bound="Spec")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+_GREATEST = 1 << 18
+"""Bytes of a TOML file: more than a thousand layers."""
+_DEEPEST = 16
+"""Tables and lists in one another; no spec has more than four."""
+_TOO_DEEP = f"its tables or lists are nested more than {_DEEPEST} deep"
+_DEEP_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_DEEPEST},}}"""
+)
+"""A key of many parts (a.b.c ...), for which tomllib would take minutes or hours."""
+_LONGEST = 200
+"""Characters of a name or a value that an error repeats."""
+_TOLD = 20
+"""Wrong fields that an error names."""
 
 
 class Spec(BaseModel):
@@ -56,15 +74,40 @@ def read(model: type[SpecT], path: Path) -> SpecT:
 
 
 def parse(path: Path) -> dict[str, Any]:
-    """The document in TOML file `path`. Raises SpecError if it is none."""
+    """The document in TOML file `path`. Raises SpecError if it is none, or a trap for a parser."""
     try:
-        return tomllib.loads(path.read_text())
+        text = read_file(path, _GREATEST).decode()
+        if _DEEP_KEY.search(text):
+            raise SpecError(f"{path}: {_TOO_DEEP}")
+        document = tomllib.loads(text)
     except FileNotFoundError:
         raise SpecError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: cannot be read: no UTF-8 text: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path}: {_TOO_DEEP}") from None
+    except ValueError as error:  # also of a number of more digits than Python reads
+        raise SpecError(f"{path}: not valid TOML: {str(error).partition(';')[0]}") from None
+    if fault := _fault(document):
+        raise SpecError(f"{path}: {fault}")
+    return document
+
+
+def _fault(document: dict[str, Any]) -> str | None:
+    """Why a document is none that a spec could be: nested deep, or an integer beyond 64 bits."""
+    level: list[Any] = [document]
+    for _ in range(_DEEPEST):
+        integers = [value for value in level if isinstance(value, int)]
+        if not all(-(1 << 63) <= value < 1 << 63 for value in integers):
+            return "not valid TOML: an integer of more than 64 bits"
+        inner = [[*value.values()] for value in level if isinstance(value, dict)]
+        inner += [value for value in level if isinstance(value, list)]
+        level = [*chain.from_iterable(inner)]
+        if not level:
+            return None
+    return _TOO_DEEP
 
 
 def validate(model: type[SpecT], document: dict[str, Any], where: str) -> SpecT:
@@ -75,6 +118,8 @@ def validate(model: type[SpecT], document: dict[str, Any], where: str) -> SpecT:
         found = error.errors()
         # a list all of whose items are wrong is called too short as well
         lines = [_line(model, details) for details in found if not _echo(details, found)]
+        if len(lines) > _TOLD:
+            lines[_TOLD:] = [f"... and {len(lines) - _TOLD:,} more"]
         raise SpecError("\n".join(f"{where}: {line}" for line in lines)) from None
 
 
@@ -87,9 +132,9 @@ def _echo(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
 
 def _line(model: type[Spec], details: ErrorDetails) -> str:
     current, place = _place(model, details["loc"])
-    name = ".".join(place) or "(whole file)"
+    name = shown(".".join(place))[:_LONGEST] or "(whole file)"
     if details["type"] == "extra_forbidden":
-        return f"{name}: unknown field; {nearest(place[-1], current)}"
+        return f"{name}: unknown field; {nearest(shown(place[-1])[:_LONGEST], current)}"
     if details["type"] == "missing":
         return f"{name}: missing; it has no default"
     if details["type"].startswith("union_tag"):
@@ -103,8 +148,12 @@ def _line(model: type[Spec], details: ErrorDetails) -> str:
     if details["type"] == "value_error" and isinstance(value, dict):
         # of a spec as a whole: such a message begins with the field it is about
         return ".".join([*place, message])
-    shown = "" if isinstance(value, dict) else f" = {value!r}"
-    return f"{name}{shown}: {message[:1].lower()}{message[1:]}"
+    told = "" if isinstance(value, dict) else f" = {_short.repr(value)}"
+    return f"{name}{told}: {message[:1].lower()}{message[1:]}"
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _LONGEST
 
 
 def _place(model: type[Spec], loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SpecError, nearest
+from specs import paths
 from specs.base import SpecT, read
 from specs.board import BoardSpec
 from specs.network import NetworkSpec
@@ -27,18 +28,15 @@ def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[st
     apart, and editing a file rebuilds what it changes. Raises SpecError naming `variable`.
     """
     if word.endswith(".toml") or "/" in word:
-        path = (folder / Path(word).expanduser()).resolve()
-        if not path.is_file():
-            raise SpecError(f"{variable}={word}: {'a folder' if path.is_dir() else 'no such file'}")
+        path = paths.file(word, folder, f"{variable}={paths.shown(word)}")
         digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
         return f"{plain(path.stem)}-{digest}", _placed(read(model, path), path.parent)
-    path = _FOLDERS[model] / f"{word}.toml"
     if word not in names(model):
         raise SpecError(
-            f"{variable}={word}: no such {variable}; {nearest(word, names(model))}, "
+            f"{variable}={paths.shown(word)}: no such {variable}; {nearest(word, names(model))}, "
             f"or the path of a .toml file of your own"
         )
-    return word, read(model, path)
+    return word, read(model, _FOLDERS[model] / f"{word}.toml")
 
 
 def _placed(spec: SpecT, folder: Path) -> SpecT:
@@ -46,10 +44,7 @@ def _placed(spec: SpecT, folder: Path) -> SpecT:
     network: Any = spec
     if (file := getattr(getattr(network, "model", None), "file", None)) is None:
         return spec
-    path = (folder / Path(file).expanduser()).resolve()
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "no such file"
-        raise SpecError(f"model.file = {file!r}: {kind}: {path}")
+    path = paths.file(file, folder, f"model.file = {file!r}", f"relative to {folder}")
     model = network.model.model_copy(update={"file": str(path)})
     return spec.model_copy(update={"model": model})
 

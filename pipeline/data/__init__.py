@@ -11,6 +11,7 @@ from pipeline.data.sets import fingerprint, load
 from pipeline.errors import PipelineError
 from pipeline.job import Figure, Job, Metrics
 from specs.data import DataSpec
+from specs.paths import shown
 
 __all__ = ["FILE", "SKIPPED", "DataSet", "run"]
 
@@ -31,10 +32,10 @@ def run(job: Job) -> Metrics:
         )
     data.write(job.folder / FILE)
     if spec.broken == "skip":
-        with (job.folder / SKIPPED).open("w", newline="") as file:
+        with (job.folder / SKIPPED).open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["file", "reason"])
-            rows.writerows([broken.file, broken.reason] for broken in data.skipped)
+            rows.writerows([shown(broken.file), broken.reason] for broken in data.skipped)
     size = "x".join(map(str, data.train_images.shape[1:]))
     return {
         "train_images": Figure(len(data.train_images), "images", "measured"),

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
-import pickletools
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
 
+from pipeline.data import pickles
 from pipeline.data.arrays import DataSet
 from pipeline.data.download import UnreachableError, download
+from pipeline.data.pickles import DamagedPickleError, PickleError
 from pipeline.errors import PipelineError
 from pipeline.job import progress
+from specs.paths import read_file
 
 BATCHES = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -32,11 +33,8 @@ ARCHIVE = "cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 FOLDER = "cifar-10-batches-py"
-_NOT_LOADABLE = (
-    *(EOFError, ValueError, LookupError, TypeError, AttributeError),
-    *(ImportError, ArithmeticError, MemoryError),
-)
-"""What pickle raises on damaged files, beside its own UnpicklingError."""
+_GREATEST = 1 << 28
+"""Bytes of a batch: nine times that of the original ones."""
 _PLACES = ("", FOLDER, f"cifar10/{FOLDER}")
 _WAY_OUT = (
     f"Give the folder that holds {FOLDER} with data_root=FOLDER, "
@@ -56,13 +54,13 @@ def load(
     missing, damaged or holding more than arrays; no mirror reachable.
     """
     root = settings.get("data_root")
-    folder = _find(Path(root).expanduser()) if root else _cached(mirrors, cache)
+    folder = _find(Path(root)) if root else _cached(mirrors, cache)
     batches = []
     foreign = []
     for number, (name, md5) in enumerate(BATCHES.items()):
         progress(f"reading {name}", number / len(BATCHES))
         try:
-            content = (folder / name).read_bytes()
+            content = read_file(folder / name, _GREATEST)
         except OSError as error:
             raise PipelineError(f"{folder / name}: cannot be read: {error.strerror}") from None
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
@@ -78,14 +76,11 @@ def load(
 def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, 32, 32, 3] and labels int64 [N] of one batch. PipelineError: it is none."""
     try:
-        _refuse_great_claims(content)
-        document = _Batch(io.BytesIO(content), encoding="bytes").load()
-    except pickle.UnpicklingError as error:
+        document = pickles.read(io.BytesIO(content), _OFFERED)
+    except DamagedPickleError as error:
+        raise PipelineError(f"{path}: {error}") from None
+    except PickleError as error:
         raise PipelineError(f"{path}: refused: {error}; it is not a CIFAR-10 batch") from None
-    except _NOT_LOADABLE as error:
-        raise PipelineError(
-            f"{path}: damaged or truncated: {str(error) or 'it is too big'}"
-        ) from None
     found = document if isinstance(document, dict) else {}
     array, labels = found.get(b"data"), found.get(b"labels")
     data = array.values if isinstance(array, _Array) else None
@@ -105,74 +100,61 @@ def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.asarray(labels, np.int64)
 
 
-def _refuse_great_claims(content: bytes) -> None:
-    """Ends what would take memory by the number that a file tells instead of by what it holds.
-
-    ValueError: something is longer than the file, or no pickle.
-    """
-    for number, (opcode, value, _) in enumerate(pickletools.genops(content)):
-        # pickle numbers what it remembers one by one, and reserves as many places
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(value or 0) > number:
-            raise pickle.UnpicklingError(f"it wants to remember {value} things")
-
-
-class _Batch(pickle.Unpickler):
-    """Only what a pickled array of bytes is made of, by stand-ins that call nothing of a file's.
-
-    numpy's own restoring trusts what it is told: a harmful or only damaged file could crash it.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return _reconstruct
-        if (module, name) in _STAND_INS:
-            return _STAND_INS[module, name]
-        raise pickle.UnpicklingError(f"it wants {f'{module}.{name}'!r}")
-
-
-class _Array:
-    """In place of numpy.ndarray."""
+class _Array(pickles.Built):
+    """In place of numpy.ndarray: made empty, its content follows as its state."""
 
     values: np.ndarray | None = None
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def build(self, state: object) -> None:
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise PickleError("an array without its content")
         _, shape, kind, fortran, content = state
         if not isinstance(kind, _Bytes) or not isinstance(content, bytes):
-            raise pickle.UnpicklingError("it wants an array of another kind")
+            raise PickleError("it wants an array of another kind")
+        if not isinstance(shape, tuple) or not all(type(size) is int for size in shape):
+            raise PickleError("an array without a shape")
         flat = np.frombuffer(content, np.uint8)
-        self.values = flat.reshape(shape, order="F" if fortran else "C")
+        self.values = flat.reshape(shape, order="F" if fortran is True else "C")
 
 
-class _Bytes:
+class _Bytes(pickles.Built):
     """In place of numpy.dtype: uint8 alone, whose state tells nothing more."""
 
-    def __init__(self, code: object, *_: object) -> None:
-        if code not in (b"u1", "u1"):
-            raise pickle.UnpicklingError(f"it wants an array of {code!r}")
-
-    def __setstate__(self, state: object) -> None:
+    def build(self, state: object) -> None:
         pass
 
 
-def _reconstruct(kind: type, *_: object) -> _Array:
-    """An array that is still empty; its content follows as its state."""
-    if kind is not _Array:
-        raise pickle.UnpicklingError("it wants an array of another kind")
+def _dtype(code: object, *_: object) -> _Bytes:
+    if code not in (b"u1", "u1"):
+        raise PickleError(f"it wants an array of {str(code)[:40]!r}")
+    return _Bytes()
+
+
+def _reconstruct(kind: object, *_: object) -> _Array:
+    if kind is not _ndarray:
+        raise PickleError("it wants an array of another kind")
     return _Array()
 
 
-def _latin1(text: str, encoding: str) -> bytes:
+def _ndarray(*_: object) -> None:
+    raise PickleError("it makes an array by itself")
+
+
+def _latin1(text: object, encoding: object) -> bytes:
     """Python 3 writes bytes so under the old protocols."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it wants the codec {encoding!r}")
+    if not isinstance(text, str) or encoding != "latin1":
+        raise PickleError(f"it wants the codec {str(encoding)[:40]!r}")
     return text.encode("latin1")
 
 
-_STAND_INS: Mapping[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Bytes,
-    ("_codecs", "encode"): _latin1,
+_OFFERED = {
+    "numpy ndarray": _ndarray,
+    "numpy dtype": _dtype,
+    "numpy.core.multiarray _reconstruct": _reconstruct,
+    "numpy._core.multiarray _reconstruct": _reconstruct,
+    "_codecs encode": _latin1,
 }
+"""All that a pickled array of bytes is made of."""
 
 
 def _find(root: Path) -> Path:

@@ -21,7 +21,7 @@ from pipeline.job import progress
 TIMEOUT = 20.0
 """Seconds that a mirror may be silent."""
 _CHUNK = 1 << 18
-_GREATEST = 1 << 28
+GREATEST = 1 << 28
 """Bytes, compressed or not; more is not the file that was asked for."""
 
 
@@ -109,8 +109,8 @@ def _copy(url: str, file: BinaryIO, timeout: float) -> None:
         size = 0
         while chunk := answer.read(_CHUNK):
             size += file.write(chunk)
-            if size > _GREATEST:
-                raise ValueError(f"more than {_GREATEST} bytes")
+            if size > GREATEST:
+                raise ValueError(f"more than {GREATEST} bytes")
         if expected is not None and size != int(expected):
             raise EOFError(f"cut after {size} of {expected} bytes")
 
@@ -121,6 +121,6 @@ def _raw_digest(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
-            if size > _GREATEST:
-                raise ValueError(f"unpacks to more than {_GREATEST} bytes")
+            if size > GREATEST:
+                raise ValueError(f"unpacks to more than {GREATEST} bytes")
     return digest.hexdigest()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.download import Source
+from pipeline.data.archives import ArchiveError, gunzip
+from pipeline.data.download import GREATEST, Source
 from pipeline.errors import PipelineError
+from specs.paths import read_file
 
 _UNSIGNED_BYTES = 0x08
 
@@ -39,12 +40,10 @@ def content(path: Path, source: Source) -> bytes:
     """
     raw = b""
     try:
-        raw = path.read_bytes()
-        if path.suffix == ".gz":
-            raw = gzip.decompress(raw)
+        raw = gunzip(path, GREATEST) if path.suffix == ".gz" else read_file(path, GREATEST)
         found = hashlib.sha256(raw).hexdigest()
-    except (OSError, EOFError, zlib.error) as error:
-        found = f"none, it cannot be read ({error})"
+    except (OSError, ArchiveError) as error:
+        found = f"none, it cannot be read ({getattr(error, 'strerror', None) or error})"
     if found != source.sha256:
         raise PipelineError(
             f"{path}: damaged, truncated or another file\n"
@@ -59,10 +58,10 @@ def parse(raw: bytes, path: Path) -> np.ndarray:
     """Unsigned bytes in IDX format: magic (0, 0, type, rank), sizes big-endian, then the data."""
     rank = raw[3] if len(raw) >= 4 else 0
     start = 4 + 4 * rank
-    if rank == 0 or raw[:3] != bytes((0, 0, _UNSIGNED_BYTES)) or len(raw) < start:
+    if not 1 <= rank <= 4 or raw[:3] != bytes((0, 0, _UNSIGNED_BYTES)) or len(raw) < start:
         raise PipelineError(f"{path}: not an IDX file of unsigned bytes")
     shape = struct.unpack(f">{rank}I", raw[4:start])
     data = np.frombuffer(raw, dtype=np.uint8, offset=start)
-    if data.size != np.prod(shape, dtype=np.int64):
+    if data.size != math.prod(shape):
         raise PipelineError(f"{path}: {data.size} bytes of data, its header says {shape}")
     return data.reshape(shape)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline.data.arrays import Broken
 from pipeline.errors import PipelineError
+from specs.paths import open_file, shown
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Of Pillow's; it knows more, among them ones for which it starts other programs."""
@@ -24,11 +27,18 @@ COLOUR = ("RGB", "RGBA", "CMYK", "YCbCr")
 """Pillow's modes of 8 bits a channel; an image of 16 bits would be cut, and is refused."""
 _UNREADABLE = (
     *(OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, struct.error, zlib.error),
-    Image.DecompressionBombError,
 )
-"""What Pillow raises on files that are no image, damaged, or a trap that unpacks to gigabytes."""
+"""What Pillow raises on files that are no image, or damaged."""
+MOST_PIXELS = 1 << 25
+"""Of one image: 5,792 x 5,792. Every one of them takes up to 13 bytes while it is decoded."""
+_GREATEST = 1 << 28
+"""Bytes of one file."""
 _TOLD = 20
 """Broken files that an error names."""
+
+
+# An image between Pillow's two bounds is above ours, which tells it in its own words.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class BrokenImage(Exception):
@@ -39,13 +49,25 @@ class BrokenImage(Exception):
 def opened(path: Path) -> Iterator[Image.Image]:
     """The image in a file, to be decoded within. BrokenImage: it is none, damaged or too large."""
     try:
-        with Image.open(path, formats=FORMATS) as file:
+        with open_file(path) as content, Image.open(content, formats=FORMATS) as file:
+            _require_bearable(os.fstat(content.fileno()).st_size, file.size)
             yield file
+    except Image.DecompressionBombError:
+        raise BrokenImage(f"too many pixels; at most {MOST_PIXELS:,} are decoded") from None
     except UnidentifiedImageError:
         raise BrokenImage(f"no image, or damaged; read are {', '.join(FORMATS)}") from None
     except _UNREADABLE as error:
         told = error.strerror if isinstance(error, OSError) else None
         raise BrokenImage(f"cannot be read: {told or error}") from None
+
+
+def _require_bearable(length: int, size: tuple[int, int]) -> None:
+    """BrokenImage: to decode it would take too much memory."""
+    if length > _GREATEST:
+        raise BrokenImage(f"{length:,} bytes; at most {_GREATEST:,} are read")
+    width, height = size
+    if width * height > MOST_PIXELS:
+        raise BrokenImage(f"{height:,} x {width:,} pixels; at most {MOST_PIXELS:,} are decoded")
 
 
 def wrong_pixels(mode: str) -> BrokenImage:
@@ -62,7 +84,7 @@ def is_image(path: Path) -> bool:
 
 def refuse(root: Path, broken: list[Broken]) -> PipelineError:
     """The error that tells of broken files, the first 20 by name, and what to do."""
-    lines = [f"{root / file.file}: {file.reason}" for file in broken[:_TOLD]]
+    lines = [f"{shown(root / file.file)}: {file.reason}" for file in broken[:_TOLD]]
     if len(broken) > _TOLD:
         lines.append(f"... and {len(broken) - _TOLD:,} more")
     way_out = (

@@ -25,12 +25,15 @@ from pipeline.data.image_files import (
 from pipeline.errors import PipelineError
 from pipeline.job import progress
 from specs.data import DataSpec
+from specs.paths import shown
 
 SPLITS = ("train", "test")
 LAYOUT = "train/<class>/ and test/<class>/"
 _WANTED = f"wanted are {LAYOUT} with an image a file"
 _REPORT_EVERY = 500
 """Images between two progress lines."""
+_FREE, _RATIO, _GREATEST = 1 << 28, 256, 1 << 32
+"""Bytes that images may take in memory: always; for each byte of their files; at most."""
 _NAMED = 10
 """Classes that the note names."""
 
@@ -45,7 +48,7 @@ def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
     """
     if not settings.get("data_root"):
         raise PipelineError(f"dataset=imagefolder: give its folder with data_root=; {_WANTED}")
-    root = Path(settings["data_root"]).expanduser()
+    root = Path(settings["data_root"])
     classes = _classes(root)
     found = {split: [_visible(root / split / name) for name in classes] for split in SPLITS}
     files = {split: [list(filter(is_image, part)) for part in found[split]] for split in SPLITS}
@@ -110,6 +113,8 @@ def _classes(root: Path) -> list[str]:
     if none := [f"{split}/" for split in SPLITS if not names[split]]:
         raise PipelineError(f"{root}: no folder of a class in {' and '.join(none)}; {_WANTED}")
     train, test = names.values()
+    if odd := [shown(name) for name in {*train, *test} if shown(name) != name]:
+        raise PipelineError(f"{root}: names of classes must be plain text in UTF-8: {min(odd)!r}")
     alone = [f"train/{name}" for name in train if name not in test]
     alone += [f"test/{name}" for name in test if name not in train]
     if alone:
@@ -144,31 +149,50 @@ def _in_turn(files: list[list[Path]]) -> list[tuple[int, Path]]:
 
 def _read_all(paths: list[Path], root: Path) -> tuple[np.ndarray, list[Broken]]:
     """uint8 [N, height, width, 1 or 3] of the files that can be read, and those that cannot."""
-    images: list[np.ndarray] = []
+    images = np.empty((0, 0, 0, 3), np.uint8)
+    read, grey, first = 0, True, None
     broken: list[Broken] = []
-    first = None
     for number, path in enumerate(paths):
         if number % _REPORT_EVERY == 0:
-            progress(f"reading {path.parent.name}/{path.name}", number / len(paths))
+            place = shown(path.relative_to(path.parents[1]))
+            progress(f"reading {place}", number / len(paths))
         try:
             image = _read(path)
         except BrokenImage as error:
             broken.append(Broken(str(path.relative_to(root)), str(error)))
             continue
-        images.append(image)
-        first = first or path
-        wanted, size = images[0].shape[:2], image.shape[:2]
+        if first is None:
+            first = path
+            images = _room(paths, image.shape[:2], root)
+        wanted, size = images.shape[1:3], image.shape[:2]
         if size != wanted:
             raise PipelineError(
-                f"{first} is {wanted[0]}x{wanted[1]} and {path} is {size[0]}x{size[1]} (height x "
-                "width); all images must have one size: scale or crop them to it first"
+                f"{shown(first)} is {wanted[0]}x{wanted[1]} and {shown(path)} is "
+                f"{size[0]}x{size[1]} (height x width); all images must have one size: scale or "
+                "crop them to it first"
             )
-    if not images:
+        images[read] = image
+        read += 1
+        grey = grey and image.shape[2] == 1
+    if not read:
         raise refuse(root, broken)
-    if all(image.shape[2] == 1 for image in images):
-        return np.stack(images), broken
-    whole = (*images[0].shape[:2], 3)
-    return np.stack([np.broadcast_to(image, whole) for image in images]), broken
+    found = images[:read]
+    return (np.ascontiguousarray(found[..., :1]) if grey else found), broken
+
+
+def _room(paths: list[Path], size: tuple[int, ...], root: Path) -> np.ndarray:
+    """Where all images find room. PipelineError: they take too much, at all or for such files."""
+    needed = len(paths) * size[0] * size[1] * 3
+    bearable = _FREE
+    if needed > bearable:
+        packed = sum(path.stat().st_size for path in paths if path.exists())
+        bearable = min(max(_FREE, _RATIO * packed), _GREATEST)
+    if needed > bearable:
+        raise PipelineError(
+            f"{root}: {len(paths):,} images of {size[0]}x{size[1]} take {needed:,} bytes; "
+            f"at most {bearable:,} are held for such files; scale the images to the network's size"
+        )
+    return np.empty((len(paths), *size, 3), np.uint8)
 
 
 def _read(path: Path) -> np.ndarray:

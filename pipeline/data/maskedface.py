@@ -11,8 +11,10 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ from pipeline.data.image_files import (
 from pipeline.errors import PipelineError
 from pipeline.job import progress
 from specs.data import DataSpec
+from specs.paths import shown
 
 CLASSES = ("CMFD", "IMFD1", "IMFD2", "IMFD3")
 """Worn right; the nose bare; the chin bare; nose and mouth bare."""
@@ -48,6 +51,11 @@ _COVERED = {"_Mask_Mouth_Chin": "IMFD1", "_Mask_Nose_Mouth": "IMFD2", "_Mask_Chi
 _BATCH = 500
 """Images read between two progress lines, and changed at a time."""
 _THREADS = 8
+_DEEPEST = 16
+"""Folders in one another below a class's."""
+_LARGE = 1 << 22
+"""Pixels: larger images are decoded one at a time, since each takes tens of megabytes."""
+_one_large = Lock()
 
 
 def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
@@ -60,7 +68,7 @@ def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
     """
     if not settings.get("data_root"):
         raise PipelineError(f"dataset=maskedface: give its folder with data_root=; it has {LAYOUT}")
-    root = Path(settings["data_root"]).expanduser()
+    root = Path(settings["data_root"])
     files, ignored = _files(root)
     random = np.random.RandomState(spec.seed)  # its streams are frozen by numpy's policy
     drawn = [[part[i] for i in random.permutation(len(part))] for part in files.values()]
@@ -127,18 +135,31 @@ def _class_by_name(path: Path) -> str | None:
     return next((name for end, name in _COVERED.items() if path.stem.endswith(end)), None)
 
 
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All files in and below `folder` by path, but for what systems hide there."""
+def _walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[os.DirEntry[str]]:
+    """All files in and below `folder` by path, but for what systems hide there.
+
+    within: the folders around it, their links followed. PipelineError: links go in a circle or lead
+    out of the class's folder, or there is no end to the folders.
+    """
     if not folder.is_dir():
         return
+    real = folder.resolve()
+    if real in within:
+        raise PipelineError(f"{shown(folder)}: links in a circle: it is a folder around itself")
+    if within and within[0] not in real.parents:
+        raise PipelineError(
+            f"{shown(folder)}: a link that leads out of {within[0]}; put the folder itself there"
+        )
+    if len(within) >= _DEEPEST:
+        raise PipelineError(f"{shown(folder)}: folders are nested more than {_DEEPEST} deep")
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        raise PipelineError(f"{folder}: cannot be read: {error.strerror}") from None
+        raise PipelineError(f"{shown(folder)}: cannot be read: {error.strerror}") from None
     for entry in sorted(visible, key=lambda entry: entry.name):
         if entry.is_dir():
-            yield from _walk(Path(entry.path))
+            yield from _walk(Path(entry.path), (*within, real))
         else:
             yield entry
 
@@ -181,11 +202,12 @@ def _read(path: Path) -> np.ndarray | str:
         with opened(path) as file:
             # a JPEG of 1024x1024 is decoded at an eighth of its size: a tenth of the time
             file.draft("RGB", (2 * SIDE, 2 * SIDE))
-            image = ImageOps.exif_transpose(file)
-            if image.mode not in (*GREY, *COLOUR, "P"):
-                raise wrong_pixels(image.mode)
-            square = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.BOX)
-            return np.asarray(square)
+            with _one_large if file.width * file.height > _LARGE else nullcontext():
+                image = ImageOps.exif_transpose(file)
+                if image.mode not in (*GREY, *COLOUR, "P"):
+                    raise wrong_pixels(image.mode)
+                square = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.BOX)
+                return np.asarray(square)
     except BrokenImage as error:
         return str(error)
 

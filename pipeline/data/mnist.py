@@ -61,7 +61,7 @@ def load(
     """
     root = settings.get("data_root")
     if root:
-        folder = _find(Path(root).expanduser(), sources)
+        folder = _find(Path(root), sources)
     else:
         folder = cache or Path(platformdirs.user_cache_dir("qnn-to-fpga")) / "mnist"
         try:

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from pipeline.data.archives import ArchiveError, open_member, open_zip
 from pipeline.data.arrays import DataSet
 from pipeline.errors import PipelineError
 from specs.data import DataSpec
+from specs.paths import open_file, shown
 
 FILE = "data.npz"
+_FREE, _RATIO, _GREATEST = 1 << 28, 256, 1 << 33
+"""Bytes that arrays may take in memory: always; for each byte of the file; at most."""
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_MOST_AXES = 4
+_TOLD = 20
+_DAMAGED = (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise on damaged members."""
 LAYOUT = f"{FILE} (numpy.savez) with train_inputs, train_labels, test_inputs and test_labels"
 _NAMES = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 _WANTED = "inputs are uint8 or int8 [N, F], or uint8 [N, H, W, C]; labels integers [N] from 0"
@@ -22,17 +37,15 @@ _WANTED = "inputs are uint8 or int8 [N, F], or uint8 [N, H, W, C]; labels intege
 
 def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
     """The arrays of data.npz. PipelineError: it is not there, no such file, or not as wanted."""
-    path = Path(settings["data_root"]).expanduser() / FILE
-    if not path.is_file():
+    path = Path(settings["data_root"]) / FILE
+    if not path.exists():
         raise PipelineError(f"{path}: no such file; wanted is {LAYOUT}; {_WANTED}")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in _NAMES if name not in file.files]
-            if missing:
-                there = ", ".join(file.files) or "nothing"
-                raise PipelineError(f"{path}: holds {there}, not {', '.join(missing)}")
-            arrays = {name: file[name] for name in _NAMES}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        with open_file(path) as file:
+            arrays = _arrays(file, path)
+    except OSError as error:
+        raise PipelineError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ArchiveError, *_DAMAGED) as error:
         raise PipelineError(f"{path}: no .npz of plain arrays: {error}") from None
     faults = []
     for side in ("train", "test"):
@@ -55,6 +68,40 @@ def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
         )
     except ValueError as error:
         raise PipelineError(f"{path}: {error}; {_WANTED}") from None
+
+
+def _arrays(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
+    """The four arrays, each only after its header fits what the file holds."""
+    length = os.fstat(file.fileno()).st_size
+    archive = open_zip(file)
+    there = [name.removesuffix(".npy") for name in archive.namelist()]
+    if missing := [name for name in _NAMES if name not in there]:
+        holds = ", ".join(shown(name[:40]) for name in there[:_TOLD]) or "nothing"
+        raise PipelineError(f"{path}: holds {holds}, not {', '.join(missing)}")
+    bearable = min(max(_FREE, _RATIO * length), _GREATEST)
+    sizes = {name: archive.getinfo(f"{name}.npy").file_size for name in _NAMES}
+    if (total := sum(sizes.values())) > bearable:
+        raise ArchiveError(
+            f"its arrays take {total:,} bytes, more than the {bearable:,} that are held for "
+            "such a file"
+        )
+    return {name: _array(archive, name, sizes[name]) for name in _NAMES}
+
+
+def _array(archive: zipfile.ZipFile, name: str, size: int) -> np.ndarray:
+    with open_member(archive, f"{name}.npy") as member:
+        version = np.lib.format.read_magic(member)
+        header = _HEADERS.get(version)
+        if header is None:
+            raise ArchiveError(f"{name} is of the unknown version {version}")
+        shape, fortran, dtype = header(member)
+        if dtype.hasobject or dtype.kind not in "iufb":
+            raise ArchiveError(f"{name} holds {str(dtype)[:40]}, not numbers")
+        if len(shape) > _MOST_AXES or math.prod(shape) * dtype.itemsize != size - member.tell():
+            claim = " x ".join(map(str, shape[:_MOST_AXES]))
+            raise ArchiveError(f"{name} says that it is {dtype} [{claim}], but is not so long")
+        flat = np.frombuffer(member.read(), dtype)
+        return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def fingerprint(root: Path) -> str:

@@ -20,7 +20,7 @@ from pipeline.flow.variables import (
     user_file,
     user_folder,
 )
-from specs import catalog
+from specs import catalog, paths
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
 from specs.data import RANDOM, USERS_OWN
@@ -111,7 +111,12 @@ def select(given: Mapping[str, str]) -> list[Unit]:
 def _find(
     model: type[NetworkSpec] | type[BoardSpec], variable: str, given: Mapping[str, str]
 ) -> Iterator[tuple[str, Any]]:
-    words = [word for word in given.get(variable, QUICK_START[variable]).split(",") if word]
+    words = given.get(variable, QUICK_START[variable]).split(",")
+    if not all(words):
+        raise SpecError(
+            f"{variable}={given[variable]}: a name is missing beside a comma; allowed: one name or "
+            "path, several with a comma between them, or all"
+        )
     everything = words == ["all"]
     for word in dict.fromkeys(catalog.names(model) if everything else words):
         label, spec = catalog.find(model, variable, word, user_folder())
@@ -180,7 +185,7 @@ def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
     if not isinstance(model, FactoryModel | QonnxModel):
         return spec, {}
     try:
-        digest = hashlib.sha256(Path(model.file).read_bytes()).hexdigest()
+        digest = paths.sha256(Path(model.file))
     except OSError as error:
         raise SpecError(f"{model.file}: cannot be read: {error.strerror}") from None
     known = model.model_copy(update={"file": digest})
@@ -216,7 +221,7 @@ def _starting_from(
         checkpoint = word = PUBLISHED
     else:
         try:
-            checkpoint = hashlib.sha256(path.read_bytes()).hexdigest()
+            checkpoint = paths.sha256(path)
         except OSError as error:
             raise SpecError(
                 f"checkpoint={given['checkpoint']}: cannot be read: {error.strerror}"

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from pipeline import ROOT
 from pipeline.errors import SpecError, nearest
+from specs import paths
 from specs.base import Spec, parse, validate
 from specs.training import BELONGS, PUBLISHED, TrainingSpec
 
@@ -77,11 +78,16 @@ def user_folder() -> Path:
 
 def check_names(given: Mapping[str, str]) -> None:
     """Raises SpecError for variables that do not exist (doit itself would ignore them)."""
-    unknown = [name for name in given if name not in VARIABLES]
+    unknown = [paths.shown(name) for name in given if name not in VARIABLES]
     if unknown:
         raise SpecError(
             "\n".join(f"{name}=: unknown variable; {nearest(name, VARIABLES)}" for name in unknown)
         )
+    odd = [
+        f"{name}={word}" for name, value in given.items() if (word := paths.shown(value)) != value
+    ]
+    if odd:
+        raise SpecError("\n".join(f"{told}: not plain text in UTF-8" for told in odd))
     empty = [name for name, value in given.items() if not value]
     if empty:
         raise SpecError("\n".join(f"{name}=: has no value" for name in empty))
@@ -101,16 +107,14 @@ def settings(given: Mapping[str, str]) -> Settings:
             validate(Settings, {name: value}, f"{variable} of the environment")
             document[name] = value
     if "data_root" in given:
-        root = (user_folder() / Path(given["data_root"]).expanduser()).resolve()
-        if not root.is_dir():
-            raise SpecError(f"data_root={given['data_root']}: no such folder")
+        root = paths.directory(given["data_root"], user_folder(), f"data_root={given['data_root']}")
         document["data_root"] = str(root)
     if (checkpoint := checkpoint_file(given)) is not None:
         document["checkpoint"] = str(checkpoint)
     found = validate(Settings, document, "the command line")
     relative = {
-        name: str((ROOT / Path(place).expanduser()).resolve())
-        for name in ("data_root", "checkpoint")
+        name: str(paths.resolve(place, ROOT, f"{name} = {place!r}"))
+        for name in ("build_dir", "data_root", "checkpoint")
         if name not in given and (place := getattr(found, name)) is not None
     }
     return found.model_copy(update=relative)
@@ -129,11 +133,7 @@ def checkpoint_file(given: Mapping[str, str]) -> Path | None:
 
 def user_file(variable: str, word: str, allowed: str) -> Path:
     """The file that a variable names. SpecError: there is none."""
-    path = (user_folder() / Path(word).expanduser()).resolve()
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "no such file"
-        raise SpecError(f"{variable}={word}: {kind}; {allowed}")
-    return path
+    return paths.file(word, user_folder(), f"{variable}={word}", allowed)
 
 
 def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, dict[str, str]]:

@@ -5,28 +5,31 @@ from __future__ import annotations
 import configparser
 import hashlib
 import importlib.resources
-import io
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import platformdirs
-import safetensors
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from pipeline.data.archives import ArchiveError
 from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
+from pipeline.training import weight_files
+from pipeline.training.weight_files import Stored
 from specs.input import InputSpec
 from specs.models import AnyModel, CnvModel, ConvLayer, DenseLayer, FcModel, ResNetModel
+from specs.paths import read_file, shown
 from specs.training import PUBLISHED
 
-_NOT_LOADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError)
-"""What torch.load raises on a file that holds anything but tensors, or is none of its own."""
+_TIMES, _MORE = 16, 1 << 24
+"""A file of weights has at most so many bytes for each of the model's (fp64, and what an optimiser
+keeps), and so many more."""
+_TOLD, _LONGEST = 20, 200
+"""Names of a kind that an error tells, and characters of each."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,9 @@ def start_weights(
         path = fetch(published(spec, contract))
         content = path.read_bytes()
     else:
-        path, content = _own_file(checkpoint, settings.get("checkpoint"))
-    fill(model, read_weights(path, content), path.name)
+        size = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+        path, content = _own_file(checkpoint, settings.get("checkpoint"), _TIMES * size + _MORE)
+    fill(model, weight_files.read(path, content), path.name)
     return f"{path.name}, sha256 {hashlib.sha256(content).hexdigest()}"
 
 
@@ -154,14 +158,14 @@ def fetch(file: Published, cache: Path | None = None) -> Path:
     return path
 
 
-def _own_file(sha256: str, place: str | None) -> tuple[Path, bytes]:
+def _own_file(sha256: str, place: str | None, most: int) -> tuple[Path, bytes]:
     if place is None:
         raise SpecError(
             f"training.checkpoint = {sha256}: give the file of this sha256 with checkpoint=PATH"
         )
     path = Path(place)
     try:
-        content = path.read_bytes()
+        content = read_file(path, most)
     except OSError as error:
         raise SpecError(f"checkpoint={place}: cannot be read: {error.strerror}") from None
     found = hashlib.sha256(content).hexdigest()
@@ -173,54 +177,59 @@ def _own_file(sha256: str, place: str | None) -> tuple[Path, bytes]:
     return path, content
 
 
-def read_weights(path: Path, content: bytes) -> dict[str, Tensor]:
-    """A state dict from the bytes of a .safetensors or of a torch file, without running any code.
-
-    Of a checkpoint of Brevitas' own trainer (best.tar) it is the entry `state_dict`.
-    """
-    if path.suffix == ".safetensors":
-        try:
-            return safetensors.torch.load(content)
-        except safetensors.SafetensorError as error:
-            raise PipelineError(f"{path}: not a .safetensors file: {error}") from None
-    try:
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except _NOT_LOADABLE:
-        raise PipelineError(
-            f"{path}: refused: it is damaged, or holds more than tensors, which could be code; "
-            "save the state dict alone: torch.save(model.state_dict(), PATH), or a .safetensors"
-        ) from None
-    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-        found = found["state_dict"]
-    if not isinstance(found, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
-    ):
-        raise PipelineError(f"{path}: not a state dict: parameters' names and their tensors")
-    return found
-
-
-def fill(model: nn.Module, weights: dict[str, Tensor], origin: str) -> None:
-    """Loads a state dict whose names and shapes are the model's. SpecError lists all that differ.
+def fill(model: nn.Module, weights: Mapping[str, Stored], origin: str) -> None:
+    """Loads a state dict whose names, shapes and types are the model's. SpecError lists all others.
 
     Only torch's count of batches (num_batches_tracked, which no result depends on) may be missing.
+    Nothing is built but what fits: what a file says may be far more than what it holds.
     """
     own = model.state_dict()
     counts = {name for name in own if name.endswith(".num_batches_tracked")}
+    both = {name: (weights[name], value) for name, value in own.items() if name in weights}
+    shapes = [name for name, (stored, value) in both.items() if stored.shape != value.shape]
+    types = [name for name, (of, value) in both.items() if not _becomes(of.dtype, value.dtype)]
+    try:
+        tensors = {
+            name: stored.tensor()
+            for name, (stored, _) in both.items()
+            if name not in shapes and name not in types
+        }
+    except ArchiveError as error:
+        raise PipelineError(f"{origin}: damaged: {error}") from None
     faults = {
         "missing": [name for name in own if name not in weights and name not in counts],
         "unexpected": [name for name in weights if name not in own],
         "of another shape": [
-            f"{name} ({_size(weights[name])} instead of {_size(value)})"
-            for name, value in own.items()
-            if name in weights and weights[name].shape != value.shape
+            f"{name} ({_size(weights[name].shape)} instead of {_size(own[name].shape)})"
+            for name in shapes
         ],
-        "not finite": [name for name, value in weights.items() if not value.isfinite().all()],
+        "of another type": [
+            f"{name} ({_kind(weights[name].dtype)} instead of {_kind(own[name].dtype)})"
+            for name in types
+        ],
+        "not finite": [name for name, value in tensors.items() if not value.isfinite().all()],
     }
-    lines = [f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names]
+    lines = [f"{kind}: {_listed(names)}" for kind, names in faults.items() if names]
     if lines:
         raise SpecError("\n".join([f"{origin}: its parameters are not the network's", *lines]))
-    model.load_state_dict({**{name: own[name] for name in counts}, **weights})
+    model.load_state_dict({**{name: own[name] for name in counts}, **tensors})
 
 
-def _size(value: Tensor) -> str:
-    return "x".join(map(str, value.shape)) or "scalar"
+def _listed(names: list[str]) -> str:
+    more = [f"and {len(names) - _TOLD:,} more"] if len(names) > _TOLD else []
+    return ", ".join([*(shown(name[:_LONGEST]) for name in names[:_TOLD]), *more])
+
+
+def _becomes(found: torch.dtype, wanted: torch.dtype) -> bool:
+    """Whether values of one type may stand for a parameter of the other, rounded at most."""
+    if wanted.is_floating_point:
+        return found.is_floating_point
+    return not (found.is_floating_point or found.is_complex)
+
+
+def _kind(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

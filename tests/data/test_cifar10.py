@@ -149,10 +149,13 @@ ORIGINAL = cifar_batches.batch(FIRST)
         (pickled(labels=[1, 2, 3, "cat"]), "not a CIFAR-10 batch"),
         (pickled(labels=[1, 2, 3, -1]), "not a CIFAR-10 batch"),
         # an array whose content never comes, and one whose shape its content does not fill
-        (b"\x80\x02}(X\x04\x00\x00\x00datacnumpy\nndarray\n)\x81u.", "not a CIFAR-10 batch"),
+        (
+            b"\x80\x02}(X\x04\x00\x00\x00datacnumpy\nndarray\n)\x81u.",
+            "refused: it wants the step NEWO",
+        ),
         # what would take gigabytes by a few bytes of a file
-        (b"\x80\x02]r\x00\x00\x00\x80.", "refused: it wants to remember 2147483648 things"),
-        (b"]p99999999999\n.", "refused: it wants to remember 99999999999 things"),
+        (b"\x80\x02]r\x00\x00\x00\x80.", "not a CIFAR-10 batch"),
+        (b"]p99999999999\n.", "not a CIFAR-10 batch"),
         (b"\x80\x05\x96\x00\x00\x00\x00\x01\x00\x00\x00.", "damaged or truncated: expected 42"),
         (ORIGINAL.replace(b"M\x00\x0c\x86", b"M\x00\x0d\x86"), "damaged or truncated: cannot resh"),
     ],
@@ -188,10 +191,10 @@ def test_random_damage_is_an_error_or_nothing() -> None:
 def test_an_unreadable_batch_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cifar_batches.write(tmp_path)
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, most: int) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(cifar10, "read_file", refuse)
     assert refusal(tmp_path) == f"{tmp_path / FIRST}: cannot be read: Permission denied"
 
 

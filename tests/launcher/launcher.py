@@ -36,8 +36,8 @@ UV = (
     + """
 case $call in
 *--version*) echo "uv VERSION (fake)" ;;
-*" venv "*) echo | program .venv/bin/python ;;
-*"pip install"*) program .venv/bin/doit <<'END'
+*" venv "*) echo "echo ${TAG:-cp311 x86_64}" | program .venv/bin/python ;;
+*"pip install"*" -e .") program .venv/bin/doit <<'END'
 """
     + DOIT
     + """END
@@ -52,7 +52,7 @@ case $call in
 *"import sys"*) printf '%s %s' 'ANSWER' "$0" ;;
 *"config list"*) printf '%s\\n' "${PIP_CONFIG_LIST:-}" ;;
 *"-m venv "*) program "$3/bin/python" <"$0" ;;
-*"pip install"*" uv>="*) program .uv/bin/uv <<'END'
+*"pip install"*"requirements/uv.txt"*) program .uv/bin/uv <<'END'
 """
     + UV.replace("VERSION", "0.9.1").replace("'END'", "'END2'").replace("\nEND\n", "\nEND2\n")
     + """END

@@ -12,7 +12,9 @@ import pytest
 
 from tests.launcher.launcher import Tree, alive
 
-INSTALL = "pip install --python .venv/bin/python -e . --group dev -c requirements/constraints.txt"
+UV_PIP = "uv pip install --python .venv/bin/python"
+HASHED = "--require-hashes --no-deps --only-binary :all: -r requirements"
+PROJECT = "--no-deps --no-build-isolation -e ."
 
 
 @pytest.fixture
@@ -37,9 +39,13 @@ def test_first_use_installs_the_pins_and_runs_doit(tree: Tree) -> None:
     assert result.code == 0
     assert result.out == f"doit in {tree.root} for {tree.root}: build network=tfc_1w1a\n"
     assert "first use: installing" in result.err
-    venv, install = tree.calls
-    assert venv.startswith(f"uv venv --python {tree.bin}/python3 .venv |")
-    assert install.startswith(f"uv {INSTALL} --torch-backend auto |")
+    assert [call.split(" |")[0] for call in tree.calls] == [
+        f"uv venv --python {tree.bin}/python3 .venv",
+        f"{UV_PIP} {HASHED}/constraints.txt",
+        f"{UV_PIP} --torch-backend cpu --require-hashes --no-deps -r requirements/torch-cpu.txt",
+        f"{UV_PIP} {PROJECT}",
+    ]
+    assert "not known" not in result.err
 
 
 def test_second_use_only_runs_doit(tree: Tree) -> None:
@@ -108,7 +114,7 @@ def test_a_moved_tree_installs_again(tree: Tree) -> None:
     tree.run("list")
     tree.root = tree.root.rename(tree.root.with_name("moved"))
     assert tree.run("list").out == f"doit in {tree.root} for {tree.root}: list\n"
-    assert tree.called("uv pip install") == 2
+    assert tree.called(UV_PIP, PROJECT) == 2
 
 
 def test_a_venv_made_by_hand_is_used_and_left_alone(tree: Tree) -> None:
@@ -117,7 +123,7 @@ def test_a_venv_made_by_hand_is_used_and_left_alone(tree: Tree) -> None:
     result = tree.run("list")
     assert result.code == 0
     assert "made by hand" in result.err
-    assert tree.called("uv pip install") == 1
+    assert tree.called(UV_PIP, PROJECT) == 1
 
 
 # ---- where torch and the packages come from
@@ -129,25 +135,70 @@ def test_find_links_of_pip_are_for_uv_too(tree: Tree, tmp_path: Path) -> None:
     (wheels / "torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl").touch()
     told = f"global.find-links='\\n{wheels}\\n/no/such/folder\\nhttps://wheels.example/'"
     tree.run("list", PIP_CONFIG_LIST=told)
-    assert tree.called(INSTALL + " |", f"UV_FIND_LINKS={wheels},https://wheels.example/ ") == 1
+    links = f"UV_FIND_LINKS={wheels},https://wheels.example/ "
+    assert tree.called(f"{UV_PIP} {HASHED}/torch-cpu.txt", links) == 1
+    assert tree.called("--torch-backend") == tree.called("torch.txt") == 0
+
+
+def test_a_wheel_folder_that_cannot_be_looked_into_is_asked_first(tree: Tree) -> None:
+    told = "global.find-links='https://wheels.example/'"
+    tree.run("list", PIP_CONFIG_LIST=told, FAIL="*torch-cpu*")
+    tried = [call.split("requirements/")[1].split()[0] for call in tree.calls if "-r " in call]
+    assert tried == ["constraints.txt", "torch-cpu.txt", "torch.txt", "cuda.txt"]
+
+
+def test_a_changed_wheel_of_torch_is_never_replaced_by_another(tree: Tree, tmp_path: Path) -> None:
+    """The folder is the user's own: what is wrong with it is told, not got around."""
+    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl").touch()
+    told = f"global.find-links='{tmp_path}'"
+    result = tree.run("list", PIP_CONFIG_LIST=told, FAIL="*torch-cpu*")
+    assert result.code == 3
+    assert "| error: told to fail" in result.err
+    assert tree.called("/torch.txt") == tree.called("--torch-backend") == 0
+
+
+def test_a_build_of_torch_without_a_known_hash_is_told(tree: Tree) -> None:
+    result = tree.run("list", TAG="cp312 aarch64")
+    assert "the hash of torch for cpu (cp312 aarch64) is not known" in result.err
+    assert tree.called(f"{UV_PIP} --torch-backend cpu torch==2.13.0 |") == 1
+
+
+def test_a_gpu_gets_the_package_index_s_torch(tree: Tree) -> None:
+    tree.program("nvidia-smi")
+    tree.run("list")
+    assert tree.called(f"{UV_PIP} {HASHED}/torch.txt |") == 1
+    assert tree.called(f"{UV_PIP} {HASHED}/cuda.txt |") == 1
+
+
+def test_every_package_has_a_hash_but_the_project(tree: Tree) -> None:
+    """With uv and without, uv itself included."""
+    (tree.bin / "uv").unlink()
+    tree.run("list")
+    (tree.root / "uv.lock").write_text("changed")
+    tree.run("list", PIPELINE_NO_UV="1")
+    installing = [call for call in tree.calls if "pip install" in call]
+    assert len(installing) == 8
+    open_ones = [call for call in installing if "--require-hashes" not in call]
+    assert len(open_ones) == 2
+    assert all(f" {PROJECT} |" in call for call in open_ones)
 
 
 def test_find_links_without_torch_leave_the_choice_of_torch(tree: Tree, tmp_path: Path) -> None:
     tree.run("list", PIP_CONFIG_LIST=f":env:.find-links='{tmp_path}'")
-    assert tree.called("--torch-backend auto", f"UV_FIND_LINKS={tmp_path} ") == 1
+    assert tree.called("--torch-backend cpu", f"UV_FIND_LINKS={tmp_path} ") == 1
 
 
 def test_a_mirror_of_pip_is_for_uv_too(tree: Tree) -> None:
     told = "global.index-url='https://mirror.example/simple'"
     tree.run("list", PIP_CONFIG_LIST=told)
-    assert tree.called("uv pip install", "UV_DEFAULT_INDEX=https://mirror.example/simple") == 1
+    assert tree.called("uv pip install", "UV_DEFAULT_INDEX=https://mirror.example/simple") == 3
 
 
 def test_without_pytorchs_index_torch_comes_from_the_package_index(tree: Tree) -> None:
     result = tree.run("list", FAIL="*--torch-backend*")
     assert result.code == 0
     assert "PIPELINE_TORCH=index" in result.err
-    assert tree.called(INSTALL + " |") == 1
+    assert tree.called(f"{UV_PIP} {HASHED}/torch.txt |") == 1
 
 
 def test_a_chosen_torch_is_never_replaced_by_another(tree: Tree) -> None:
@@ -155,7 +206,7 @@ def test_a_chosen_torch_is_never_replaced_by_another(tree: Tree) -> None:
     assert result.code == 3
     assert "| error: told to fail" in result.err
     assert f"{tree.root}/.doit-install.log" in result.err
-    assert tree.called("pip install") == 1
+    assert tree.called("torch", "pip install") == 1
 
 
 # ---- with uv, and without
@@ -164,18 +215,18 @@ def test_a_chosen_torch_is_never_replaced_by_another(tree: Tree) -> None:
 def test_uv_is_fetched_where_missing(tree: Tree) -> None:
     (tree.bin / "uv").unlink()
     assert tree.run("list").code == 0
-    assert tree.called("python -m pip install", "uv>=0.8") == 1
+    assert tree.called("python -m pip install", "requirements/uv.txt") == 1
     assert (tree.root / ".uv/bin/uv").exists()
     (tree.root / "uv.lock").write_text("changed")
     assert tree.run("list").code == 0
-    assert tree.called("python -m pip install", "uv>=0.8") == 1
-    assert tree.called(INSTALL) == 2
+    assert tree.called("python -m pip install", "requirements/uv.txt") == 1
+    assert tree.called(UV_PIP, PROJECT) == 2
 
 
 def test_an_old_uv_is_passed_over(tree: Tree) -> None:
     tree.uv("0.7.22")
     assert tree.run("list").code == 0
-    assert tree.called("python -m pip install", "uv>=0.8") == 1
+    assert tree.called("python -m pip install", "requirements/uv.txt") == 1
 
 
 @pytest.mark.parametrize(
@@ -190,15 +241,16 @@ def test_plain_pip(tree: Tree, env: dict[str, str]) -> None:
     pip = "python -m pip install --disable-pip-version-check"
     assert calls == [
         "python3 -m venv .venv",
-        f"{pip} -c requirements/constraints.txt torch==2.13.0",
-        f"{pip} --no-deps -r requirements/constraints.txt",
-        f"{pip} --no-deps --no-build-isolation -e .",
+        f"{pip} {HASHED}/constraints.txt",
+        f"{pip} {HASHED}/torch.txt",
+        f"{pip} {HASHED}/cuda.txt",
+        f"{pip} {PROJECT}",
     ]
 
 
 def test_plain_pip_where_uv_cannot_be_fetched(tree: Tree) -> None:
     (tree.bin / "uv").unlink()
-    assert tree.run("list", FAIL="*uv>=*").code == 0
+    assert tree.run("list", FAIL="*uv.txt*").code == 0
     assert tree.called("--no-deps --no-build-isolation -e .") == 1
     assert not (tree.root / ".uv").exists()
 
@@ -352,4 +404,4 @@ def test_two_at_once_install_once(tree: Tree, locking: str) -> None:
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         assert out == f"doit in {tree.root} for {tree.root}: list\n"
-    assert tree.called("uv pip install") == 1
+    assert tree.called(UV_PIP, PROJECT) == 1

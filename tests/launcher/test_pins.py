@@ -16,7 +16,8 @@ from packaging.specifiers import SpecifierSet
 from tests.launcher.launcher import ROOT
 
 LOCK = ROOT / "uv.lock"
-CONSTRAINTS = ROOT / "requirements/constraints.txt"
+REQUIREMENTS = ROOT / "requirements"
+CONSTRAINTS = REQUIREMENTS / "constraints.txt"
 ONLY_WITH_TORCH = re.compile(r"torch|triton|cuda-.*|nvidia-.*")
 
 INDEX_SETTINGS = {
@@ -47,14 +48,48 @@ def test_all_packages_come_from_the_one_public_index() -> None:
 
 def test_constraints_are_the_lock_without_torch() -> None:
     locked = {
-        (package["name"], package["version"])
+        package["name"]: (package["version"], _hashes(package))
         for package in table(LOCK)["package"]
-        if "registry" in package["source"] and not ONLY_WITH_TORCH.fullmatch(package["name"])
+        if "registry" in package["source"]
     }
-    lines = CONSTRAINTS.read_text().splitlines()
-    pins = [Requirement(line) for line in lines if line and not line.lstrip().startswith("#")]
-    constrained = {(pin.name, str(pin.specifier).removeprefix("==")) for pin in pins}
-    assert constrained == locked, "run requirements/refresh"
+    with_torch = {name for name in locked if ONLY_WITH_TORCH.fullmatch(name)} - {"torch"}
+    for file, names in (
+        ("constraints", locked.keys() - with_torch - {"torch"}),
+        ("torch", {"torch"}),
+        ("cuda", with_torch),
+    ):
+        wanted = {name: locked[name] for name in names}
+        assert pinned(REQUIREMENTS / f"{file}.txt") == wanted, "run requirements/refresh"
+
+
+def _hashes(package: dict[str, Any]) -> frozenset[str]:
+    files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+    return frozenset(file["hash"] for file in files)
+
+
+def pinned(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
+    """Version and hashes of each package in a file of requirements."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    found = {}
+    for line in "\n".join(lines).replace("\\\n", " ").splitlines():
+        requirement, *hashes = line.split("--hash=")
+        pin = Requirement(requirement)
+        version = str(pin.specifier).removeprefix("==")
+        found[pin.name] = (version, frozenset(text.strip() for text in hashes))
+    return found
+
+
+def test_every_pin_has_a_hash() -> None:
+    files = sorted(REQUIREMENTS.glob("*.txt"))
+    assert {path.stem for path in files} == {"constraints", "cuda", "torch", "torch-cpu", "uv"}
+    for path in files:
+        for name, (_, hashes) in pinned(path).items():
+            assert hashes, f"{path.name}: {name}"
+
+
+def test_the_build_for_processors_is_of_the_same_torch() -> None:
+    (version, _) = pinned(REQUIREMENTS / "torch.txt")["torch"]
+    assert pinned(REQUIREMENTS / "torch-cpu.txt")["torch"][0] == f"{version}+cpu"
 
 
 def test_every_python_we_promise_is_locked_for() -> None:

@@ -1,5 +1,6 @@
 """ResNets: Brevitas' own parameters under Brevitas' own names, and the same scores."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipeline.errors import SpecError
 from pipeline.models import build, load_weights, twin
 from pipeline.models.weights import save_weights
 from pipeline.training.start import fill, published
+from pipeline.training.weight_files import read
 from specs import catalog
 from specs.base import validate
 from specs.input import InputSpec
@@ -46,7 +48,9 @@ def test_brevitas_resnet18_loads_and_scores_the_same() -> None:
     with torch.no_grad():
         theirs(x)
     ours = build(spec.model, spec.input)
-    fill(ours, theirs.state_dict(), "brevitas")
+    file = io.BytesIO()
+    torch.save(theirs.state_dict(), file)
+    fill(ours, read(Path("brevitas.pth"), file.getvalue()), "brevitas")
     assert published(spec.model, spec.input).name == "resnet18_4w4a-a172f334.pth"
     again, _ = model_with_cfg("resnet18_4w4a", pretrained=False)
     again.load_state_dict(theirs.state_dict())

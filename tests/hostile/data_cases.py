@@ -1,0 +1,254 @@
+"""Folders of data sets that attack who reads them; a case's name begins with its data set."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import socket
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.data import mnist
+from pipeline.data.maskedface import CLASSES
+from tests.data import cifar_batches
+from tests.hostile.file_case import Cases
+
+cases = Cases()
+NO_UTF8 = os.fsdecode(b"\xff.png")
+
+
+def _folders(folder: Path, classes: tuple[str, ...] = ("a", "b")) -> Path:
+    """An honest imagefolder."""
+    image = Image.fromarray(np.zeros((4, 4), np.uint8))
+    for split in ("train", "test"):
+        for name in classes:
+            place = folder / split / name
+            place.mkdir(parents=True)
+            image.save(place / "0.png")
+    return folder
+
+
+@cases("x.png: cannot be read: a named pipe, not a file", "no end")
+def imagefolder_pipe(folder: Path) -> Path:
+    os.mkfifo(_folders(folder) / "train/a/x.png")
+    return folder
+
+
+@cases("x.png: cannot be read: No such device or address", "refused")
+def imagefolder_socket(folder: Path) -> Path:
+    place = _folders(folder) / "train/a"
+    here = Path.cwd()
+    os.chdir(place)  # the name of a socket must be short
+    try:
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.bind("x.png")
+    finally:
+        os.chdir(here)
+    return folder
+
+
+@cases("x.png: cannot be read: a device, not a file", "no end")
+def imagefolder_link_to_a_device(folder: Path) -> Path:
+    (_folders(folder) / "train/a/x.png").symlink_to("/dev/zero")
+    return folder
+
+
+@cases("x.png: cannot be read: Too many levels of symbolic links", "refused")
+def imagefolder_link_to_itself(folder: Path) -> Path:
+    (_folders(folder) / "train/a/x.png").symlink_to("x.png")
+    return folder
+
+
+@cases("x.png: 13,000 x 13,000 pixels; at most", "decoded: 500 MB")
+def imagefolder_13000_pixels_square(folder: Path) -> Path:
+    Image.new("1", (13_000, 13_000)).save(_folders(folder) / "train/a/x.png")
+    return folder
+
+
+@cases("images of 5000x5000 take", "asks for 12 GB")
+def imagefolder_of_small_files_and_large_images(folder: Path) -> Path:
+    first = _folders(folder) / "train/a/1.png"
+    Image.new("1", (5000, 5000)).save(first)
+    (folder / "train/a/0.png").unlink()
+    for number in range(2, 160):
+        os.link(first, folder / f"train/a/{number}.png")
+    return folder
+
+
+@cases("a/\\xff.png: no image, or damaged", "traceback")
+def imagefolder_name_without_utf8(folder: Path) -> Path:
+    (_folders(folder) / "train/a" / NO_UTF8).write_bytes(b"no image")
+    return folder
+
+
+@cases("names of classes must be plain text in UTF-8: '\\\\xff'", "traceback")
+def imagefolder_class_without_utf8(folder: Path) -> Path:
+    return _folders(folder, ("a", os.fsdecode(b"\xff")))
+
+
+def _faces(folder: Path) -> Path:
+    image = Image.fromarray(np.zeros((32, 32), np.uint8))
+    for name in CLASSES:
+        (folder / name).mkdir()
+        for number in range(3):
+            image.save(folder / name / f"{number}.png")
+    return folder
+
+
+@cases("links in a circle", "no end")
+def maskedface_links_in_a_circle(folder: Path) -> Path:
+    for name in "abcdefgh":
+        (_faces(folder) if name == "a" else folder).joinpath("CMFD", name).symlink_to(".")
+    return folder
+
+
+@cases("a link that leads out of", "reads the whole disk")
+def maskedface_link_to_the_root(folder: Path) -> Path:
+    (_faces(folder) / "CMFD/all").symlink_to("/")
+    return folder
+
+
+@cases("folders are nested more than 16 deep", "traceback")
+def maskedface_folders_nested_deep(folder: Path) -> Path:
+    (_faces(folder) / "CMFD" / "/".join("a" * 40)).mkdir(parents=True)
+    return folder
+
+
+def _mnist(folder: Path, first: bytes) -> Path:
+    for source in mnist.SOURCES:
+        (folder / f"{source.name}.gz").write_bytes(first)
+    return folder
+
+
+@cases("it unpacks to more than 268,435,456 bytes", "unpacks to 3 GB")
+def mnist_gzip_bomb(folder: Path) -> Path:
+    return _mnist(folder, gzip.compress(bytes(1 << 24)) * 192)
+
+
+@cases("damaged, truncated or another file", "refused")
+def mnist_gzip_cut(folder: Path) -> Path:
+    return _mnist(folder, gzip.compress(bytes(1000))[:-4])
+
+
+@cases("lacks train-images-idx3-ubyte", "refused")
+def mnist_pipe(folder: Path) -> Path:
+    _mnist(folder, b"")
+    first = folder / f"{mnist.SOURCES[0].name}.gz"
+    first.unlink()
+    os.mkfifo(first)
+    return folder
+
+
+def _cifar(folder: Path, first: bytes) -> Path:
+    cifar_batches.write(folder, {**cifar_batches.batches(), "data_batch_1": first})
+    return folder
+
+
+@cases("more than the 268,435,456 allowed", "asks for 4 GB")
+def cifar10_batch_of_gigabytes(folder: Path) -> Path:
+    _cifar(folder, b"")
+    with (folder / "data_batch_1").open("wb") as file:
+        file.truncate(1 << 32)
+    return folder
+
+
+@cases("a tuple is a key of a dictionary", "the process crashes")
+def cifar10_key_nested_deep(folder: Path) -> Path:
+    return _cifar(folder, b"\x80\x02})" + b"\x85" * 300_000 + b"K\x01s.")
+
+
+@cases("cannot reshape array", "refused")
+def cifar10_array_of_terabytes(folder: Path) -> Path:
+    batch = cifar_batches.python2_batch("data_batch_1")
+    rows, columns = b"J\x04\0\0\0", b"J\x00\x0c\0\0"
+    assert rows + columns in batch
+    return _cifar(folder, batch.replace(rows + columns, b"J\xff\xff\xff\x7f" * 2))
+
+
+@cases("it wants 'posix.system'", "refused")
+def cifar10_code(folder: Path) -> Path:
+    return _cifar(folder, b"\x80\x02cposix\nsystem\nX\x04\0\0\0true\x85R.")
+
+
+ARRAYS: dict[str, np.ndarray] = {
+    "train_inputs": np.zeros((6, 3), np.uint8),
+    "train_labels": np.arange(6) % 2,
+    "test_inputs": np.zeros((4, 3), np.uint8),
+    "test_labels": np.arange(4) % 2,
+}
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array)
+    return file.getvalue()
+
+
+def _npz(folder: Path, packing: int = zipfile.ZIP_STORED, **members: bytes) -> Path:
+    content = {**{name: npy(array) for name, array in ARRAYS.items()}, **members}
+    with zipfile.ZipFile(folder / "data.npz", "w", packing) as archive:
+        for name, raw in content.items():
+            archive.writestr(f"{name}.npy", raw)
+    return folder
+
+
+def claiming(shape: Any, dtype: str = "|u1") -> bytes:
+    """An array's header without its content."""
+    file = io.BytesIO()
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
+
+
+@cases("train_inputs says that it is uint8 [1000000 x 1000000]", "asks for 1 TB")
+def arrays_of_terabytes(folder: Path) -> Path:
+    return _npz(folder, train_inputs=claiming((10**6, 10**6)))
+
+
+@cases("train_inputs holds object, not numbers", "refused")
+def arrays_of_objects(folder: Path) -> Path:
+    return _npz(folder, train_inputs=claiming((6, 3), "|O"))
+
+
+@cases("its arrays take", "asks for 512 MB")
+def arrays_zip_bomb(folder: Path) -> Path:
+    big = claiming((1 << 20, 512)) + bytes(1 << 29)
+    return _npz(folder, zipfile.ZIP_DEFLATED, train_inputs=big)
+
+
+@cases("is packed in another way than with deflate", "takes the memory it says")
+def arrays_packed_with_lzma(folder: Path) -> Path:
+    return _npz(folder, zipfile.ZIP_LZMA)
+
+
+@cases("it lists more members than any such file has", "taken, in 20 s")
+def arrays_of_many_members(folder: Path) -> Path:
+    _npz(folder)
+    with zipfile.ZipFile(folder / "data.npz", "a") as archive:
+        info = archive.getinfo("train_inputs.npy")
+        for number in range(60_000):
+            copy = zipfile.ZipInfo(f"{number}.npy")
+            for field in ("CRC", "compress_size", "file_size", "header_offset"):
+                setattr(copy, field, getattr(info, field))
+            archive.filelist.append(copy)
+        archive.writestr("more.npy", b"")  # else the list is not written again
+    return folder
+
+
+@cases("cannot be read: a named pipe, not a file", "refused")
+def arrays_pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "data.npz")
+    return folder
+
+
+@cases("no .npz of plain arrays", "refused")
+def arrays_without_end(folder: Path) -> Path:
+    _npz(folder)
+    path = folder / "data.npz"
+    path.write_bytes(path.read_bytes()[:-200])
+    return folder
