@@ -87,6 +87,7 @@ STAGES = (
         memory_mib=3072,
         shows=("equal", "accuracy"),
         files=(("QONNX", "model.onnx"),),
+        version=2,
     ),
     Stage(
         "streamline",

@@ -98,7 +98,8 @@ def metrics(folder: Path) -> Metrics:
 def changed_output(folder: Path, declared: Collection[str] = ()) -> str | None:
     """The first output that is missing or not as recorded (size, mtime); None if none is.
 
-    declared: names that must be among the outputs.
+    declared: names that must be among the outputs. What else lies there, such as a user's notes, is
+    no reason to build again; `damaged_outputs` tells it.
     """
     document, record = manifest(folder), run_record(folder)
     if document is None or record is None:
@@ -110,9 +111,6 @@ def changed_output(folder: Path, declared: Collection[str] = ()) -> str | None:
         status = found[name]
         if (status.st_size, status.st_mtime_ns) != record.outputs.get(name):
             return f"{name} was changed"
-    for name in found:
-        if name not in document.outputs:
-            return f"{name} is not of this stage"
     return None
 
 
