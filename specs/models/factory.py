@@ -12,6 +12,8 @@ from specs.models.base import ModelSpec
 class FactoryModel(ModelSpec):
     """A torch module of the user's own, trained here: what a function in a Python file returns.
 
+    Runs code: trust it. The file is run with all the rights of the user, by design.
+
     The module takes float32 [N, C, H, W] (or [N, F]), what the inputs mean, and gives scores
     [N, classes]. Quantised layers are Brevitas'. A method `after_step()` of it, if there is one, is
     called behind each step of training, e.g. to clip weights.
