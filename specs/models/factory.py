@@ -12,6 +12,8 @@ from specs.models.base import ModelSpec
 class FactoryModel(ModelSpec):
     """The user's own torch module, which a function in a Python file returns. It is trained here.
 
+    Runs code: trust it. The file is run with all the rights of the user, by design.
+
     The module takes float32 [N, C, H, W] (or [N, F]), the values that the input's integers stand
     for, and returns scores [N, classes]. Its quantised layers are Brevitas'. If it has a method
     `after_step()`, training calls it after each step, for example to clip weights.
