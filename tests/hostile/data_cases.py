@@ -52,7 +52,7 @@ def imagefolder_socket(folder: Path) -> Path:
     return folder
 
 
-@cases("x.png: cannot be read: a device, not a file", "no end")
+@cases("x.png: cannot be read: a device, not a file", "refused")
 def imagefolder_link_to_a_device(folder: Path) -> Path:
     (_folders(folder) / "train/a/x.png").symlink_to("/dev/zero")
     return folder
@@ -64,7 +64,7 @@ def imagefolder_link_to_itself(folder: Path) -> Path:
     return folder
 
 
-@cases("x.png: 13,000 x 13,000 pixels; at most", "decoded: 500 MB")
+@cases("x.png: 13,000 x 13,000 pixels; at most", "decoded: 865 MB")
 def imagefolder_13000_pixels_square(folder: Path) -> Path:
     Image.new("1", (13_000, 13_000)).save(_folders(folder) / "train/a/x.png")
     return folder
@@ -72,21 +72,22 @@ def imagefolder_13000_pixels_square(folder: Path) -> Path:
 
 @cases("images of 5000x5000 take", "asks for 12 GB")
 def imagefolder_of_small_files_and_large_images(folder: Path) -> Path:
-    first = _folders(folder) / "train/a/1.png"
-    Image.new("1", (5000, 5000)).save(first)
-    (folder / "train/a/0.png").unlink()
-    for number in range(2, 160):
-        os.link(first, folder / f"train/a/{number}.png")
+    first = folder / "large.png"
+    Image.new("RGB", (5000, 5000)).save(first)
+    for place in ("train/a", "train/b", "test/a", "test/b"):
+        (folder / place).mkdir(parents=True)
+        for number in range(40):
+            os.link(first, folder / place / f"{number}.png")
     return folder
 
 
-@cases("a/\\xff.png: no image, or damaged", "traceback")
+@cases("a/\\xff.png: no image, or damaged", "refused, the name unreadable")
 def imagefolder_name_without_utf8(folder: Path) -> Path:
     (_folders(folder) / "train/a" / NO_UTF8).write_bytes(b"no image")
     return folder
 
 
-@cases("names of classes must be plain text in UTF-8: '\\\\xff'", "traceback")
+@cases("names of classes must be plain text in UTF-8: '\\\\xff'", "taken")
 def imagefolder_class_without_utf8(folder: Path) -> Path:
     return _folders(folder, ("a", os.fsdecode(b"\xff")))
 
@@ -100,20 +101,20 @@ def _faces(folder: Path) -> Path:
     return folder
 
 
-@cases("links in a circle", "no end")
+@cases("links in a circle", "traceback")
 def maskedface_links_in_a_circle(folder: Path) -> Path:
     for name in "abcdefgh":
         (_faces(folder) if name == "a" else folder).joinpath("CMFD", name).symlink_to(".")
     return folder
 
 
-@cases("a link that leads out of", "reads the whole disk")
+@cases("a link that leads out of", "traceback, deep in the disk")
 def maskedface_link_to_the_root(folder: Path) -> Path:
     (_faces(folder) / "CMFD/all").symlink_to("/")
     return folder
 
 
-@cases("folders are nested more than 16 deep", "traceback")
+@cases("folders are nested more than 16 deep", "taken")
 def maskedface_folders_nested_deep(folder: Path) -> Path:
     (_faces(folder) / "CMFD" / "/".join("a" * 40)).mkdir(parents=True)
     return folder
@@ -125,7 +126,7 @@ def _mnist(folder: Path, first: bytes) -> Path:
     return folder
 
 
-@cases("it unpacks to more than 268,435,456 bytes", "unpacks to 3 GB")
+@cases("it unpacks to more than 268,435,456 bytes", "3 GB in memory, traceback")
 def mnist_gzip_bomb(folder: Path) -> Path:
     return _mnist(folder, gzip.compress(bytes(1 << 24)) * 192)
 
@@ -149,7 +150,7 @@ def _cifar(folder: Path, first: bytes) -> Path:
     return folder
 
 
-@cases("more than the 268,435,456 allowed", "asks for 4 GB")
+@cases("more than the 268,435,456 allowed", "4 GB in memory, no end")
 def cifar10_batch_of_gigabytes(folder: Path) -> Path:
     _cifar(folder, b"")
     with (folder / "data_batch_1").open("wb") as file:
@@ -205,7 +206,7 @@ def claiming(shape: Any, dtype: str = "|u1") -> bytes:
     return file.getvalue()
 
 
-@cases("train_inputs says that it is uint8 [1000000 x 1000000]", "asks for 1 TB")
+@cases("train_inputs says that it is uint8 [1000000 x 1000000]", "asks for 931 GB, traceback")
 def arrays_of_terabytes(folder: Path) -> Path:
     return _npz(folder, train_inputs=claiming((10**6, 10**6)))
 
@@ -215,18 +216,18 @@ def arrays_of_objects(folder: Path) -> Path:
     return _npz(folder, train_inputs=claiming((6, 3), "|O"))
 
 
-@cases("its arrays take", "asks for 512 MB")
+@cases("its arrays take", "569 MB in memory")
 def arrays_zip_bomb(folder: Path) -> Path:
     big = claiming((1 << 20, 512)) + bytes(1 << 29)
     return _npz(folder, zipfile.ZIP_DEFLATED, train_inputs=big)
 
 
-@cases("is packed in another way than with deflate", "takes the memory it says")
+@cases("is packed in another way than with deflate", "taken")
 def arrays_packed_with_lzma(folder: Path) -> Path:
     return _npz(folder, zipfile.ZIP_LZMA)
 
 
-@cases("it lists more members than any such file has", "taken, in 20 s")
+@cases("it lists more members than any such file has", "taken")
 def arrays_of_many_members(folder: Path) -> Path:
     _npz(folder)
     with zipfile.ZipFile(folder / "data.npz", "a") as archive:

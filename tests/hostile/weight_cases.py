@@ -71,7 +71,7 @@ def meta(folder: Path) -> Path:
     return _with(folder, torch.empty(64, 784, device="meta"))
 
 
-@cases("it holds a quantised tensor", TRACEBACK)
+@cases("it holds a tensor of a rare type", TRACEBACK)
 def quantised(folder: Path) -> Path:
     return _with(folder, torch.quantize_per_tensor(torch.ones(64, 784), 0.1, 0, torch.qint8))
 
@@ -86,7 +86,7 @@ def nested(folder: Path) -> Path:
     return _with(folder, torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]))
 
 
-@cases("it holds a tensor of a rare type, such as float8", TRACEBACK)
+@cases("it holds a tensor of a rare type", TRACEBACK)
 def float8(folder: Path) -> Path:
     return _with(folder, torch.ones(64, 784).to(torch.float8_e4m3fn))
 
