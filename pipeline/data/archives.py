@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,8 +17,11 @@ _DIRECTORY = 1 << 20
 _END, _END_64, _LOCATOR = b"PK\5\6", b"PK\6\6", b"PK\6\7"
 _TAIL = 56 + 20 + 22 + (1 << 16)
 """Bytes at the end of a zip file where its list of members is described."""
-_BAD_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
-"""What zipfile raises on damaged members; RuntimeError: encrypted, or packed in a rare way."""
+_BAD_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(RuntimeError, ValueError, OverflowError),
+)
+"""What zipfile raises on damaged files; RuntimeError: encrypted, or packed in a rare way."""
 
 
 class ArchiveError(Exception):

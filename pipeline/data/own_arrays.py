@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -28,7 +29,10 @@ _HEADERS = {
 }
 _MOST_AXES = 4
 _TOLD = 20
-_DAMAGED = (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    *(ValueError, EOFError, KeyError, RuntimeError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 """What numpy and zipfile raise on damaged members."""
 LAYOUT = f"{FILE} (numpy.savez) with train_inputs, train_labels, test_inputs and test_labels"
 _NAMES = ("train_inputs", "train_labels", "test_inputs", "test_labels")

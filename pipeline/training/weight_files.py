@@ -58,6 +58,7 @@ _TYPES = (
     *("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"),
 )
 """What a pickle may name beside tensors, which are of few of them."""
+_RARE = "a tensor of a rare type: quantised, float8 or so"
 _SAVE = (
     "only tensors are read, all else could be code; save the state dict alone: "
     "torch.save(model.state_dict(), PATH), or a .safetensors"
@@ -246,6 +247,8 @@ def _storage(saved: Any, values: Callable[[str], bytes]) -> _Storage:
     if not isinstance(saved, tuple) or len(saved) not in (5, 6) or saved[0] != "storage":
         raise _Refused("it holds more than tensors")
     _, dtype, key, _, count, *view = saved
+    if dtype is None:
+        raise _Refused(f"it holds {_RARE}")
     if not isinstance(dtype, torch.dtype) or not isinstance(key, str) or view not in ([], [None]):
         raise _Refused("damaged: a tensor's values are not described")
     return _Storage(dtype, _count(count), key, lambda: values(key))
@@ -289,10 +292,10 @@ _OFFERED: Mapping[str, Any] = {
     "torch device": lambda *_: None,
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
-    "torch._utils _rebuild_tensor_v3": _no("a tensor of a rare type, such as float8"),
+    "torch._utils _rebuild_tensor_v3": _no(_RARE),
     "torch._utils _rebuild_parameter": _parameter,
     "torch._utils _rebuild_parameter_with_state": _parameter,
-    "torch._utils _rebuild_qtensor": _no("a quantised tensor; dequantise it"),
+    "torch._utils _rebuild_qtensor": _no(_RARE),
     "torch._utils _rebuild_sparse_tensor": _no("a sparse tensor; make it dense"),
     "torch._utils _rebuild_nested_tensor": _no("a nested tensor"),
     "torch._utils _rebuild_meta_tensor_no_storage": _no("a tensor without values (device meta)"),
