@@ -1,1 +1,1 @@
-"""Orchestration: units and their tasks, what is up to date, how a stage is run and shown."""
+"""Orchestration: which tasks there are, which are up to date, and how one is run and shown."""

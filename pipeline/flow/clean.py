@@ -1,4 +1,4 @@
-"""Removing what was built: a stage, a unit, or what units share; never outside the build folder."""
+"""Removes what was built: a stage or a whole unit. Nothing outside the build folder is touched."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from pipeline.tools.files import is_folder, remove, there
 
 
 def remove_stage(task: Task) -> None:
-    """Removes a stage, its logs, its job and what a cut run left, whatever lies in their places.
+    """Removes a stage: its folder, logs and job file, and what an interrupted run left of it.
 
-    Raises PipelineError while another process builds it, or if something cannot be removed.
+    Files, folders and links under these names are all removed. Raises PipelineError if another
+    process is building the stage, or if something cannot be removed.
     """
     folder, unit = task.folder, task.folder.parent
     with told(unit):
@@ -33,13 +34,14 @@ def remove_stage(task: Task) -> None:
                 f"{task.name}: another process builds it; clean it when that has ended"
             ) from None
         try:
-            # first what recover would publish, and the manifest first: a cut removal leaves no half
+            # The manifests go first, those that `recover` would publish before all others: then an
+            # interrupted removal leaves nothing that looks complete.
             for place in (partial_of(folder), old_of(folder), folder):
                 if is_folder(place):
                     remove(place / MANIFEST)
             for place in _places(task):
                 remove(place)
-            lock_file(folder).unlink(missing_ok=True)  # who waits for it sees that it is gone
+            lock_file(folder).unlink(missing_ok=True)  # whoever waits for it sees that it is gone
         finally:
             lock.release()
         if is_folder(unit) and not any(unit.iterdir()):
@@ -53,7 +55,7 @@ def _places(task: Task) -> tuple[Path, ...]:
 
 
 def built(task: Task) -> bool:
-    """Whether there is anything to remove."""
+    """Whether there is anything of this task to remove."""
     unit = task.folder.parent
     if not unit.is_dir():
         return there(unit)
@@ -62,7 +64,7 @@ def built(task: Task) -> bool:
 
 @contextmanager
 def told(place: Path) -> Iterator[None]:
-    """Turns what keeps a removal from being done into a PipelineError."""
+    """Turns an OSError of a removal into a PipelineError that names the file."""
     try:
         yield
     except OSError as error:
@@ -72,20 +74,23 @@ def told(place: Path) -> Iterator[None]:
 
 
 def of_unit(chain: Iterable[Task]) -> tuple[list[Task], dict[Task, str]]:
-    """What cleaning one unit removes of its `chain`, and what it keeps for which other stage."""
+    """The tasks of a unit's `chain` that cleaning the unit removes, and those that it keeps.
+
+    A task is kept if a stage of another unit was built from it; that stage's name is the value.
+    """
     mine = [task for task in chain if built(task)]
     keep: dict[Task, str] = {}
     others = dict(_standing_on(mine[0].build, {task.folder for task in mine})) if mine else {}
     for task in reversed(mine):
         if (user := others.get(task.folder)) is not None:
             keep[task] = user
-            # what a kept stage stands on, it keeps
+            # the inputs of a kept stage are kept, too
             others |= {need.folder: user for need in task.inputs}
     return [task for task in mine if task not in keep], keep
 
 
 def _standing_on(build: Path, mine: set[Path]) -> Iterator[tuple[Path, str]]:
-    """Published folders that stages outside `mine` were built from, each with one such stage."""
+    """The published folders that stages outside `mine` were built from, each with such a stage."""
     for path in build.glob("*/*.job.json"):
         folder = path.with_name(path.name.removesuffix(".job.json"))
         if folder in mine or not (folder.exists() or partial_of(folder).exists()):

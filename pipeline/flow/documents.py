@@ -1,4 +1,4 @@
-"""The JSON files of a build as models: what is in them is checked before it is believed."""
+"""The JSON files of a build as pydantic models. Their content is checked before it is used."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pipeline.tools.files import content, digest_of
 
 MANIFEST, RUN = "manifest.json", "run.json"
 BYPRODUCTS = ("logs", "tensorboard")
-"""Folders of a stage that hold times and paths: kept, but never hashed and never an input."""
+"""Folders of a stage whose files hold times and paths. They are kept, but never hashed, and are no
+input of another stage."""
 
 LARGEST_BYTES = 16 << 20
-"""No document of a build comes near it; a larger file is none."""
+"""A larger file is not read: no document of a build comes near this size."""
 
 SEAL = "seal"
 
@@ -31,9 +32,9 @@ def _below(name: str) -> str:
 
 
 def is_output(name: str) -> bool:
-    """Whether a path below a stage's folder counts as an output.
+    """Whether a path, relative to a stage's folder, counts as an output.
 
-    Names with a dot in front are of writes that were cut.
+    Names that begin with a dot do not: interrupted writes leave such files.
     """
     first = name.split("/", maxsplit=1)[0]
     return first not in (*BYPRODUCTS, MANIFEST, RUN) and not first.startswith(".")
@@ -49,18 +50,18 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Output = Annotated[str, AfterValidator(_output)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]+$"), AfterValidator(_below)]
 Published = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$"), AfterValidator(_below)]
-"""A stage folder, from the build folder: <unit>/<stage>."""
+"""The path of a stage's folder, relative to the build folder: <unit>/<stage>."""
 Module = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)+$")]
 
 
 class Document(BaseModel):
-    """Of the fields and types here, and nothing else."""
+    """A JSON document with exactly the declared fields and types; any other is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Manifest(Document):
-    """What a stage made, all of it a function of content."""
+    """What a stage made, and from what. It depends on content only, not on times or paths."""
 
     unit: Name
     stage: Name
@@ -68,15 +69,15 @@ class Manifest(Document):
     specs: dict[str, JsonValue]
     inputs: dict[Name, dict[Output, Digest]]
     digest: Digest
-    """Of `version`, `specs` and `inputs`: all that decides the result."""
+    """The digest of `version`, `specs` and `inputs`, which are all that decides the result."""
     outputs: dict[Output, Digest]
     metrics: Metrics
     seal: Digest
-    """Of everything else here."""
+    """The digest of all other fields."""
 
 
 class RunRecord(Document):
-    """What a run's circumstances were, and the sizes and modification times of its outputs."""
+    """The circumstances of a run, and the size and modification time of each of its outputs."""
 
     start: str = ""
     seconds: float = 0
@@ -92,7 +93,7 @@ class RunRecord(Document):
 
 
 class JobFile(Document):
-    """All that a stage is started with; paths are relative to the build folder."""
+    """All that a stage needs to run. Paths are relative to the build folder."""
 
     stage: Name
     module: Module
@@ -102,22 +103,22 @@ class JobFile(Document):
     unit: Name
     long_name: str
     files: list[Output]
-    """What the stage declares to leave."""
+    """The outputs that the stage declares."""
     specs: dict[str, JsonValue]
     inputs: dict[Name, Published]
     settings: dict[str, JsonValue]
 
 
 def read(model: type[DocumentT], path: Path) -> DocumentT | None:
-    """The document in a file; None if there is none, or anything else."""
+    """The document in a file; None if there is no file or its content is not such a document."""
     text = content(path, LARGEST_BYTES)
     if text is None:
         return None
     try:
-        document = model.model_validate_json(text)  # refuses deep nesting, too
+        document = model.model_validate_json(text)  # also refuses deep nesting
         raw = json.loads(text, parse_constant=_no_number)
         whole = not isinstance(document, Manifest) or sealed(raw) == raw
-    except ValueError:  # a ValidationError, no JSON, or not even text
+    except ValueError:  # a ValidationError, invalid JSON, or bytes that are not text
         return None
     return document if whole else None
 
@@ -127,6 +128,6 @@ def _no_number(word: str) -> float:
 
 
 def sealed(document: dict[str, Any]) -> dict[str, Any]:
-    """A manifest's fields, and over all of them a digest: else none would be over its figures."""
+    """A manifest's fields with their seal: a digest of all of them, so that figures are covered."""
     rest = {name: value for name, value in document.items() if name != SEAL}
     return {**rest, SEAL: digest_of(rest)}

@@ -1,4 +1,4 @@
-"""Doit's task dictionaries, made from the selection: beside dodo.py all that knows doit."""
+"""Makes doit's task dictionaries from the selection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from specs.evaluation import PREFIX
 
 @cache
 def selected() -> Selection:
-    """The selection of this call. InvalidDodoFile makes doit show the message alone."""
+    """The selection of this call. Raises InvalidDodoFile, of which doit shows only the message."""
     try:
         return selection(given())
     except PipelineError as error:
@@ -35,15 +35,15 @@ def selected() -> Selection:
 
 
 def given() -> dict[str, str]:
-    """Variables of the command line; doit offers no public way to see the unknown ones."""
+    """The variables of the command line. doit has no public way to see the unknown ones."""
     return dict(doit_cmd._CMDLINE_VARS or {})
 
 
 def notice() -> str | None:
-    """What a call that names no network means."""
+    """A line that says what was selected where the call itself does not; None where it does."""
     if _of_all():
         without = {unit.network.name for unit in selected().units if unit.absent(LAST)}
-        return f"left out, no integer datapath: {', '.join(sorted(without))}" if without else None
+        return f"left out (no integer datapath): {', '.join(sorted(without))}" if without else None
     if "network" in given() or "qonnx" in given():
         return None
     words = " ".join(f"{name}={value}" for name, value in {**QUICK_START, **given()}.items())
@@ -51,7 +51,7 @@ def notice() -> str | None:
 
 
 def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
-    """One task for each selected unit of `stage`."""
+    """One task of `stage` for each selected unit."""
     for task in selected().tasks(stage):
         if (reason := task.unit.absent(task.stage)) is not None:
             if not _of_all():
@@ -68,7 +68,7 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
 
 
 def evaluate_tasks() -> Iterator[dict[str, Any]]:
-    """The levels that `level=` names, of each selected unit; without it those a unit has."""
+    """One task per selected unit: the levels that `level=` names, or all that the unit has."""
     entries = [
         {**entry, "name": f"{level}:{entry['name']}"}
         for level in dict.fromkeys(selected().evaluation.level.split(","))
@@ -79,7 +79,7 @@ def evaluate_tasks() -> Iterator[dict[str, Any]]:
 
 
 def build_tasks() -> Iterator[dict[str, Any]]:
-    """Every stage of each selected unit, then its table."""
+    """One task per selected unit: builds all its stages, then prints its table."""
     for unit in selected().units:
         if (reason := unit.absent(LAST)) is not None:
             if not _of_all():
@@ -97,12 +97,12 @@ def build_tasks() -> Iterator[dict[str, Any]]:
 
 
 def _of_all() -> bool:
-    """Whether nobody named the networks one by one: then those without a stage are left out."""
+    """Whether network=all was given. Then networks that lack a stage are left out."""
     return given().get("network") == "all"
 
 
 def _refusal(name: str, reason: str) -> dict[str, Any]:
-    """A task that ends at once with the reason why there is nothing to build."""
+    """A task that fails at once and says why there is nothing to build."""
     return {"name": name, "actions": [lambda: TaskFailed(reason)], "meta": {}}
 
 
@@ -116,12 +116,12 @@ def check_tasks() -> Iterator[dict[str, Any]]:
 
 
 def cache_task() -> dict[str, Any]:
-    """The folder that units share, which is cleaned only by name."""
+    """The task of the cache that all units share. It is cleaned only if it is named."""
     return {"actions": [_show_cache], "clean": [Removal(_clean_cache)], "verbosity": 2}
 
 
 class Removal(PythonAction):  # type: ignore[misc] # doit has no type hints
-    """A clean action that tells by itself what it does; a refusal ends the command in one line."""
+    """A clean action that prints what it does. A PipelineError ends the command in one line."""
 
     def __init__(self, action: Any, *arguments: Any) -> None:
         super().__init__(action, arguments)
@@ -137,7 +137,8 @@ class Removal(PythonAction):  # type: ignore[misc] # doit has no type hints
 
 
 _kept: set[Task] = set()
-"""What this call's cleaning of a unit left to other units, though doit then names its stages."""
+"""Stages that cleaning a unit kept for other units. doit then cleans the unit's stages one by one,
+and these must still be kept."""
 
 
 def _clean_stage(task: Task, dryrun: bool) -> None:
@@ -151,7 +152,7 @@ def _clean_unit(chain: list[Task], dryrun: bool) -> None:
     removed, kept = clean.of_unit(chain)
     _kept.update(kept)
     for task, user in kept.items():
-        print(f"  kept {task.folder}: {user} stands on it")
+        print(f"  kept {task.folder}: {user} was built from it")
     for task in reversed(removed):
         _clean_stage(task, dryrun)
 
@@ -197,7 +198,7 @@ def _up_to_date(stage_task: Task) -> bool:
 
 
 def _check(chain: list[Task]) -> TaskFailed | None:
-    """Hashes every output again; tells which differ from their manifest."""
+    """Hashes every output again; fails with those that differ from their manifest."""
     built = [task for task in chain if there(task.folder)]
     if not built:
         print(f"{chain[-1].unit.name}: nothing is built yet")
@@ -213,9 +214,9 @@ def _check(chain: list[Task]) -> TaskFailed | None:
 
 
 def run_tests() -> TaskFailed | None:
-    """The test suite, its lines shown as they come."""
+    """Runs the test suite and shows its lines as they come."""
     log = ROOT / "build" / "test.log"
-    # a file at a time on each core: what tests of one file share is made once
+    # each core runs whole files of tests, so that fixtures of one file are made once
     spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
     command: list[str | Path] = [sys.executable, "-m", "pytest", *spread]
     try:

@@ -1,4 +1,4 @@
-"""A pool of memory that all builds of one build folder share: heavy stages wait for one another."""
+"""A pool of memory that all builds in one build folder share: large stages wait for one another."""
 
 from __future__ import annotations
 
@@ -15,27 +15,32 @@ from pipeline.tools.files import make_way
 
 SLOT_MIB = 512
 SHARE = 0.8
-"""Of the machine's memory, where no setting says more: the rest is the system's and the user's."""
+"""The pool's share of the machine's memory, unless `memory_gib` is set. The rest is left to the
+system and the user."""
 BASE_MIB = 2048
-"""What every stage may take beyond its headroom: a large network, a library's threads."""
+"""Memory that every stage may take beyond its headroom, for large networks and for threads of
+libraries."""
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _POLL_SECONDS = 0.1
 
 
 def pool_slots(memory_gib: float | None) -> int:
-    """How many slots there are; at least one. memory_gib: the setting of that name."""
+    """The number of slots in the pool, at least one. memory_gib: the setting of that name."""
     mib = SHARE * _machine_bytes() / 2**20 if memory_gib is None else memory_gib * 1024
     return max(1, int(mib // SLOT_MIB))
 
 
 def limit_mib(need_mib: int, headroom: float, memory_gib: float | None) -> float:
-    """At what a stage that says it needs `need_mib` is ended; never below what the user sets."""
+    """The memory at which a stage that declares `need_mib` is ended.
+
+    It is at least what the user sets with `memory_gib`.
+    """
     return max(headroom * need_mib + BASE_MIB, (memory_gib or 0) * 1024)
 
 
 def _machine_bytes() -> int:
-    """Memory of this machine, or what its container may take of it."""
+    """The memory of this machine, or the limit of the container if that is lower."""
     found = [psutil.virtual_memory().total]
     for path in map(Path, _LIMITS):
         with suppress(OSError, ValueError):  # not there, or "max"
@@ -47,11 +52,12 @@ def _machine_bytes() -> int:
 def reserved(
     folder: Path, need_mib: int, memory_gib: float | None, tell: Callable[[str], None]
 ) -> Iterator[None]:
-    """Holds slots for `need_mib` of the pool kept in `folder`, waiting until they are free.
+    """Waits for enough free slots for `need_mib`, and holds them. `folder` holds the pool.
 
-    A stage larger than the pool takes all of it, and so runs alone. The slots are locks of this
-    process: however it ends, they are free again. Only who has the turn collects slots, so that
-    two never wait for each other's, and many small stages never overtake a large one for ever.
+    A stage larger than the pool takes all of it, and so runs alone. The slots are file locks of
+    this process, so that they become free however it ends. Only the process that holds the turn
+    collects slots: so no two processes wait for each other, and small stages cannot keep a large
+    one waiting for ever.
     """
     there = pool_slots(memory_gib)
     need = min(there, math.ceil(need_mib / SLOT_MIB))
@@ -65,7 +71,7 @@ def reserved(
 
 
 def _told(tell: Callable[[str], None], text: str) -> Iterator[None]:
-    """Each step is a wait; the first one is told."""
+    """Yields once per wait; the first time it shows `text`."""
     tell(text)
     while True:
         time.sleep(_POLL_SECONDS)
@@ -73,7 +79,7 @@ def _told(tell: Callable[[str], None], text: str) -> Iterator[None]:
 
 
 def _wait_for(held: ExitStack, files: list[Path], count: int, wait: Iterator[None]) -> None:
-    """Enters `count` locks of `files` into `held`, keeping those it has while it waits."""
+    """Enters `count` locks of `files` into `held`. While it waits it keeps those it has."""
     for path in files:
         make_way(path)
     locks = [FileLock(path) for path in files]

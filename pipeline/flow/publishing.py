@@ -1,4 +1,7 @@
-"""How a stage folder gets published: made aside, and put in place by renames that may be cut."""
+"""Publishing a stage folder: it is made under another name, then renamed.
+
+The renames may be interrupted at any point; `recover` finishes them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pipeline.tools.files import content, is_folder, remove, sync, there
 from pipeline.tools.process import inside_quotes
 
 DIGEST = ".job-digest"
-"""In a partial folder: what job it is of."""
+"""The file in a partial folder that holds the digest of its job."""
 
 
 def partial_of(final: Path) -> Path:
@@ -23,9 +26,11 @@ def old_of(final: Path) -> Path:
 
 
 def publish(final: Path) -> None:
-    """old -> .old, partial -> final, delete .old; `recover` finishes it if it is cut.
+    """Puts the partial folder in the place of the published one.
 
-    Whatever lies in the stage's place makes way. The old is deleted when the new is on the disk.
+    In order: old -> .old, partial -> final, delete .old. `recover` finishes this if it is
+    interrupted. A file or link in the stage's place is removed. The old folder is deleted only when
+    the new one is on the disk.
     """
     partial, old = partial_of(final), old_of(final)
     remove(partial / DIGEST)
@@ -40,7 +45,7 @@ def publish(final: Path) -> None:
 
 
 def _move_scripts(partial: Path, final: Path) -> None:
-    """Makes the commands kept beside the logs name the folder that is about to be theirs."""
+    """In the commands kept beside the logs, replaces the partial folder's path by the final one."""
     for script in (partial / "logs").rglob("*"):
         if script.suffix in (".sh", ".ys") and script.is_file():
             old, new = (inside_quotes(path).encode() for path in (partial, final))
@@ -53,7 +58,7 @@ def cut(final: Path) -> bool:
 
 
 def recover(final: Path) -> None:
-    """Finishes a publish that was cut. Call it with the stage's lock held."""
+    """Finishes a publish that was interrupted. The caller must hold the stage's lock."""
     partial, old = partial_of(final), old_of(final)
     if _complete(partial):
         publish(final)
@@ -71,14 +76,17 @@ def _complete(folder: Path) -> bool:
 
 
 def left_of(final: Path) -> str | None:
-    """The digest of the job that a cut run left a partial folder of."""
+    """The digest of the job whose interrupted run left a partial folder; None if there is none."""
     partial = partial_of(final)
     mark = content(partial / DIGEST, 64) if is_folder(partial) else None
     return None if mark is None or there(partial / MANIFEST) else mark.decode("ascii", "replace")
 
 
 def open_partial(final: Path, digest: str, resumes: bool) -> Path:
-    """The folder to work in: a new one, or what a cut run of the same job left if it `resumes`."""
+    """The folder to work in.
+
+    It is new, unless the stage `resumes` and an interrupted run of the same job left one.
+    """
     partial = partial_of(final)
     if not (resumes and left_of(final) == digest):
         remove(partial)

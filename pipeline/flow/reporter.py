@@ -1,4 +1,4 @@
-"""What a build shows: one line for each finished stage with its figures, live progress between."""
+"""What a build shows: one line with figures per finished stage, and progress in between."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from pipeline.tools.process import MARK, end_marked, new_mark
 
 ABBREVIATIONS = {"ii": "II"}
 RAN = "ran"
-"""Value of a stage's task: whether it had to do anything."""
+"""Key of a task's values: whether its stage really ran."""
 
 QUIET_SECONDS = 10.0
-"""Between two progress lines where the output is no terminal."""
+"""Seconds between two progress lines if the output is not a terminal."""
 
 
 class StageReporter:
-    """A doit reporter. Tasks of stages carry `meta["task"]`; others are shown by their name."""
+    """A doit reporter. Tasks of stages have `meta["task"]`; any other is shown by its name."""
 
     desc = "one line for each stage, with its figures"
 
@@ -51,7 +51,7 @@ class StageReporter:
 
     def add_success(self, task: Any) -> None:
         if not task.values.get(RAN, True):
-            self.skip_uptodate(task)  # another doit built it meanwhile
+            self.skip_uptodate(task)  # another doit has just built it
         elif (stage_task := _of(task)) is not None:
             record = state.run_record(stage_task.folder)
             seconds = f"[dim]{record.seconds if record else 0:.1f} s[/]"
@@ -95,7 +95,7 @@ def _of(task: Any) -> Task | None:
 
 
 def figures(task: Task) -> str:
-    """The figures of a published stage that its line shows, each with its kind."""
+    """The figures of a published stage for its line, each with its kind."""
     metrics = state.metrics(task.folder)
     shown = [(name, metrics[name]) for name in task.stage.shows if name in metrics]
     return " · ".join(
@@ -105,7 +105,7 @@ def figures(task: Task) -> str:
 
 
 def _label(name: str, figure: Figure) -> str:
-    """The figure's name, unless its unit says it already (98 cycles; 665 LUT)."""
+    """The figure's name; empty if its unit already says it (98 cycles; 665 LUT)."""
     if figure.unit.lower() == name:
         return ""
     return f"{ABBREVIATIONS.get(name, name.replace('_', ' '))} "
@@ -121,14 +121,14 @@ def _leave(number: int, frame: FrameType | None) -> None:
         # a worker may have been killed while it was ending its stage
         end_marked(os.environ[MARK])
     if sys.__stderr__ is not None:
-        with contextlib.suppress(OSError):  # a terminal that is gone
+        with contextlib.suppress(OSError):  # the terminal may be gone
             sys.__stderr__.write("interrupted; the same command goes on from here\n")
-    # SystemExit unwinds through run_tool, which kills the running tool and all below it
+    # SystemExit passes through run_tool, which kills the running tool and all that it started
     raise SystemExit(128 + number)
 
 
 class Progress:
-    """Shows a stage's progress: on a terminal one line rewritten, else a line now and then."""
+    """Shows a stage's progress: one line that is rewritten on a terminal, else a line at times."""
 
     def __init__(self, task: Task) -> None:
         self.label = f"     {task.stage.name:<10} {task.unit.name}"

@@ -1,4 +1,7 @@
-"""`python -m pipeline.flow.run <job file>`: runs one stage from its job alone, and publishes it."""
+"""`python -m pipeline.flow.run <job file>` runs one stage and publishes its folder.
+
+It needs nothing but the job file and the input folders that this names.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,8 @@ _TOOLS = ("brevitas", "doit", "finn-plus", "numpy", "pyosys", "qonnx", "torch", 
 
 
 def main(path: Path) -> int:
-    """Exit code: 0 done, 3 a PipelineError that was reported in a progress line."""
-    path = Path(os.path.abspath(path))  # noqa: PTH100 - a unit may be a link to another disk
+    """Runs the job; returns the exit code: 0 done, 3 a PipelineError, told in a progress line."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow a unit that is a link
     try:
         job = _read_job(path)
         final = path.parent / job.stage
@@ -56,7 +59,7 @@ def main(path: Path) -> int:
 
 
 class _DiskTold:
-    """Turns whatever a full or unwritable disk did to the stage into a PipelineError."""
+    """Turns any error that a full or unwritable disk caused into a PipelineError that says so."""
 
     def __init__(self, build: Path) -> None:
         self.build = build
@@ -96,7 +99,7 @@ def _locked(final: Path) -> AbstractContextManager[object]:
 def _run(job: JobFile, build: Path, final: Path) -> None:
     inputs = {name: build / place for name, place in job.inputs.items()}
 
-    # of the inputs as they are now, whoever wrote the job file and when
+    # The digests are those of the inputs now: the job file may be older.
     found = _basis(job, inputs)
     if found is None:
         missing = [name for name, folder in inputs.items() if state.manifest(folder) is None]
@@ -123,7 +126,7 @@ def _basis(job: JobFile, inputs: dict[str, Path]) -> dict[str, Any] | None:
 
 
 def _work(document: JobFile, inputs: dict[str, Path], final: Path, basis: dict[str, Any]) -> None:
-    """Leaves a sealed partial folder."""
+    """Runs the stage in its partial folder, and seals that."""
     start = time.time()
     folder = publishing.open_partial(final, digest_of(basis), document.resumes)
     temporary = folder / ".tmp"
@@ -149,7 +152,7 @@ def _work(document: JobFile, inputs: dict[str, Path], final: Path, basis: dict[s
 
 
 def _record(start: float, folder: Path) -> RunRecord:
-    """What run.json says of a run: never part of what decides whether a stage is up to date."""
+    """The content of run.json. It never decides whether a stage is up to date."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return RunRecord(
         start=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start)),
@@ -166,10 +169,10 @@ def _record(start: float, folder: Path) -> RunRecord:
 
 
 def _git_state(log: Path) -> str | None:
-    """Commit and whether the tree is clean; None outside a git checkout."""
+    """The commit, and whether the tree is clean; None outside a git checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     lines: list[str] = []
-    # the user's own git must not find its index locked
+    # without optional locks, so that a git of the user's own never finds the index locked
     env = {"GIT_OPTIONAL_LOCKS": "0"}
     try:
         run_tool(command, log=log, cwd=Path(__file__).parent, env=env, on_line=lines.append)
@@ -179,7 +182,7 @@ def _git_state(log: Path) -> str | None:
 
 
 def _end_with_all(number: int, frame: FrameType | None) -> None:
-    """Ends this process and all it started, grandchildren included."""
+    """Ends this process and all that it started, grandchildren included."""
     end_descendants(psutil.Process())
     os._exit(128 + number)
 
@@ -192,6 +195,6 @@ if __name__ == "__main__":
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _end_with_all)
     if MARK in os.environ:
-        # however doit ends, this signal comes, and what this process started ends with it
+        # The kernel sends this signal however doit ends. All that this process started ends, too.
         die_with_parent(signal.SIGTERM)
     sys.exit(main(Path(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""What the variables of one call mean: units, and the tasks of the chain for each of them."""
+"""The units that the variables of one call select, and the tasks for each of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specs.evaluation import EvaluationSpec
 
 @dataclass(frozen=True)
 class Selection:
-    """What the variables of one call mean: the board units, and the settings of the machine."""
+    """The board units that one call selects, and the settings of the machine."""
 
     units: tuple[Unit, ...]
     settings: Settings
@@ -24,7 +24,7 @@ class Selection:
         return self.units[0].evaluation
 
     def tasks(self, stage: str) -> list[Task]:
-        """The tasks of one stage, one for each unit it works on, also of a unit that lacks it."""
+        """The tasks of one stage, one for each unit it works on, even for a unit that lacks it."""
         chosen = BY_NAME[stage]
         units = {unit.at(chosen.scope).name: unit.at(chosen.scope) for unit in self.units}
         return [self.task(chosen, unit) for unit in units.values()]
@@ -38,14 +38,17 @@ class Selection:
         return Task(stage, unit, inputs, self.settings)
 
     def chain(self, unit: Unit) -> Iterator[Task]:
-        """Every task of one board unit, in the order of the chain."""
+        """All tasks of one board unit, in the order of the chain."""
         for stage in STAGES:
             if unit.absent(stage) is None:
                 yield self.task(stage, unit.at(stage.scope))
 
 
 def selection(given: Mapping[str, str]) -> Selection:
-    """Raises SpecError for anything wrong in the variables, the specs or local.toml."""
+    """The selection of the given variables.
+
+    Raises SpecError for anything wrong in the variables, the specs or local.toml.
+    """
     return Selection(tuple(select(given)), settings(given))
 
 

@@ -1,9 +1,8 @@
-"""What a published stage folder says of itself.
+"""The documents in a published stage folder, and whether its files agree with them.
 
-`manifest.json` holds what is a function of content: digests of outputs, metrics, the job's digest.
-`run.json` holds what is not: times, host, versions, sizes and modification times of the outputs.
-A folder whose documents are not as they were written, or do not agree with what lies there, counts
-as not built.
+`manifest.json` has what depends on content only: digests of outputs, metrics, the job's digest.
+`run.json` has the rest: times, host, versions, sizes and modification times of the outputs.
+A folder counts as not built if a document was changed or does not agree with the folder's files.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ _METRICS = TypeAdapter(Metrics)
 
 
 def outputs(folder: Path) -> Iterator[Path]:
-    """Files of a stage folder that count as outputs, in a fixed order."""
+    """The files of a stage folder that count as outputs, in a fixed order."""
     for name, status in _entries(folder):
         if stat.S_ISREG(status.st_mode):
             yield folder / name
 
 
 def _entries(folder: Path) -> list[tuple[str, os.stat_result]]:
-    """What lies in a stage folder and counts, folders aside. Links are not followed."""
+    """All entries of a stage folder that count as outputs, except folders. Links stay links."""
     found, waiting = [], [""]
     while waiting:
         place = waiting.pop()
@@ -50,7 +49,7 @@ def _entries(folder: Path) -> list[tuple[str, os.stat_result]]:
                     (place + entry.name, entry.stat(follow_symlinks=False)) for entry in entries
                 ]
         except OSError:
-            continue  # no folder, or removed meanwhile
+            continue  # not a folder, or it has just been removed
         for name, status in inside:
             if not is_output(name):
                 continue
@@ -62,7 +61,7 @@ def _entries(folder: Path) -> list[tuple[str, os.stat_result]]:
 
 
 def manifest(folder: Path) -> Manifest | None:
-    """The manifest of a published stage folder; None if there is none that can be believed."""
+    """The manifest of a published stage folder; None if there is none, or it is not valid."""
     return read(Manifest, folder / MANIFEST)
 
 
@@ -73,10 +72,10 @@ def run_record(folder: Path) -> RunRecord | None:
 def basis(
     stage: str, version: int, specs: Mapping[str, Any], inputs: Mapping[str, Path]
 ) -> dict[str, Any] | None:
-    """All that decides a stage's result, as its manifest keeps it; None without all its inputs.
+    """All that decides a stage's result, as its manifest keeps it; None if an input is missing.
 
-    inputs: published folder by stage. Of an input its outputs alone count: one that was built
-    again to the same files rebuilds nothing.
+    inputs: published folder by stage. Only the outputs of an input count: if it is built again and
+    its files are the same, nothing that uses it is rebuilt.
     """
     manifests = {name: manifest(folder) for name, folder in inputs.items()}
     if any(document is None for document in manifests.values()):
@@ -90,16 +89,16 @@ def basis(
 
 
 def metrics(folder: Path) -> Metrics:
-    """Figures of a published stage; empty if it is not published."""
+    """The figures of a published stage; empty if it is not published."""
     document = manifest(folder)
     return document.metrics if document else {}
 
 
 def changed_output(folder: Path, declared: Collection[str] = ()) -> str | None:
-    """The first output that is missing or not as recorded (size, mtime); None if none is.
+    """The first output that is missing or differs from its recorded size or mtime; None: all agree.
 
-    declared: names that must be among the outputs. What else lies there, such as a user's notes, is
-    no reason to build again; `damaged_outputs` tells it.
+    declared: names that must be among the outputs. Other files in the folder, such as a user's
+    notes, are no reason to build again; `damaged_outputs` names them.
     """
     document, record = manifest(folder), run_record(folder)
     if document is None or record is None:
@@ -115,7 +114,7 @@ def changed_output(folder: Path, declared: Collection[str] = ()) -> str | None:
 
 
 def damaged_outputs(folder: Path, declared: Collection[str] = ()) -> Iterator[str]:
-    """What is not as the stage left it, by the manifest's digests (reads everything)."""
+    """All that is not as the stage left it, by the manifest's digests. It reads every file."""
     document = manifest(folder)
     if document is None:
         yield f"{folder / MANIFEST}: not as it was written"
@@ -139,10 +138,10 @@ def seal(
     record: RunRecord,
     declared: Collection[str] = (),
 ) -> None:
-    """Writes run.json, then manifest.json: from here on the folder is complete.
+    """Writes run.json, then manifest.json, which makes the folder complete.
 
-    All it holds is on the disk before the manifest is. decided_by: the job's `basis`; a later
-    `why` compares it field by field. declared: what the stage says that it leaves.
+    All other files are on the disk before the manifest is. decided_by: the job's `basis`; a later
+    `why` compares it field by field. declared: the outputs that the stage must leave.
     """
     entries = dict(_entries(folder))
     if odd := [name for name, status in entries.items() if not stat.S_ISREG(status.st_mode)]:

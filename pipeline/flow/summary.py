@@ -1,4 +1,4 @@
-"""The table a build ends with: each number with its kind, and where the files are."""
+"""The table at the end of a build: its figures, each with its kind, and where the files are."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.flow.variables import user_folder
 from pipeline.job import Figure, Metrics
 
 Row = tuple[str, str, str, str]
-"""What, its value, its kind, a remark."""
+"""A row of the table: name, value, kind of the figure, remark."""
 
 WIDTH = 110
-"""Columns of the table where the output is no terminal."""
+"""Width of the table in characters if the output is not a terminal."""
 
 
 def show(chain: list[Task]) -> None:
-    """Prints the table of one board unit, all of whose stages are built."""
+    """Prints the table of one board unit. All its stages must be built."""
     unit = chain[-1].unit
     metrics = {task.stage.name: state.metrics(task.folder) for task in chain}
     console = Console(highlight=False)
@@ -110,6 +110,6 @@ def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
 
 
 def _short(path: Path) -> str:
-    """Relative to where the user stands, if it is below."""
+    """The path relative to the user's folder if it is below that, else as it is."""
     here = user_folder().resolve()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,4 +1,4 @@
-"""A stage of a unit: when it is up to date, and how it is started."""
+"""A task, that is one stage of one unit: whether it is up to date, and how it is started."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pipeline.tools.watch import Watch
 
 @dataclass(frozen=True)
 class Task:
-    """A stage of a unit, in a build folder."""
+    """A stage of a unit in a build folder."""
 
     stage: Stage
     unit: Unit
@@ -36,7 +36,7 @@ class Task:
     settings: Settings
 
     def __hash__(self) -> int:
-        return hash(self.name)  # specs may hold what has no hash
+        return hash(self.name)  # specs may hold values that have no hash
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ class Task:
 
     @property
     def folder(self) -> Path:
-        """Where the stage is published."""
+        """The folder where the stage is published."""
         return self.build / self.unit.name / self.stage.name
 
     @property
@@ -60,7 +60,7 @@ class Task:
         return self.folder.with_name(f"{self.stage.name}.log")
 
     def basis(self) -> dict[str, Any] | None:
-        """All that decides the result; None while an input is not published."""
+        """All that decides the stage's result; None while an input is not published."""
         inputs = {task.stage.name: task.folder for task in self.inputs}
         return state.basis(self.stage.name, self.stage.version, self.specs(), inputs)
 
@@ -68,7 +68,7 @@ class Task:
         return {path: self.unit.read(path) for path in self.stage.reads}
 
     def outdated(self) -> str | None:
-        """Why the stage has to run; None if it is up to date."""
+        """Why the stage must run; None if it is up to date."""
         self._recover()
         document = state.manifest(self.folder)
         if document is None:
@@ -82,8 +82,8 @@ class Task:
     def _recover(self) -> None:
         if not publishing.cut(self.folder):
             return
-        # Timeout, an OSError: another doit is building it, and recovers by itself; any other will
-        # be told by the run
+        # Timeout, an OSError, means that another doit is building it, and that one recovers.
+        # Any other error will be met and told by the run.
         with contextlib.suppress(OSError), lock_of(self.folder).acquire(timeout=0):
             publishing.recover(self.folder)
 
@@ -106,14 +106,14 @@ class Task:
         }
 
     def _files(self) -> dict[str, str]:
-        """Where the user's own files lie, which the specs know by their sha256."""
+        """The places of the user's own files, which the specs name only by their sha256."""
         unit = self.unit if self.unit.scope != "board" else self.unit.at("network")
         return dict(unit.files)
 
     def execute(self, show: Callable[[str, float | None], None]) -> bool:
         """Runs the stage in a process of its own; `show` gets its progress lines.
 
-        False: nothing had to be done, since another doit built it meanwhile.
+        Returns False if there was nothing to do, since another doit had just built it.
         Raises PipelineError with the stage's own message, or ToolError with the end of the
         traceback if the stage has a bug.
         """
@@ -121,7 +121,7 @@ class Task:
             die_with_parent()  # a worker of `doit -n`
         unit = self.folder.parent
         if there(unit) and not unit.is_dir():
-            # may be anything: only who asks for it has it removed
+            # It may be a file of the user's: it is removed only if the user asks for that.
             raise PipelineError(f"{unit}: is no folder; move it away, or ./doit clean {self.name}")
         try:
             unit.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ class Task:
             raise
 
     def _waited(self, show: Callable[[str, float | None], None]) -> bool:
-        """Lets another doit finish the stage, whose log must stay its own; False: there is none."""
+        """Waits if another doit is building the stage, whose log it writes; False if none is."""
         lock = lock_of(self.folder)
         try:
             lock.acquire(timeout=0).lock.release()
@@ -171,7 +171,7 @@ class Task:
                 command,
                 log=self.log,
                 cwd=ROOT,
-                # what a stage reads and writes is UTF-8, whatever the user's terminal is
+                # A stage reads and writes UTF-8, whatever the encoding of the user's terminal.
                 env={"PYTHONUTF8": "1"},
                 on_line=on_line,
                 watch=watch,
@@ -186,7 +186,7 @@ class Task:
         return not kept
 
     def _memory_limit_mib(self) -> float | None:
-        """What the stage may take at most; None on a GPU, whose driver maps memory of its own."""
+        """The stage's memory limit; None on a GPU, since its driver maps memory of its own."""
         training = self.specs().get("network.training") or {}
         if training.get("device") == "cuda":
             return None
@@ -211,7 +211,7 @@ def lock_file(folder: Path) -> Path:
 
 
 def lock_of(folder: Path) -> FileLock:
-    """The lock that whoever writes the stage folder holds."""
+    """The lock of a stage folder. Whoever writes the folder must hold it."""
     file = lock_file(folder)
     make_way(file)
     return FileLock(file)

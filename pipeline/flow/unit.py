@@ -1,4 +1,4 @@
-"""Units: what stages work on. A data set, a network with its overrides, or that on a board."""
+"""Units, on which stages work: a data set, a network with its overrides, or that on a board."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
 
 @dataclass(frozen=True)
 class Unit:
-    """A name that is a folder of the build, and the specs its stages may read."""
+    """What stages work on: a name, which is also its folder in the build, and specs to read."""
 
     scope: Scope
     name: str
@@ -43,22 +43,22 @@ class Unit:
     board: BoardSpec | None = None
     target: TargetSpec | None = None
     parent: Unit | None = None
-    """The network unit of a board unit, the data set unit of a network unit."""
+    """Of a board unit its network unit; of a network unit its data set unit."""
     long_name: str = ""
-    """The name before it was cut to length."""
+    """The name before it was shortened."""
     data_files: str | None = None
-    """Of a data set unit: what the user's files are known by, if they are the data set."""
+    """The fingerprint of the user's files, if this is a data set unit of such files."""
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
-    """What `evaluate` was asked for: no part of the name, since nothing else depends on it."""
+    """The options of `evaluate`. They are not in the name, since nothing else depends on them."""
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Where the user's own files lie that the specs know by their sha256."""
+    """The paths of the user's own files by their sha256, which is what the specs have of them."""
 
     def absent(self, stage: Stage) -> str | None:
-        """Why the unit has no such stage; None: it has."""
+        """Why the unit does not have this stage; None if it has."""
         return next((why for want in stage.wants if (why := self._lacks(want)) is not None), None)
 
     def _lacks(self, want: Want) -> str | None:
-        """Why the unit has not what a stage wants; None: it has."""
+        """Why the unit lacks what a stage needs; None if it has it."""
         if want == "hardware":
             return self.network.model.no_hardware()
         if want == "training" and isinstance(self.network.model, QonnxModel):
@@ -70,14 +70,14 @@ class Unit:
         return None
 
     def at(self, scope: Scope) -> Unit:
-        """The unit itself, or the one of `scope` it stands on."""
+        """The unit itself, or the parent of it that is of this scope."""
         if self.scope == scope:
             return self
         assert self.parent is not None, f"{self.name} has no {scope} unit"
         return self.parent.at(scope)
 
     def read(self, path: str) -> Any:
-        """JSON value of a dotted spec path, e.g. "network.model" or "board.lut"."""
+        """The JSON value at a dotted path in the specs, e.g. "network.model" or "board.lut"."""
         if path == "dataset":
             return self.network.dataset
         value: Any = self
@@ -87,15 +87,15 @@ class Unit:
 
 
 def select(given: Mapping[str, str]) -> list[Unit]:
-    """Board units that the variables name; their parents are the network and data set units.
+    """The board units that the variables select; their parents are network and data set units.
 
-    Without `network` it is the quick start on the embedded digits. Raises SpecError.
+    Without `network` it is the quick start with the embedded digits. Raises SpecError.
     """
     check_names(given)
     if "qonnx" not in given and "network" not in given:
         given = {"network": QUICK_START["network"], "dataset": QUICK_START["dataset"], **given}
 
-    @cache  # looked at once, and only if a network wants it
+    @cache  # the files are looked at once, and only if a network needs them
     def images(dataset: str) -> tuple[str, str]:
         return _users_folder(dataset, given)
 
@@ -120,18 +120,18 @@ def _find(
     everything = words == ["all"]
     for word in dict.fromkeys(catalog.names(model) if everything else words):
         label, spec = catalog.find(model, variable, word, user_folder())
-        # one data_root cannot be that of all: who wants those gives it, or another data set
+        # "all" omits networks on data of the user's, as one data_root cannot serve all of them
         theirs = isinstance(spec, NetworkSpec) and spec.dataset in USERS_OWN
         if not (everything and theirs and "dataset" not in given):
             yield label, spec
 
 
 def _networks(given: Mapping[str, str]) -> Iterator[tuple[str, NetworkSpec]]:
-    """Label and spec of each network, the user's own model in the place of its own."""
+    """Label and spec of each network. qonnx= puts the user's model in place of the network's."""
     if "qonnx" not in given:
         yield from _find(NetworkSpec, "network", given)
         return
-    # brings onnx, which no other call needs before its stages run
+    # this imports onnx, which no other call needs before its stages run
     from pipeline.qonnx.own_model import from_file, in_place_of  # noqa: PLC0415
 
     path = user_file("qonnx", given["qonnx"], "the path of a QONNX file (.onnx)")
@@ -159,11 +159,11 @@ def _network_unit(
     network = cast(NetworkSpec, changed_spec)
     own = network.dataset in USERS_OWN
     name, held = images(network.dataset) if own else (network.dataset, None)
-    # other data of the same files are another unit, too
+    # other options for the same files make another unit
     name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
     data = Unit("dataset", _short(name), network, long_name=name, data_files=held)
     if own:
-        # part of the network's name, too, also where its own file names it
+        # it is in the network's name, too, even if the network's own file names the data set
         of_data = ("network.dataset", "network.data.")
         kept = {key: changed[key] for key in changed if not VARIABLES[key].startswith(of_data)}
         changed = {"dataset": name, **kept}
@@ -180,7 +180,7 @@ def _evaluation(given: Mapping[str, str]) -> EvaluationSpec:
 
 
 def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
-    """The spec with the sha256 of its model's file for its place, and the places by sha256."""
+    """The spec with its model's file named by sha256, not by path; and the path by sha256."""
     model = spec.model
     if not isinstance(model, FactoryModel | QonnxModel):
         return spec, {}
@@ -193,11 +193,11 @@ def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
 
 
 def _users_folder(dataset: str, given: Mapping[str, str]) -> tuple[str, str]:
-    """Name of the data set that the user's folder is, and what its files are known by.
+    """The unit name of the data set in the user's folder, and the fingerprint of its files.
 
-    Other folders are other data sets: their networks must not share a unit.
+    Each folder is another data set, so that networks on different folders never share a unit.
     """
-    # brings numpy, which no other call needs before its stages run
+    # this imports numpy, which no other call needs before its stages run
     from pipeline.data.sets import FOLDERS, fingerprint  # noqa: PLC0415
 
     if (place := settings(given).data_root) is None:
@@ -213,9 +213,9 @@ def _users_folder(dataset: str, given: Mapping[str, str]) -> tuple[str, str]:
 def _starting_from(
     label: str, spec: NetworkSpec, given: Mapping[str, str]
 ) -> tuple[str, NetworkSpec]:
-    """A network that starts from the weights of `checkpoint`: as they are, but for epochs=.
+    """The network that starts from the weights of checkpoint=. Without epochs= it is not trained.
 
-    A file is known by its content: another place changes nothing, another content the unit.
+    A file is named by its content: moving it changes nothing, changing it makes another unit.
     """
     if (path := checkpoint_file(given)) is None:
         checkpoint = word = PUBLISHED

@@ -47,37 +47,41 @@ VARIABLES = {
         if name not in ("checkpoint", "epochs", "seed")
     },
 }
-"""The spec field each one overrides; none for what selects a spec or is a setting."""
+"""Each variable with the spec field that it overrides; empty if it selects a spec or is a
+setting."""
 
 
 class Settings(Spec):
-    """Matters of this machine, from local.toml and the environment: never a reason to rebuild."""
+    """The settings of this machine, from local.toml and the environment. None causes a rebuild."""
 
     build_dir: str = "build"
     data_root: str | None = None
-    """Where data sets lie. Only of the user's own data it decides the content, and is in
-    units' names."""
+    """The folder of the data sets. Only for the user's own data does it decide the content; then it
+    is part of the units' names."""
     checkpoint: str | None = None
-    """Where the file lies that TrainingSpec.checkpoint knows by its sha256."""
+    """The path of the file whose sha256 is TrainingSpec.checkpoint."""
     rendezvous: str | None = Field(default=None, pattern=r"^[^:/]+:[0-9]+$")
-    """Where the machines of TrainingSpec.machines meet: HOST:PORT of the first."""
+    """HOST:PORT of the first machine, to which the TrainingSpec.machines machines connect."""
     machine_rank: int = Field(default=0, ge=0)
-    """Which of them this one is, from 0."""
+    """The number of this machine among them, from 0."""
     memory_gib: float | None = Field(default=None, gt=0)
-    """What the stages of all builds may take together; None: most of the machine's."""
+    """Memory that the stages of all builds may take together; None: most of the machine's."""
     memory_headroom: float = Field(default=2, ge=1)
-    """How many times the memory it is declared to need a stage may take, and 2 GiB more."""
+    """A stage may take this many times the memory that it declares, and 2 GiB more."""
     time_limit_hours: float | None = Field(default=None, gt=0)
-    """How long any stage may work; None: each has a limit of its own."""
+    """The time limit of every stage; None: each stage has a limit of its own."""
 
 
 def user_folder() -> Path:
-    """Where the user stood when calling; the launcher itself runs in the repository's root."""
+    """The folder where the user gave the command. The launcher changes to the repository's root."""
     return Path(os.environ.get("PIPELINE_CWD", "."))
 
 
 def check_names(given: Mapping[str, str]) -> None:
-    """Raises SpecError for variables that do not exist (doit itself would ignore them)."""
+    """Raises SpecError for variables that are unknown, empty or not plain text.
+
+    doit itself would ignore unknown ones.
+    """
     unknown = [paths.shown(name) for name in given if name not in VARIABLES]
     if unknown:
         raise SpecError(
@@ -94,9 +98,11 @@ def check_names(given: Mapping[str, str]) -> None:
 
 
 def settings(given: Mapping[str, str]) -> Settings:
-    """local.toml at the root, overridden by PIPELINE_* of the environment, then by variables.
+    """The settings of this machine.
 
-    Relative paths in the first two are relative to the repository, in a variable to the user.
+    local.toml at the root is overridden by PIPELINE_* of the environment, and that by variables of
+    the command line. Relative paths start at the repository's root; on the command line, at the
+    user's folder.
     """
     path = ROOT / "local.toml"
     document = parse(path) if path.is_file() else {}
@@ -121,7 +127,7 @@ def settings(given: Mapping[str, str]) -> Settings:
 
 
 def checkpoint_file(given: Mapping[str, str]) -> Path | None:
-    """The file that checkpoint=PATH names; None without it, and for checkpoint=published.
+    """The file that checkpoint=PATH names; None for checkpoint=published or no checkpoint=.
 
     Raises SpecError if there is no such file.
     """
@@ -132,14 +138,14 @@ def checkpoint_file(given: Mapping[str, str]) -> Path | None:
 
 
 def user_file(variable: str, word: str, allowed: str) -> Path:
-    """The file that a variable names. SpecError: there is none."""
+    """The file that a variable names. Raises SpecError if there is none."""
     return paths.file(word, user_folder(), f"{variable}={word}", allowed)
 
 
 def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, dict[str, str]]:
-    """`spec` with the variables of `section` ("network") applied, and those that changed it.
+    """`spec` with the variables of `section` (e.g. "network") applied; and those that changed it.
 
-    Raises SpecError for a value the field does not allow.
+    Raises SpecError for a value that the field does not allow.
     """
     document = spec.model_dump()
     places = {
@@ -175,7 +181,7 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
 
 
 def _means_none(spec: Spec, path: Iterable[str], leaf: str, word: str) -> bool:
-    """Whether `word` takes a field's value away: "none", where that is the field's default."""
+    """Whether `word` is "none" and the field's default is None: then it unsets the field."""
     owner = spec
     for part in path:
         owner = getattr(owner, part)
@@ -189,9 +195,9 @@ def _at(document: Any, place: Iterable[str]) -> Any:
 
 
 def _drop_what_belonged(training: dict[str, Any], given: Mapping[str, str]) -> None:
-    """A choice of the command line replaces the file's together with the fields that belong to it.
+    """Resets the fields that belong to a choice of the file which the command line replaces.
 
-    Else schedule=cosine would be refused for the `milestones` of the file.
+    Otherwise schedule=cosine would be refused because of the `milestones` in the file.
     """
     for field, (choice, values) in BELONGS.items():
         if choice in given and given[choice] not in values and field not in given:
@@ -199,7 +205,7 @@ def _drop_what_belonged(training: dict[str, Any], given: Mapping[str, str]) -> N
 
 
 def _written(value: object) -> str:
-    """A value as part of a unit's name: 3000, not 3000.0 or 3e+03; 30-60 for a list; none."""
+    """A value in a unit's name: 3000, not 3000.0 or 3e+03; a list is 30-60; None is none."""
     if value is None:
         return "none"
     if isinstance(value, tuple):

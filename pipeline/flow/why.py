@@ -1,4 +1,4 @@
-"""Why a task would run: what decides its result, then and now, difference by difference."""
+"""Says why a task would run: each difference between what decided its result then and now."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BUILD = "build"
 
 
 def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
-    """A line for each task of `names`, and before it for those it stands on; reasons below it.
+    """One line for each task that `names` mean and for all tasks that these need, inputs first.
 
-    names: tasks, stages (their selected units), or `build`; none is `build`.
-    Raises PipelineError for a name that is none of these.
+    The reasons follow the line of a task that would run. names: tasks, stages (of all selected
+    units), or `build`, which is also the default. Raises PipelineError for any other name.
     """
     for unit in selection.units if BUILD in (list(names) or [BUILD]) else ():
         if (reason := unit.absent(LAST)) is not None:
@@ -42,7 +42,7 @@ def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
 
 
 def reasons(task: Task) -> list[str]:
-    """All that keeps a stage from being up to date; empty if it is."""
+    """All reasons why a stage is not up to date; empty if it is."""
     if (kind := task.outdated()) is None:
         return []
     before = state.manifest(task.folder)
@@ -57,7 +57,7 @@ def reasons(task: Task) -> list[str]:
 def _left_behind(task: Task) -> Iterator[str]:
     basis = task.basis() if task.stage.resumes else None
     if basis is not None and publishing.left_of(task.folder) == digest_of(basis):
-        yield "a cut run of this job is there, and is continued"
+        yield "an interrupted run of this job is there, and will be continued"
 
 
 def _differences(before: Manifest, task: Task) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _differences(before: Manifest, task: Task) -> Iterator[str]:
 
 
 def _fields(before: Any, now: Any, path: str = "") -> Iterator[str]:
-    """The leaves of two JSON values that differ."""
+    """A line for each leaf in which two JSON values differ."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in {**before, **now}:
             inner = f"{path}.{name}" if path else name
@@ -89,7 +89,7 @@ def _shown(value: Any) -> str:
 
 
 def _in_order(selection: Selection, names: list[str]) -> list[Task]:
-    """The tasks that `names` mean and all they stand on, in the order of the chain."""
+    """The tasks that `names` mean and all that these need, in the order of the chain."""
     chains = {unit.name: list(selection.chain(unit)) for unit in selection.units}
     known = {task.name: task for chain in chains.values() for task in chain}
     evaluations = {

@@ -81,7 +81,7 @@ def test_the_command(tmp_path: Path) -> None:
     doit("run", "fold")
     lines = doit("clean")  # the default, of which doit names the stages, too
     assert there(doit.build) == [name for name in full if "Pynq" not in name]
-    kept = f"  kept {doit.build / UNIT / 'train'}: fold:{UNIT}@Ultra96.open stands on it"
+    kept = f"  kept {doit.build / UNIT / 'train'}: fold:{UNIT}@Ultra96.open was built from it"
     assert kept in lines
     doit("clean", "build", "board=Ultra96")
     assert there(doit.build) == []

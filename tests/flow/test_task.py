@@ -277,7 +277,7 @@ def test_a_limit_on_the_size_of_files_is_told(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
     try:
-        with pytest.raises(PipelineError, match=r"met the limit of 1\.0 MiB on a file's size"):
+        with pytest.raises(PipelineError, match=r"reached the size limit of 1\.0 MiB"):
             bench.build()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -61,7 +61,7 @@ def test_a_cut_training_is_told_to_be_continued(bench: Bench) -> None:
     publishing.open_partial(train.folder, digest_of(basis), True)
     assert reasons(train) == [
         "it was not built yet",
-        "a cut run of this job is there, and is continued",
+        "an interrupted run of this job is there, and will be continued",
     ]
 
 
