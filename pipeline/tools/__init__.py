@@ -1,1 +1,1 @@
-"""External programs: one file each, all started by `process`."""
+"""External programs, one module for each. `process` starts all of them."""

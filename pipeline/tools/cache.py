@@ -1,4 +1,4 @@
-"""Results that units share: each entry says what made it and proves that it is whole."""
+"""A cache of results that units share. Each entry names what it was made of, and has a checksum."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pipeline.tools.files import digest_of
 
 
 def remembered(folder: Path, made_of: Any, make: Callable[[], bytes]) -> bytes:
-    """What `make` gives for `made_of`: from `folder` if an intact entry of it is there.
+    """The result of `make`, from the cache in `folder` if that has an intact entry for `made_of`.
 
-    made_of: a JSON value of all that decides the result, the versions of what makes it included.
-    An entry that is damaged, of something else, or no file at all is made again. Several processes
-    may do so at once: each writes a whole entry.
+    made_of: a JSON value of all that decides the result, including the versions of what makes it.
+    An entry that is damaged, is of something else or is not a file is made again. Several processes
+    may do so at once, since each writes a whole entry.
     """
     place = folder / digest_of(made_of)
     if (known := _read(place, made_of)) is not None:
         return known
     made = make()
-    # a cache that cannot be written costs time, never a result
+    # if the cache cannot be written, the result is only made again next time
     with contextlib.suppress(OSError):
         _write(place, _header(made_of, made) + made)
     return made
@@ -37,9 +37,9 @@ def _header(made_of: Any, content: bytes) -> bytes:
 
 
 def _read(place: Path, made_of: Any) -> bytes | None:
-    """The content of an entry; None unless it begins with just the header that it must have."""
+    """The content of an entry; None unless its header is exactly the one expected."""
     if not place.is_file():
-        return None  # a named pipe would never end
+        return None  # reading a named pipe would never end
     try:
         entry = place.read_bytes()
     except OSError:

@@ -13,7 +13,10 @@ from pipeline.tools.process import run_tool
 
 
 def compiler() -> list[str]:
-    """argv of the C++ compiler: the CXX variable, else c++, g++, clang++. Raises MissingTool."""
+    """The command of the C++ compiler, as argv: what CXX names, else c++, g++ or clang++.
+
+    Raises MissingTool if there is none.
+    """
     named = os.environ.get("CXX", "").strip()
     for words in [_words(named)] if named else [["c++"], ["g++"], ["clang++"]]:
         if shutil.which(words[0]):
@@ -26,17 +29,17 @@ def compiler() -> list[str]:
 
 
 def _words(named: str) -> list[str]:
-    """CXX is a program, whose path may hold blanks and quotes, or a command as a shell reads it."""
+    """The words of CXX: a single one if it is the path of a program, else split as in a shell."""
     if shutil.which(named):
         return [named]
     try:
         return shlex.split(named)
-    except ValueError:  # a quote without its other half
+    except ValueError:  # a quote that is not closed
         return [named]
 
 
 def identity(cxx: Sequence[str], log: Path) -> list[str]:
-    """What the compiler says it is and compiles for. Raises ToolError."""
+    """The lines in which the compiler tells its version and its target. Raises ToolError."""
     lines: list[str] = []
     for question in ("--version", "-dumpmachine"):
         run_tool([*cxx, question], log=log, on_line=lines.append, tool_errors=False)

@@ -1,4 +1,4 @@
-"""Text for a terminal or file of any encoding: what it has no sign for is shown by another."""
+"""Output in any encoding: a character that it does not have is replaced by a similar one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = "pipeline.readable"
 
 
 def readable() -> None:
-    """Lets standard output and error print anything, names of files that are no UTF-8 included."""
+    """Lets standard output and error print any text, even names of files that are not UTF-8."""
     codecs.register_error(_NAME, _instead)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -29,10 +29,10 @@ def _instead(error: UnicodeError) -> tuple[str, int]:
 
 
 def _plain(sign: str) -> str:
-    """A sign in ASCII: alike if there is one, else its number, as Python writes it."""
-    if "─" <= sign <= "╿":  # lines of tables
+    """A character in ASCII: a similar one if there is one, else Python's escape for it."""
+    if "─" <= sign <= "╿":  # characters that draw tables
         return {"─": "-", "━": "-", "│": "|", "┃": "|"}.get(sign, "+")
-    if "\udc80" <= sign <= "\udcff":  # a byte of a file's name
+    if "\udc80" <= sign <= "\udcff":  # a byte of a file's name that is not UTF-8
         return f"\\x{ord(sign) - 0xDC00:02x}"
     bare = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
     return _PLAIN.get(sign) or bare or sign.encode("ascii", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""A full or unwritable disk, told as what it is wherever it strikes."""
+"""Recognises errors that a full or unwritable disk causes, in whatever form they appear."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from pathlib import Path
 from pipeline.errors import DoesNotFit, MissingTool, SpecError
 
 LEAST_BYTES = 1 << 20
-"""Less than this free is full: a write that failed often takes its file away again."""
+"""A disk with less free space counts as full: a failed write often removes its file, so that some
+space is free again."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 _FULL_WORDS = ("No space left on device", "Disk quota exceeded")
 _TOO_LARGE_WORDS = ("File too large", "File size limit exceeded")
 _NO_FILES = (SpecError, DoesNotFit, MissingTool)
-"""These never come from a file that was cut short."""
+"""Errors that a truncated file never causes."""
 
 
 def full(folder: Path) -> bool:
-    """Whether the file system of `folder` has no room left, and could have some."""
+    """Whether the file system of `folder` is full. One without blocks or read-only is not."""
     status = _status(folder)
     read_only = status.f_flag & os.ST_RDONLY
     return bool(status.f_blocks) and not read_only and _free(status) < LEAST_BYTES
 
 
 def trouble(error: BaseException, folder: Path) -> str | None:
-    """One line for the user if `error`, met while writing below `folder`, is the disk's; or None.
+    """A line for the user if the disk caused `error`, met while writing below `folder`; else None.
 
-    Libraries and tools say it in their own ways (a RuntimeError of torch, a compiler's line) or
-    only leave a file cut short, so that the room left counts, too.
+    Libraries and tools report it in their own ways (a RuntimeError of torch, a compiler's line) or
+    only leave a truncated file. That is why the free space is checked, too.
     """
     if isinstance(error, _NO_FILES) or not isinstance(error, Exception):
         return None
@@ -64,13 +65,13 @@ def _too_large(folder: Path) -> str:
     limit = _file_limit()
     size = "" if limit is None else f" of {limit / 2**20:,.1f} MiB"
     return (
-        f"{folder}: a file met the limit{size} on a file's size that this shell or file system "
-        "sets; raise it (ulimit -f unlimited) and run the same command again: nothing built is lost"
+        f"{folder}: a file reached the size limit{size} that this shell or file system sets; "
+        "raise it (ulimit -f unlimited) and run the same command again: nothing built is lost"
     )
 
 
 def _cut(text: str) -> bool:
-    """Whether a program says that it ended by the signal for a file that met its limit."""
+    """Whether the text says that a program ended by the signal for a file that is too large."""
     return re.search(rf"ended by signal {signal.SIGXFSZ:d}\b", text) is not None
 
 
@@ -80,7 +81,7 @@ def _file_limit() -> int | None:
 
 
 def _reached(folder: Path, limit: int) -> bool:
-    """Whether a file was cut at the limit by what did not say so."""
+    """Whether a file is as large as the limit, so that a program may have truncated it silently."""
     for place, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):
@@ -100,7 +101,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(folder: Path) -> os.statvfs_result:
-    """Of the file system of a folder, or of the nearest one that exists."""
+    """The status of the file system of a folder, or of its nearest parent that exists."""
     while True:
         try:
             return os.statvfs(folder)
@@ -111,5 +112,5 @@ def _status(folder: Path) -> os.statvfs_result:
 
 
 def _free(status: os.statvfs_result) -> int:
-    """Bytes that a user may still write."""
+    """The bytes that a user may still write."""
     return status.f_bavail * status.f_frsize

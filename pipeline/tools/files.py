@@ -1,4 +1,4 @@
-"""Digests, files that are written whole or not at all, and places where anything may lie."""
+"""Digests, atomic writes, and the removal of files, folders and links alike."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ def sha256(path: Path) -> str:
 
 
 def digest_of(document: Any) -> str:
-    """sha256 of a JSON value, independent of the order of its keys. ValueError: it has a NaN."""
+    """The sha256 of a JSON value, whatever the order of its keys. Raises ValueError for a NaN."""
     text = json.dumps(document, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes beside and renames, so that a reader sees the old or the new text, never a part.
+    """Writes a file so that a reader sees the old or the new text, never a part of it.
 
-    The text is on the disk before the name is: a power cut leaves no empty file either.
+    The text goes into a file beside it, which is renamed once it is on the disk: so a power cut
+    does not leave an empty file either.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -38,7 +39,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """Returns when a file's content, or the names in a folder, would outlast a power cut."""
+    """Waits until a file's content, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -47,9 +48,9 @@ def sync(path: Path) -> None:
 
 
 def content(path: Path, most: int) -> bytes | None:
-    """All of a regular file of at most `most` bytes; None for anything else, or nothing there."""
+    """The content of a regular file of at most `most` bytes; None for anything else."""
     try:
-        # a named pipe without a writer would be waited for
+        # without O_NONBLOCK, opening a named pipe would wait for a writer
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return None
@@ -64,17 +65,17 @@ def content(path: Path, most: int) -> bytes | None:
 
 
 def there(path: Path) -> bool:
-    """Whether anything has this name, a link to nowhere included."""
+    """Whether anything has this name, even a broken link."""
     return os.path.lexists(path)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder itself lies here, not a link to one."""
+    """Whether this is a folder, not a link to one."""
     return path.is_dir() and not path.is_symlink()
 
 
 def remove(path: Path) -> None:
-    """Removes whatever has this name; of a link the link alone: what it points to is not ours."""
+    """Removes the file, folder or link of this name. What a link points to stays."""
     if is_folder(path):
         shutil.rmtree(path)
     else:
@@ -82,6 +83,6 @@ def remove(path: Path) -> None:
 
 
 def make_way(path: Path) -> None:
-    """Removes what would be in the way of a file: a folder, a link, a named pipe."""
+    """Removes anything but a regular file of this name, so that a file can be written there."""
     if there(path) and (path.is_symlink() or not path.is_file()):
         remove(path)

@@ -1,4 +1,4 @@
-"""The one place where an external program is started."""
+"""Starts external programs. All are started here."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ from pipeline.tools import disk
 from pipeline.tools.watch import Watch
 
 ERROR_LINE = re.compile(r"^\s*(%?\s*error|fatal)\b[^a-z]", re.IGNORECASE)
-"""Lines that mean failure even where the exit code is 0 (Verilator, Yosys, Vivado, compilers)."""
+"""Lines that mean failure even if the exit code is 0 (Verilator, Yosys, Vivado, compilers)."""
 
 MARK = "PIPELINE_STARTED_BY"
-"""In the environment of a program and all it starts: which calls of `run_tool` it stands below."""
+"""The environment variable that marks a program and all that it starts with the calls of `run_tool`
+that led to it."""
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-# loaded here: between fork and exec of a process with threads nothing may be loaded
+# Loaded here, since a process with threads may load nothing between fork and exec.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
-    """Asks the kernel to send this process a signal when its parent ends, however (Linux)."""
+    """Asks the kernel to send this process a signal when its parent ends, in any way (Linux)."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of what its descendants leave behind when they end (Linux)."""
+    """Makes this process the parent of processes whose parents, its descendants, end (Linux)."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def new_mark() -> str:
-    """A value of `MARK` for what is started now, below the mark of this process."""
+    """A value of `MARK` for a new program: the mark of this process, with a new part added."""
     return f"{os.environ.get(MARK, '')}/{secrets.token_hex(8)}"
 
 
@@ -61,15 +62,15 @@ def run_tool(
     on_line: Callable[[str], None] | None = None,
     tool_errors: bool = True,
 ) -> None:
-    """Runs one program to its end, its output streamed to `log` and line by line to `on_line`.
+    """Runs one program to its end. Its output goes to `log`, and line by line to `on_line`.
 
-    env adds to the environment; timeout is in seconds, `watch` may have other limits; the command,
-    re-runnable in a shell, stays beside the log as `<log>.sh`. The program gets no input and its
-    own process group. However this call ends, all that the program started has ended, too.
-    tool_errors False: only the exit code decides.
+    env adds to the environment. timeout is in seconds; `watch` may set other limits. The command is
+    kept as `<log>.sh`, which can be run again in a shell. The program gets no input and its own
+    process group. However this call ends, all that the program started has ended, too.
+    tool_errors False: only the exit code decides whether the program failed.
 
-    Raises MissingTool if the program is not there, ToolError if it fails, prints an error line
-    (`ERROR_LINE`), exceeds a limit, or leaves a full disk: what it wrote may be cut short.
+    Raises MissingTool if there is no such program. Raises ToolError if it fails, prints an error
+    line (`ERROR_LINE`), exceeds a limit, or leaves a full disk, since its files may be truncated.
     """
     words = [str(word) for word in argv]
     if shutil.which(words[0]) is None:
@@ -85,7 +86,7 @@ def run_tool(
 
     def end_with_caller() -> None:
         die_with_parent()
-        if os.getppid() != caller:  # it ended just before
+        if os.getppid() != caller:  # the caller has just ended
             os._exit(128 + signal.SIGKILL)
 
     with log.open("w", encoding="utf-8") as out:
@@ -132,7 +133,7 @@ def run_tool(
 
 
 def _kill(pid: int) -> None:
-    """Kills a process, its group, and what it started in groups of their own."""
+    """Kills a process, its group, and all that it started in other groups."""
     below: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
         below = psutil.Process(pid).children(recursive=True)
@@ -144,11 +145,11 @@ def _kill(pid: int) -> None:
 
 
 def end_marked(mark: str) -> None:
-    """Kills every process that stands below `mark`, whoever its parent is.
+    """Kills every process whose mark is `mark` or begins with it, whoever its parent is.
 
-    A compiler's own processes, where the stage that ran the compiler was killed. Not sought among
-    this process's children: a parent that is just ending no longer shows its own mark, and still
-    holds its children.
+    These are, for example, a compiler's own processes after the stage that ran the compiler was
+    killed. All processes are searched, not only descendants of this one: a parent that is just
+    ending no longer shows its mark, but still has its children.
     """
     while left := [process for process in psutil.process_iter() if _below(process, mark)]:
         for process in left:
@@ -159,7 +160,7 @@ def end_marked(mark: str) -> None:
 
 
 def end_descendants(process: psutil.Process) -> None:
-    """Kills all that `process` started, in rounds: a program may start one while it is killed."""
+    """Kills all descendants of `process`, in rounds, since one may start another meanwhile."""
     for _ in range(20):
         with contextlib.suppress(psutil.NoSuchProcess):
             below = [
@@ -179,7 +180,7 @@ def _below(process: psutil.Process, mark: str) -> bool:
     try:
         return f"{process.environ().get(MARK, '')}/".startswith(f"{mark}/")
     except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False  # ended meanwhile
+        return False  # it has just ended
 
 
 def _keep_command(log: Path, words: list[str], cwd: Path, env: Mapping[str, str]) -> None:
@@ -189,8 +190,8 @@ def _keep_command(log: Path, words: list[str], cwd: Path, env: Mapping[str, str]
 
 
 def inside_quotes(path: Path) -> str:
-    """`path` as it stands in a kept command, alone or in a longer word."""
-    return str(path).replace("'", "'\"'\"'")  # what shlex does within its quotes
+    """`path` as it is written in a kept command, by itself or within a longer word."""
+    return str(path).replace("'", "'\"'\"'")  # as shlex does within its quotes
 
 
 def _failure(words: list[str], how: str, lines: list[str], log: Path) -> str:

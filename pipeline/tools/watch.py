@@ -1,4 +1,4 @@
-"""The limits of a program: how long it may take, and how much memory with all that it starts."""
+"""Limits of a program: its time, and its memory together with that of all it starts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import psutil
 
 POLL_SECONDS = 0.25
 SHARE = 0.02
-"""Of a processor's time that looking may take, where very many processes are to be looked at."""
+"""The share of a processor's time that measuring may take. With very many processes the pauses
+get longer."""
 
 
 class Watch:
-    """Ends a program that takes more than it may; `struck` then says what it did.
+    """Ends a program that exceeds a limit; `struck` then says which.
 
-    memory_mib: for the program and all below it, of memory that is theirs alone: files they map
-    and pages they share can be had again. Without it the memory is not looked at.
+    memory_mib: the limit for the program and all its descendants together. Only memory of their own
+    counts: mapped files and shared pages do not. None: memory has no limit.
     """
 
     def __init__(self, memory_mib: float | None = None) -> None:
@@ -29,13 +30,13 @@ class Watch:
         self._done = threading.Event()
 
     def begin(self, seconds: float) -> None:
-        """From now on the program may take so long; before that it may wait as it needs to."""
+        """Starts the time limit. Until this call the program may wait as long as it needs to."""
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
 
     @contextmanager
     def over(self, pid: int, end: Callable[[], None]) -> Iterator[None]:
-        """Watches a running program; calls `end` once if it takes too much."""
+        """Watches a running program, and calls `end` once if it exceeds a limit."""
         thread = threading.Thread(target=self._watch, args=(pid, end), daemon=True)
         thread.start()
         try:
@@ -63,7 +64,7 @@ def _duration(seconds: float) -> str:
 
 
 def _own_mib(pid: int) -> float:
-    """Memory of a process and all below it that is shared with no file."""
+    """The memory of a process and all its descendants, without mapped files and shared pages."""
     try:
         process = psutil.Process(pid)
         tree = [process, *process.children(recursive=True)]
@@ -74,6 +75,6 @@ def _own_mib(pid: int) -> float:
         try:
             used = one.memory_info()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # ended meanwhile
+            continue  # it has just ended
         total += used.rss - getattr(used, "shared", 0)
     return total / 2**20

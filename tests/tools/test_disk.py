@@ -51,11 +51,11 @@ def test_a_file_at_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         RuntimeError("fatal: File too large"),
         ToolError(f"yosys failed (ended by signal {25})"),
     ):
-        assert "a file met the limit" in (disk.trouble(error, tmp_path) or "")
+        assert "a file reached the size limit" in (disk.trouble(error, tmp_path) or "")
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1 << 20, 1 << 20))
     assert disk.trouble(RuntimeError("unexpected position"), tmp_path) is None
     (tmp_path / "cut").write_bytes(bytes(1 << 20))  # by a library that says something else
     said = disk.trouble(RuntimeError("unexpected position"), tmp_path)
     assert said is not None
-    assert "a file met the limit of 1.0 MiB" in said
+    assert "a file reached the size limit of 1.0 MiB" in said
     assert "ulimit -f" in said
