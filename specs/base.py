@@ -1,4 +1,4 @@
-"""The base of every spec, and the reading of TOML files with all their errors at once."""
+"""The base class of every spec, and reading of TOML files, with all errors of a file at once."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ SpecT = TypeVar("SpecT", bound="Spec")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 _GREATEST = 1 << 18
-"""Bytes of a TOML file: more than a thousand layers."""
+"""The largest TOML file that is read, in bytes: room for more than a thousand layers."""
 _DEEPEST = 16
-"""Tables and lists in one another; no spec has more than four."""
+"""How deep tables and lists may be nested; no spec needs more than four."""
 _TOO_DEEP = f"its tables or lists are nested more than {_DEEPEST} deep"
 _DEEP_KEY = re.compile(
     rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_DEEPEST},}}"""
 )
-"""A key of many parts (a.b.c ...), for which tomllib would take minutes or hours."""
+"""Matches a key of many parts (a.b.c ...), for which tomllib would take minutes or hours."""
 _LONGEST = 200
-"""Characters of a name or a value that an error repeats."""
+"""How many characters of a name or value an error repeats."""
 _TOLD = 20
-"""Wrong fields that an error names."""
+"""How many wrong fields an error names."""
 
 
 class Spec(BaseModel):
-    """Immutable, and unknown fields are errors: a misspelt field must never be ignored."""
+    """An immutable spec. Unknown fields are errors, so that a misspelt field is never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _take_default_alternatives(cls, document: Any) -> Any:
-        """Of a union told apart by a tag, the alternative whose tag has a default needs none.
+        """Fills in a tag that was left out, if one alternative of the union has a default tag.
 
-        pydantic wants the tag always, and without it tells no other error of that part.
+        pydantic always requires the tag, and without it reports no other error in that part.
         """
         if not isinstance(document, dict):
             return document
@@ -58,7 +58,7 @@ class Spec(BaseModel):
 def _with_default_tag(
     document: dict[str, Any], tag: str, alternatives: tuple[type[Spec], ...]
 ) -> dict[str, Any]:
-    """`document`, with the tag that may be left out unless its fields are another alternative's."""
+    """`document` with the default tag, unless its fields belong to another alternative."""
     for default in alternatives:
         if not default.model_fields[tag].is_required():
             others = {name for spec in alternatives for name in spec.model_fields}
@@ -69,12 +69,15 @@ def _with_default_tag(
 
 
 def read(model: type[SpecT], path: Path) -> SpecT:
-    """The spec in TOML file `path`. Raises SpecError naming every wrong field of the file."""
+    """The spec in the TOML file `path`. Raises SpecError that names every wrong field."""
     return validate(model, parse(path), str(path))
 
 
 def parse(path: Path) -> dict[str, Any]:
-    """The document in TOML file `path`. Raises SpecError if it is none, or a trap for a parser."""
+    """The document in the TOML file `path`.
+
+    Raises SpecError if it is not valid TOML, too large or nested too deep.
+    """
     try:
         text = read_file(path, _GREATEST).decode()
         if _DEEP_KEY.search(text):
@@ -88,7 +91,7 @@ def parse(path: Path) -> dict[str, Any]:
         raise SpecError(f"{path}: cannot be read: no UTF-8 text: {error}") from None
     except RecursionError:
         raise SpecError(f"{path}: {_TOO_DEEP}") from None
-    except ValueError as error:  # also of a number of more digits than Python reads
+    except ValueError as error:  # also for a number of more digits than Python reads
         raise SpecError(f"{path}: not valid TOML: {str(error).partition(';')[0]}") from None
     if fault := _fault(document):
         raise SpecError(f"{path}: {fault}")
@@ -96,7 +99,7 @@ def parse(path: Path) -> dict[str, Any]:
 
 
 def _fault(document: dict[str, Any]) -> str | None:
-    """Why a document is none that a spec could be: nested deep, or an integer beyond 64 bits."""
+    """Why no spec can be like this (nested too deep, an integer of more than 64 bits), or None."""
     level: list[Any] = [document]
     for _ in range(_DEEPEST):
         integers = [value for value in level if isinstance(value, int)]
@@ -111,12 +114,12 @@ def _fault(document: dict[str, Any]) -> str | None:
 
 
 def validate(model: type[SpecT], document: dict[str, Any], where: str) -> SpecT:
-    """`document` as a spec; `where` (a file, a variable) begins each line of the SpecError."""
+    """`document` as a spec. SpecError: its lines begin with `where` (a file or a variable)."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
         found = error.errors()
-        # a list all of whose items are wrong is called too short as well
+        # pydantic calls a list too short, too, if all its items are wrong
         lines = [_line(model, details) for details in found if not _echo(details, found)]
         if len(lines) > _TOLD:
             lines[_TOLD:] = [f"... and {len(lines) - _TOLD:,} more"]
@@ -146,7 +149,7 @@ def _line(model: type[Spec], details: ErrorDetails) -> str:
     message = details["msg"].removeprefix("Value error, ")
     value = details["input"]
     if details["type"] == "value_error" and isinstance(value, dict):
-        # of a spec as a whole: such a message begins with the field it is about
+        # the error of a validator of the whole spec, which itself begins with the field's name
         return ".".join([*place, message])
     told = "" if isinstance(value, dict) else f" = {_short.repr(value)}"
     return f"{name}{told}: {message[:1].lower()}{message[1:]}"
@@ -157,15 +160,15 @@ _short.maxstring = _short.maxother = _LONGEST
 
 
 def _place(model: type[Spec], loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The fields of the innermost spec, or the tags of a union; and the place without such tags.
+    """The allowed names at a place of an error, and the place as the file writes it.
 
-    pydantic names the alternative it took on the way: model.cnv.convolutions.0 for the file's
-    model.convolutions.0.
+    The names are fields of the innermost spec, or tags of a union. pydantic's place includes the
+    tags of unions: model.cnv.convolutions.0 is model.convolutions.0 in the file.
     """
     current: Any = model
     place = []
     for part in loc:
-        if isinstance(current, dict):  # alternatives of a union by their tag
+        if isinstance(current, dict):  # the alternatives of a union, by tag
             current = current.get(part)
             continue
         place.append(str(part))
@@ -176,7 +179,7 @@ def _place(model: type[Spec], loc: tuple[int | str, ...]) -> tuple[list[str], li
 
 
 def _specs(annotation: Any) -> Any:
-    """The spec that a field holds, also in a tuple or an option; of a union a dict by its tag."""
+    """The spec class in a field's type, also within a tuple or option; of a union a dict by tag."""
     if isinstance(annotation, type) and issubclass(annotation, Spec):
         return annotation
     found = [spec for part in get_args(annotation) if (spec := _specs(part)) is not None]

@@ -1,4 +1,4 @@
-"""Where specs are found: the shipped ones by name, a user's own by the path of a TOML file."""
+"""Finds specs: shipped ones by name, a user's own by the path of a TOML file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _FOLDERS: dict[type, Path] = {NetworkSpec: _HERE / "networks", BoardSpec: _HERE 
 
 
 def names(model: type[SpecT]) -> list[str]:
-    """Names of the shipped specs of one kind."""
+    """The names of the shipped specs of one kind."""
     return sorted(path.stem for path in _FOLDERS[model].glob("*.toml"))
 
 
 def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[str, SpecT]:
-    """Label and spec of `word`, a shipped name or a path relative to `folder`.
+    """The label and spec of `word`, which is a shipped name or a path relative to `folder`.
 
-    The label of a path is `<stem>-<sha8 of the absolute path>`: two files of the same name keep
-    apart, and editing a file rebuilds what it changes. Raises SpecError naming `variable`.
+    The label of a path is `<stem>-<sha8 of the absolute path>`. So files of the same name in
+    different folders have different labels, and an edited file keeps its label: only what the edit
+    changes is built again. Raises SpecError that begins with `variable`.
     """
     if word.endswith(".toml") or "/" in word:
         path = paths.file(word, folder, f"{variable}={paths.shown(word)}")
@@ -40,7 +41,7 @@ def find(model: type[SpecT], variable: str, word: str, folder: Path) -> tuple[st
 
 
 def _placed(spec: SpecT, folder: Path) -> SpecT:
-    """`spec` with the file of its model, if there is one, as an absolute path."""
+    """`spec` with the path of its model's file, if it has one, made absolute."""
     network: Any = spec
     if (file := getattr(getattr(network, "model", None), "file", None)) is None:
         return spec
@@ -50,5 +51,5 @@ def _placed(spec: SpecT, folder: Path) -> SpecT:
 
 
 def plain(stem: str) -> str:
-    """A file's stem as part of a unit's name: what doit does not take becomes a dash."""
+    """A file's stem as part of a unit's name: characters that doit does not allow become dashes."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in stem)

@@ -1,4 +1,4 @@
-"""Paths and files that a user names: each is found and read here, or refused in one line."""
+"""Finds and reads the files that a user names. Each error is one line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from pipeline.errors import SpecError
 
 GREATEST = 1 << 31
-"""Bytes of a file that is known by its sha256: a model, weights."""
+"""The largest file of a model or of weights whose sha256 is taken, in bytes."""
 _CIRCLE = "its links go in a circle"
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _UNSEEN = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's control characters, halves of characters, ends of lines."""
+"""Unicode's categories of control characters, surrogates and line separators."""
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -28,12 +28,12 @@ _KINDS = {
 
 
 def shown(text: str | Path) -> str:
-    """A name as one line of plain text: bytes that are no UTF-8 and control characters escaped."""
+    """A name as one line of plain text: control characters and bytes that are not UTF-8 escaped."""
     return "".join(map(_shown, str(text)))
 
 
 def _shown(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python writes a byte that is no UTF-8
+    if "\udc80" <= character <= "\udcff":  # how Python represents a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
     if unicodedata.category(character) in _UNSEEN:
         return character.encode("unicode_escape").decode()
@@ -41,31 +41,32 @@ def _shown(character: str) -> str:
 
 
 def resolve(word: str, folder: Path, said: str) -> Path:
-    """The absolute path that `word` means to a user who stands in `folder`.
+    """The absolute path that `word` means to a user in `folder`.
 
-    said: how the user gave it ("network=x.toml"), begins the SpecError: it cannot be a path.
+    Raises SpecError if it cannot be a path. said: how the user gave it ("network=x.toml"), with
+    which the error begins.
     """
     try:
         path = (folder / Path(word).expanduser()).resolve()
         os.fsencode(path).decode()
     except UnicodeError:
         raise SpecError(f"{said}: its bytes are no UTF-8; rename the file") from None
-    except RuntimeError as error:  # of either kind, one Python raises it for both
+    except RuntimeError as error:  # for an unknown home, and in some Pythons for circular links
         homeless = "home" in str(error)
         fault = "that user has no home folder" if homeless else _CIRCLE
         raise SpecError(f"{said}: {fault}") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte
+    except (OSError, ValueError) as error:  # ValueError: it has a NUL byte
         raise SpecError(f"{said}: no path: {_reason(error)}") from None
     return path
 
 
 def file(word: str, folder: Path, said: str, allowed: str = "") -> Path:
-    """The regular file that `word` means. SpecError: there is none; it ends with `allowed`."""
+    """The regular file that `word` means. SpecError, ending with `allowed`: there is none."""
     return _existing(word, folder, said, allowed, wants_folder=False)
 
 
 def directory(word: str, folder: Path, said: str, allowed: str = "") -> Path:
-    """The folder that `word` means. SpecError: there is none; it ends with `allowed`."""
+    """The folder that `word` means. SpecError, ending with `allowed`: there is none."""
     return _existing(word, folder, said, allowed, wants_folder=True)
 
 
@@ -85,11 +86,11 @@ def _existing(word: str, folder: Path, said: str, allowed: str, *, wants_folder:
 
 
 def open_file(path: Path) -> BufferedReader:
-    """A regular file, for reading; the OSError says if it is a pipe or a device, and never waits.
+    """Opens a regular file for reading. Raises OSError for anything else, and never waits.
 
-    A pipe without a writer would block for ever, a device may have no end.
+    Opening a pipe without a writer would block for ever, and a device may have no end.
     """
-    # without O_NONBLOCK a pipe blocks even here
+    # without O_NONBLOCK, opening a pipe would block
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     kind = stat.S_IFMT(os.fstat(handle).st_mode)
     if kind != stat.S_IFREG:
@@ -99,14 +100,14 @@ def open_file(path: Path) -> BufferedReader:
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """All bytes of a regular file. OSError: it cannot be read, or is longer than `most`."""
+    """The content of a regular file. OSError: it cannot be read, or is longer than `most` bytes."""
     with open_file(path) as opened:
         _require_length(opened, most)
         return opened.read(most)
 
 
 def sha256(path: Path, most: int = GREATEST) -> str:
-    """Of a regular file's content. OSError: it cannot be read, or is longer than `most`."""
+    """The sha256 of a regular file. OSError: it cannot be read, or is longer than `most` bytes."""
     with open_file(path) as opened:
         _require_length(opened, most)
         return hashlib.file_digest(opened, "sha256").hexdigest()
