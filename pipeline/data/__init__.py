@@ -1,4 +1,4 @@
-"""Stage `data`: a data set, by name, as one file of arrays that every other stage reads."""
+"""Stage `data`: writes the data set as one file of arrays, which all other stages read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SKIPPED = "skipped.csv"
 
 
 def run(job: Job) -> Metrics:
-    """Writes data.npz, and skipped.csv if the spec says that broken files are skipped.
+    """Writes data.npz, and skipped.csv if the spec says to skip broken files.
 
-    Raises PipelineError if the data set is not to be had or is damaged.
+    Raises PipelineError if the data set is damaged or cannot be found or downloaded.
     """
     name, spec = job.spec("dataset", str), job.spec("network.data", DataSpec)
     data = load(name, job.settings, spec)

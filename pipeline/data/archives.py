@@ -1,4 +1,4 @@
-"""Zip and gzip files of the user's: bounded before anything is unpacked."""
+"""Reads zip and gzip files of the user's. Sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import BinaryIO
 from specs.paths import open_file
 
 _DIRECTORY = 1 << 20
-"""Bytes of a zip file's list of members: ten thousand of them."""
+"""The most bytes that a zip file's list of members may have, enough for ten thousand members."""
 _END, _END_64, _LOCATOR = b"PK\5\6", b"PK\6\6", b"PK\6\7"
 _TAIL = 56 + 20 + 22 + (1 << 16)
-"""Bytes at the end of a zip file where its list of members is described."""
+"""How many bytes at the end of a zip file can describe its list of members."""
 _BAD_ZIP = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
     *(RuntimeError, ValueError, OverflowError),
 )
-"""What zipfile raises on damaged files; RuntimeError: encrypted, or packed in a rare way."""
+"""What zipfile raises for damaged files; RuntimeError: encrypted, or a rare compression."""
 
 
 class ArchiveError(Exception):
-    """The file is damaged or unpacks to too much; the text is the reason."""
+    """An archive is damaged or too large when unpacked; the text is the reason."""
 
 
 def open_zip(file: BinaryIO) -> zipfile.ZipFile:
-    """A zip file whose list of members is of bearable length."""
+    """Opens a zip file. ArchiveError: it is damaged, or its list of members is too long."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - _TAIL))
     tail = file.read(_TAIL)
@@ -42,7 +42,7 @@ def open_zip(file: BinaryIO) -> zipfile.ZipFile:
 
 
 def _directory_size(tail: bytes) -> int:
-    """The greatest size of the list that a reader could find at the end of a zip file."""
+    """The largest size of the list of members that any reader could find in a zip file's end."""
     found = [0]
     start = -1
     while (start := tail.find(_END, start + 1)) >= 0:
@@ -50,12 +50,12 @@ def _directory_size(tail: bytes) -> int:
     start = -1
     while (start := tail.find(_END_64, start + 1)) >= 0:
         found.append(int.from_bytes(tail[start + 40 : start + 48], "little"))
-    # of zip64 the field of the short form says nothing
+    # in a zip64 file the field of the short form has no meaning
     return max(size for size in found if size != 0xFFFFFFFF or _LOCATOR not in tail)
 
 
 def open_member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
-    """A member for reading: stored, or packed with deflate, whose memory is small."""
+    """Opens a member for reading. It must be stored or use deflate, which needs little memory."""
     try:
         info = archive.getinfo(name)
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -68,7 +68,7 @@ def open_member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """All of a member, whose size the caller knows to be bearable."""
+    """The content of a member. The caller must have checked its size."""
     with open_member(archive, name) as file:
         try:
             return file.read()
@@ -77,7 +77,7 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def gunzip(path: Path, most: int) -> bytes:
-    """The raw content of a gzip file. ArchiveError: damaged, or more than `most` bytes."""
+    """The unpacked content of a gzip file. ArchiveError: damaged, or more than `most` bytes."""
     try:
         with open_file(path) as packed, gzip.open(packed) as file:
             raw = file.read(most + 1)

@@ -1,4 +1,4 @@
-"""A data set as arrays, and its file."""
+"""A data set as arrays, in memory and as a file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Broken:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Raw images as they came, before any network's input contract is applied.
+    """Original images and their labels, before any network's input contract is applied.
 
-    images: uint8 [N, height, width, channels], or feature vectors, uint8 or int8 [N, F]; labels:
-    int64 [N], from 0. note: what a reader of
-    results should know of the data. skipped: files that were left out as the spec allows.
+    images: uint8 [N, height, width, channels]; or feature vectors, uint8 or int8 [N, F].
+    labels: int64 [N], from 0. note: what a reader of results should know of the data.
+    skipped: broken files that were left out, as the spec allows.
     """
 
     train_images: np.ndarray
@@ -52,11 +52,11 @@ class DataSet:
 
     @property
     def classes(self) -> int:
-        """Number of classes: one more than the greatest label."""
+        """The number of classes: one more than the greatest label."""
         return int(max(self.train_labels.max(), self.test_labels.max())) + 1
 
     def first(self, train: int | None, test: int | None) -> DataSet:
-        """The first so many images of each side; None: all."""
+        """Only the first `train` training images and the first `test` test images; None: all."""
         note = self.note
         if train is not None or test is not None:
             part = (len(self.train_labels[:train]), len(self.test_labels[:test]))
@@ -71,7 +71,7 @@ class DataSet:
         )
 
     def write(self, path: Path) -> None:
-        """Uncompressed npz: read in a blink, and the same bytes for the same arrays."""
+        """Writes an uncompressed npz: fast to read, and the same bytes for the same arrays."""
         partial = path.with_suffix(".partial.npz")
         with partial.open("wb") as file:
             np.savez(file, **{name: getattr(self, name) for name in _ARRAYS})

@@ -1,4 +1,4 @@
-"""CIFAR-10 from its python batches: the user's own, or the cache, filled by download."""
+"""CIFAR-10 from its Python batches: a copy of the user's, or one downloaded to a cache."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 FOLDER = "cifar-10-batches-py"
 _GREATEST = 1 << 28
-"""Bytes of a batch: nine times that of the original ones."""
+"""The largest batch that is read, in bytes: nine times the size of an original one."""
 _PLACES = ("", FOLDER, f"cifar10/{FOLDER}")
 _WAY_OUT = (
     f"Give the folder that holds {FOLDER} with data_root=FOLDER, "
@@ -47,11 +47,11 @@ def load(
     mirrors: tuple[str, ...] = MIRRORS,
     cache: Path | None = None,
 ) -> DataSet:
-    """50,000 training and 10,000 test images of 32x32x3.
+    """Loads CIFAR-10: 50,000 training and 10,000 test images of 32x32x3.
 
-    A data_root that is set is all that is searched. Batches there whose pixels are not CIFAR-10's
-    own (recompressed, a subset relabelled) are taken, and said to be so. PipelineError: batches
-    missing, damaged or holding more than arrays; no mirror reachable.
+    If data_root is set, only that is searched. Batches there may differ from the original ones
+    (recompressed, a subset relabelled); the note then says so. PipelineError: batches are missing,
+    damaged or hold more than arrays, or no mirror can be reached.
     """
     root = settings.get("data_root")
     folder = _find(Path(root)) if root else _cached(mirrors, cache)
@@ -74,7 +74,7 @@ def load(
 
 
 def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, 32, 32, 3] and labels int64 [N] of one batch. PipelineError: it is none."""
+    """Images uint8 [N, 32, 32, 3] and labels int64 [N] of a batch. PipelineError: it is none."""
     try:
         document = pickles.read(io.BytesIO(content), _OFFERED)
     except DamagedPickleError as error:
@@ -101,7 +101,7 @@ def parse(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Array(pickles.Built):
-    """In place of numpy.ndarray: made empty, its content follows as its state."""
+    """Stands for numpy.ndarray in a pickle: it is made empty, and its state is its content."""
 
     values: np.ndarray | None = None
 
@@ -118,7 +118,7 @@ class _Array(pickles.Built):
 
 
 class _Bytes(pickles.Built):
-    """In place of numpy.dtype: uint8 alone, whose state tells nothing more."""
+    """Stands for numpy.dtype in a pickle: always uint8, so that its state says nothing more."""
 
     def build(self, state: object) -> None:
         pass
@@ -137,11 +137,11 @@ def _reconstruct(kind: object, *_: object) -> _Array:
 
 
 def _ndarray(*_: object) -> None:
-    raise PickleError("it makes an array by itself")
+    raise PickleError("it calls numpy.ndarray directly")
 
 
 def _latin1(text: object, encoding: object) -> bytes:
-    """Python 3 writes bytes so under the old protocols."""
+    """Stands for _codecs.encode, with which Python 3 writes bytes in old pickle protocols."""
     if not isinstance(text, str) or encoding != "latin1":
         raise PickleError(f"it wants the codec {str(encoding)[:40]!r}")
     return text.encode("latin1")
@@ -154,7 +154,7 @@ _OFFERED = {
     "numpy._core.multiarray _reconstruct": _reconstruct,
     "_codecs encode": _latin1,
 }
-"""All that a pickled array of bytes is made of."""
+"""The names that a pickled array of bytes needs, and what stands for them here."""
 
 
 def _find(root: Path) -> Path:
@@ -173,7 +173,7 @@ def _find(root: Path) -> Path:
 
 
 def _cached(mirrors: tuple[str, ...], cache: Path | None) -> Path:
-    """The folder of the batches in the user's cache; what is missing is downloaded."""
+    """The folder of the batches in the user's cache. Missing batches are downloaded first."""
     home = cache or Path(platformdirs.user_cache_dir("qnn-to-fpga")) / "cifar10"
     folder = home / FOLDER
     if all((folder / name).is_file() for name in BATCHES):

@@ -1,23 +1,25 @@
-"""Copies of images that show the same thing a little otherwise."""
+"""Augmentation: changed copies of images."""
 
 from __future__ import annotations
 
 import numpy as np
 
 DEGREES, SHIFT, BRIGHTNESS = 10, 2, 25
-"""Greatest turn, move in pixels of each direction, and change of a pixel's value of 0 to 255."""
+"""The largest rotation in degrees, shift in pixels in each direction, and change of a pixel's value
+(0 to 255)."""
 CONTRAST = (205, 307)
-"""Least and greatest factor around mid-grey, in 1/256: four fifths to six fifths."""
+"""The smallest and largest factor of contrast around mid-grey, in 1/256: 4/5 to 6/5."""
 
 _BITS = 10
 _ONE = 1 << _BITS
-"""One pixel, or a cosine of 1: positions are integers, so that every machine gets the same."""
+"""The integer that stands for one pixel, or for a cosine of 1. Positions are integers, so that all
+machines get the same result."""
 
 
 def changed(images: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    """uint8 [N, H, W, C], each image mirrored or not, turned, moved, lit and contrasted at random.
+    """Random changes of images uint8 [N, H, W, C]: mirror, rotation, shift, brightness, contrast.
 
-    What comes in from beyond the border is the border, repeated.
+    Pixels from outside an image repeat its border.
     """
     count, height, width, _ = images.shape
     mirror = 1 - 2 * random.randint(2, size=(count,))
@@ -26,7 +28,7 @@ def changed(images: np.ndarray, random: np.random.RandomState) -> np.ndarray:
     cosine, sine = (
         np.rint(part * _ONE).astype(np.int32) for part in (np.cos(angle), np.sin(angle))
     )
-    # distance of a pixel to the centre in half pixels: whole numbers for any size
+    # distances of pixels to the centre in half pixels: integers for any size
     y = (2 * np.arange(height) - (height - 1))[:, None]
     x = (2 * np.arange(width) - (width - 1))[None, :]
     x = x * mirror[:, None, None]
@@ -46,13 +48,16 @@ def _each(values: np.ndarray) -> np.ndarray:
 
 
 def _positions(from_centre: np.ndarray, shift: np.ndarray, size: int) -> np.ndarray:
-    """Positions [N, H, W] in 1/1024 pixel from twice their distance to the centre, in the image."""
+    """Positions [N, H, W] in 1/1024 pixel, clipped to the image.
+
+    from_centre: twice their distance to the centre.
+    """
     found: np.ndarray = (from_centre + (size - 1) * _ONE) // 2 + _each(shift) * _ONE
     return found.clip(0, (size - 1) * _ONE)
 
 
 def _sample(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """int32 [N, H, W, C] between the four neighbours of each position."""
+    """Interpolates between the four neighbours of each position: int32 [N, H, W, C]."""
     number = np.arange(len(images))[:, None, None]
     row, part_y = rows >> _BITS, (rows & (_ONE - 1)).astype(np.int32)[..., None]
     column, part_x = columns >> _BITS, (columns & (_ONE - 1)).astype(np.int32)[..., None]

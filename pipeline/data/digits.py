@@ -1,4 +1,4 @@
-"""scikit-learn's embedded digits: 1,797 images of 8x8, no download needed."""
+"""The digits that come with scikit-learn: 1,797 images of 8x8, without a download."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _EVERY = 5
 
 
 def load(settings: Mapping[str, Any]) -> DataSet:
-    """1,437 training and 360 test images; both keep the order of the original.
+    """Loads 1,437 training and 360 test images, both in the original order.
 
-    Pixels 0..16 become round-half-up(255 * v / 16). Writers occur on both sides of the split, so
-    accuracies are higher than on unseen writers.
+    A pixel v of 0..16 becomes round-half-up(255 * v / 16). The same writers are in the training and
+    in the test set, so that accuracies are higher than for unseen writers.
     """
-    del settings  # nothing to find: the data come with scikit-learn
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - 1 s, and MNIST needs it not
+    del settings  # not needed: the data come with scikit-learn
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - it takes 1 s; only digits need it
 
     bunch = load_digits()
     images = ((bunch.images.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)[..., None]
@@ -30,8 +30,8 @@ def load(settings: Mapping[str, Any]) -> DataSet:
 
 
 def _stratified(labels: np.ndarray) -> np.ndarray:
-    """Mask [N] of the test images: the same share of each class, the same on every machine."""
-    # RandomState's streams are frozen by numpy's policy; default_rng's are not.
+    """The mask [N] of the test images: the same share of each class, the same on all machines."""
+    # NumPy guarantees that RandomState's numbers never change; it does not for default_rng.
     shuffled = np.random.RandomState(20).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     mask = np.zeros(len(labels), dtype=bool)

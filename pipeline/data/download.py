@@ -1,4 +1,4 @@
-"""Files from mirrors into a cache: checked before they appear there, whole or not at all."""
+"""Downloads files from mirrors into a cache. A file appears there only if it is whole and right."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from pipeline.errors import PipelineError
 from pipeline.job import progress
 
 TIMEOUT = 20.0
-"""Seconds that a mirror may be silent."""
+"""Seconds without data after which a mirror is given up."""
 _CHUNK = 1 << 18
 GREATEST = 1 << 28
-"""Bytes, compressed or not; more is not the file that was asked for."""
+"""The most bytes of a file, compressed or not. None of those that are downloaded has more."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file by name, and the sha256 of its raw (decompressed) content; mirrors have it as .gz."""
+    """The name of a file, and the sha256 of its decompressed content. Mirrors have it as .gz."""
 
     name: str
     sha256: str
 
 
 class UnreachableError(PipelineError):
-    """No mirror gave the file; one line for each that was tried."""
+    """No mirror provided the file. The text has one line for each that was tried."""
 
 
 def fetch(
     sources: tuple[Source, ...], mirrors: tuple[str, ...], folder: Path, timeout: float = TIMEOUT
 ) -> None:
-    """Brings what is missing into `folder`. Raises UnreachableError, with each mirror's reason."""
+    """Downloads missing files into `folder`. Raises UnreachableError, with each mirror's reason."""
     missing = [
         source
         for source in sources
@@ -78,15 +78,15 @@ def download(
     fault: Callable[[Path], str | None],
     timeout: float = TIMEOUT,
 ) -> None:
-    """`url` as file `target`, which appears whole and without `fault`, or not at all.
+    """Downloads `url` to the file `target`, which appears only if it is whole and without `fault`.
 
-    fault: what is wrong with a file, None if nothing is. Raises UnreachableError with the reason.
+    fault: returns what is wrong with a file, or None. Raises UnreachableError with the reason.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PipelineError(f"{target.parent}: the cache cannot be made: {error}") from None
-    # A name of its own: two builds may download the same file at once.
+    # a name of its own, since two builds may download the same file at once
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
     partial = Path(name)
     try:
@@ -103,7 +103,7 @@ def download(
 
 
 def _copy(url: str, file: BinaryIO, timeout: float) -> None:
-    # The mirrors are constants of this package, and the content is checked by its digest.
+    # mirrors are constants of this package, and the content is checked by its digest
     with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310
         expected = answer.headers.get("Content-Length")
         size = 0

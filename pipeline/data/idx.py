@@ -1,4 +1,4 @@
-"""IDX files, gzip or raw, proved by the checksum of their raw content."""
+"""Reads IDX files, raw or gzip, and checks the checksum of their raw content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNSIGNED_BYTES = 0x08
 
 
 def find(source: Source, folder: Path) -> Path | None:
-    """The file of `source` in `folder`, raw or gzip."""
+    """The file of `source` in `folder`, raw or gzip; None if there is none."""
     for path in (folder / source.name, folder / f"{source.name}.gz"):
         if path.is_file():
             return path
@@ -26,7 +26,10 @@ def find(source: Source, folder: Path) -> Path | None:
 
 
 def read(source: Source, folder: Path) -> np.ndarray:
-    """The array in the file, uint8, its shape from the header. PipelineError: not that file."""
+    """The array in the file of `source`: uint8, shaped as its header says.
+
+    PipelineError: there is no such file, or it has another content.
+    """
     path = find(source, folder)
     if path is None:
         raise PipelineError(f"{folder / source.name}: no such file, nor with .gz")
@@ -34,9 +37,9 @@ def read(source: Source, folder: Path) -> np.ndarray:
 
 
 def content(path: Path, source: Source) -> bytes:
-    """Raw bytes of `path`. PipelineError, with both checksums, unless they are the source's.
+    """The raw content of `path`. PipelineError, with both checksums: it is not that of `source`.
 
-    The checksum is of the raw content: the same file packed by another gzip is as good.
+    The checksum is that of the raw content, so that any gzip may have compressed it.
     """
     raw = b""
     try:
@@ -55,7 +58,7 @@ def content(path: Path, source: Source) -> bytes:
 
 
 def parse(raw: bytes, path: Path) -> np.ndarray:
-    """Unsigned bytes in IDX format: magic (0, 0, type, rank), sizes big-endian, then the data."""
+    """The array in an IDX file of bytes: (0, 0, type, rank), big-endian sizes, then the data."""
     rank = raw[3] if len(raw) >= 4 else 0
     start = 4 + 4 * rank
     if not 1 <= rank <= 4 or raw[:3] != bytes((0, 0, _UNSIGNED_BYTES)) or len(raw) < start:

@@ -1,4 +1,4 @@
-"""Image files of the user's own: which are read, how, and what is told of those that cannot be."""
+"""Reads the user's own image files, and reports those that cannot be read."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from pipeline.errors import PipelineError
 from specs.paths import open_file, shown
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Of Pillow's; it knows more, among them ones for which it starts other programs."""
+"""The formats that are read. Pillow knows more, and for some of those it starts other programs."""
 SUFFIXES = (
     *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
     *(".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
 GREY = ("1", "L", "LA")
 COLOUR = ("RGB", "RGBA", "CMYK", "YCbCr")
-"""Pillow's modes of 8 bits a channel; an image of 16 bits would be cut, and is refused."""
+"""Pillow's modes of 8 bits per channel. Images of 16 bits would lose bits, so they are refused."""
 _UNREADABLE = (
     *(OSError, SyntaxError, ValueError, LookupError, EOFError, TypeError, struct.error, zlib.error),
 )
-"""What Pillow raises on files that are no image, or damaged."""
+"""What Pillow raises for files that are damaged or not an image."""
 MOST_PIXELS = 1 << 25
-"""Of one image: 5,792 x 5,792. Every one of them takes up to 13 bytes while it is decoded."""
+"""The most pixels of one image (5,792 x 5,792). Decoding takes up to 13 bytes for each."""
 _GREATEST = 1 << 28
-"""Bytes of one file."""
+"""The largest file that is read, in bytes."""
 _TOLD = 20
-"""Broken files that an error names."""
+"""How many broken files an error names."""
 
 
-# An image between Pillow's two bounds is above ours, which tells it in its own words.
+# Pillow warns of images between its two bounds. They are above our bound, whose error is enough.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
@@ -47,7 +47,7 @@ class BrokenImage(Exception):
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The image in a file, to be decoded within. BrokenImage: it is none, damaged or too large."""
+    """Opens an image; decode it within the context. BrokenImage: damaged, too large or no image."""
     try:
         with open_file(path) as content, Image.open(content, formats=FORMATS) as file:
             _require_bearable(os.fstat(content.fileno()).st_size, file.size)
@@ -62,7 +62,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _require_bearable(length: int, size: tuple[int, int]) -> None:
-    """BrokenImage: to decode it would take too much memory."""
+    """Raises BrokenImage if decoding the image would take too much memory."""
     if length > _GREATEST:
         raise BrokenImage(f"{length:,} bytes; at most {_GREATEST:,} are read")
     width, height = size
@@ -71,19 +71,19 @@ def _require_bearable(length: int, size: tuple[int, int]) -> None:
 
 
 def wrong_pixels(mode: str) -> BrokenImage:
-    """Of an image whose mode is neither of GREY nor of COLOUR."""
+    """The error for an image whose mode is neither in GREY nor in COLOUR."""
     return BrokenImage(
         f"its pixels are of Pillow's mode {mode}; save it with 8 bits, as grey or as RGB"
     )
 
 
 def is_image(path: Path) -> bool:
-    """By its name; a folder is none."""
+    """Whether a file is an image, judged by its name. A folder is not."""
     return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
 def refuse(root: Path, broken: list[Broken]) -> PipelineError:
-    """The error that tells of broken files, the first 20 by name, and what to do."""
+    """The error that names the first 20 broken files and says what to do."""
     lines = [f"{shown(root / file.file)}: {file.reason}" for file in broken[:_TOLD]]
     if len(broken) > _TOLD:
         lines.append(f"... and {len(broken) - _TOLD:,} more")

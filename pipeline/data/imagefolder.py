@@ -1,4 +1,4 @@
-"""A user's own images: data_root holds train/<class>/ and test/<class>/, an image a file."""
+"""The user's own images: data_root has the folders train/<class>/ and test/<class>/ of images."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ SPLITS = ("train", "test")
 LAYOUT = "train/<class>/ and test/<class>/"
 _WANTED = f"wanted are {LAYOUT} with an image a file"
 _REPORT_EVERY = 500
-"""Images between two progress lines."""
+"""How many images are read between two progress lines."""
 _FREE, _RATIO, _GREATEST = 1 << 28, 256, 1 << 32
-"""Bytes that images may take in memory: always; for each byte of their files; at most."""
+"""Bytes that all images may take in memory: these always; so many for each byte of their files; and
+the most in any case."""
 _NAMED = 10
-"""Classes that the note names."""
+"""How many classes the note names."""
 
 
 def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
-    """All images under data_root, uint8; labels count the classes in the order of their names.
+    """Loads all images under data_root. Labels number the classes in the order of their names.
 
-    One channel if every image is greyscale, else RGB; transparency is dropped, and a photo stands
-    as its EXIF says. The order is that of the names, each class in turn, so that the first images
-    show many classes. PipelineError: the folders are not as wanted, files cannot be read and the
-    spec does not say to skip them, or the images differ in size.
+    Images are uint8, with one channel if all are greyscale, else RGB. Transparency is dropped, and
+    photos are rotated as their EXIF says. The classes take turns, within each by file name, so that
+    the first images show many classes. PipelineError: the folders are not as required, the images
+    differ in size, or files cannot be read and the spec does not say to skip them.
     """
     if not settings.get("data_root"):
         raise PipelineError(f"dataset=imagefolder: give its folder with data_root=; {_WANTED}")
@@ -75,7 +76,7 @@ def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
 
 
 def _require_images(root: Path, classes: list[str], files: dict[str, list[list[Path]]]) -> None:
-    """PipelineError if a class has no image in train/ or in test/."""
+    """Raises PipelineError if a class has no image in train/ or in test/."""
     empty = [
         f"{split}/{name}"
         for split in SPLITS
@@ -89,23 +90,23 @@ def _require_images(root: Path, classes: list[str], files: dict[str, list[list[P
 
 
 def fingerprint(root: Path) -> str:
-    """Digest of the names, sizes and modification times of all that `load` would look at."""
+    """A digest of the names, sizes and modification times of all files that `load` would read."""
     digest = hashlib.sha256()
     for split in SPLITS:
         for folder in _folders(root / split):
             for path in (folder, *_visible(folder)):
                 try:
                     stat = path.stat()
-                    # a folder's time changes with the hidden files in it, too
+                    # not a folder's time, since hidden files in it change that, too
                     state = [stat.st_size, stat.st_mtime_ns] if path.is_file() else []
                 except OSError:
-                    state = []  # a link to nowhere: `load` will tell
+                    state = []  # a broken link, which `load` will report
                 digest.update(os.fsencode(path.relative_to(root)) + f"\0{state}\n".encode())
     return digest.hexdigest()
 
 
 def _classes(root: Path) -> list[str]:
-    """Names of the classes, sorted; PipelineError unless train/ and test/ have the same."""
+    """The sorted names of the classes. PipelineError: train/ and test/ have different ones."""
     absent = [f"{split}/" for split in SPLITS if not (root / split).is_dir()]
     if absent:
         raise PipelineError(f"data_root = {root}: no {' and no '.join(absent)} in it; {_WANTED}")
@@ -131,7 +132,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What is in a folder by name, but for what systems hide there (.DS_Store)."""
+    """The entries of a folder by name, without hidden ones such as .DS_Store."""
     try:
         found = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
@@ -140,7 +141,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _in_turn(files: list[list[Path]]) -> list[tuple[int, Path]]:
-    """Label and file: the first of each class, then the second of each, and so on."""
+    """Pairs of label and file: the first file of each class, then the second of each, and so on."""
     turns = [
         (turn, label, path) for label, part in enumerate(files) for turn, path in enumerate(part)
     ]
@@ -148,7 +149,7 @@ def _in_turn(files: list[list[Path]]) -> list[tuple[int, Path]]:
 
 
 def _read_all(paths: list[Path], root: Path) -> tuple[np.ndarray, list[Broken]]:
-    """uint8 [N, height, width, 1 or 3] of the files that can be read, and those that cannot."""
+    """The images that can be read, uint8 [N, height, width, 1 or 3], and the files that cannot."""
     images = np.empty((0, 0, 0, 3), np.uint8)
     read, grey, first = 0, True, None
     broken: list[Broken] = []
@@ -181,7 +182,7 @@ def _read_all(paths: list[Path], root: Path) -> tuple[np.ndarray, list[Broken]]:
 
 
 def _room(paths: list[Path], size: tuple[int, ...], root: Path) -> np.ndarray:
-    """Where all images find room. PipelineError: they take too much, at all or for such files."""
+    """An empty array for all images. PipelineError: too large, or too large for the files' size."""
     needed = len(paths) * size[0] * size[1] * 3
     bearable = _FREE
     if needed > bearable:
@@ -190,13 +191,13 @@ def _room(paths: list[Path], size: tuple[int, ...], root: Path) -> np.ndarray:
     if needed > bearable:
         raise PipelineError(
             f"{root}: {len(paths):,} images of {size[0]}x{size[1]} take {needed:,} bytes; "
-            f"at most {bearable:,} are held for such files; scale the images to the network's size"
+            f"files of this size may take {bearable:,}; scale the images to the network's size"
         )
     return np.empty((len(paths), *size, 3), np.uint8)
 
 
 def _read(path: Path) -> np.ndarray:
-    """uint8 [height, width, 1] of a greyscale image, [height, width, 3] of any other."""
+    """The image in a file as uint8: [height, width, 1] if greyscale, else [height, width, 3]."""
     with opened(path) as file:
         image = ImageOps.exif_transpose(file)
         if image.mode in GREY:
@@ -209,7 +210,7 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _palette(pixels: np.ndarray) -> np.ndarray:
-    """One channel of a palette's image that is grey: a GIF does not tell it in another way."""
+    """An image with a palette, as one channel if all its colours are grey, as in a grey GIF."""
     grey = pixels[..., :1]
     return grey if (pixels == grey).all() else pixels
 

@@ -1,4 +1,4 @@
-"""What a network is checked on: the test images of its data set, or inputs drawn at random."""
+"""The inputs to check a network with: the test images of its data set, or random inputs."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pipeline.job import Job
 from specs.input import InputSpec
 
 RANDOM = 1000
-"""Inputs drawn where there is no data set."""
+"""How many random inputs are drawn if there is no data set."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """images: prepared integers [N, *shape]; labels: int64 [N], None: nobody knows them."""
+    """Inputs. images: prepared integers [N, *shape]. labels: int64 [N]; None: they are unknown."""
 
     images: np.ndarray
     labels: np.ndarray | None
 
     @property
     def what(self) -> str:
-        """Unit of their number."""
+        """The unit of their number."""
         return "random inputs" if self.labels is None else "images"
 
 
 def evaluation_inputs(job: Job, contract: InputSpec) -> Inputs:
-    """The test set of the job's data, as the contract wants it; without data, random inputs."""
+    """The job's test set, prepared by the contract; random inputs if the job has no data."""
     if "data" not in job.inputs:
         return Inputs(draw(contract, RANDOM), None)
     data = DataSet.read(job.inputs["data"] / FILE)
@@ -38,7 +38,7 @@ def evaluation_inputs(job: Job, contract: InputSpec) -> Inputs:
 
 
 def planes(images: np.ndarray, contract: InputSpec) -> np.ndarray:
-    """What prepared images mean, as networks take them: float32 [N, C, H, W], or [N, F]."""
+    """Prepared images as a network's input: float32 [N, C, H, W], or [N, F]."""
     values = network_input(images, contract)
     if values.ndim == 2:
         return values
@@ -46,7 +46,7 @@ def planes(images: np.ndarray, contract: InputSpec) -> np.ndarray:
 
 
 def draw(contract: InputSpec, count: int) -> np.ndarray:
-    """Integers [count, *shape], each value of the input's datatype as likely; always the same."""
+    """Random integers [count, *shape], uniform over the input's datatype; always the same ones."""
     dtype = DataType(contract.dtype)
     generator = np.random.default_rng(0)
     kind = np.int8 if dtype.signed else np.uint8

@@ -1,8 +1,9 @@
-"""MaskedFace-Net: faces that wear a mask right, or wrong in one of three ways, drawn alike.
+"""MaskedFace-Net: faces that wear a mask correctly, or wrongly in one of three ways.
 
-The face of one number stands in several classes there, so that a face of the training set may wear
-its mask in another way in the test set. The same image, changed or not, never stands in both. What
-training holds out of its own set to choose an epoch by does hold copies: that accuracy flatters.
+All four classes get the same number of images. MaskedFace-Net has the same face in several classes,
+so a face of the training set may be in the test set with its mask worn in another way. An image and
+its changed copies are never in both sets. They may be on both sides of the split that training
+makes of its own set to choose an epoch, so that the accuracy there is too high.
 """
 
 from __future__ import annotations
@@ -37,40 +38,41 @@ from specs.data import DataSpec
 from specs.paths import shown
 
 CLASSES = ("CMFD", "IMFD1", "IMFD2", "IMFD3")
-"""Worn right; the nose bare; the chin bare; nose and mouth bare."""
+"""Worn correctly; nose uncovered; chin uncovered; nose and mouth uncovered."""
 LAYOUT = "CMFD/, IMFD1/, IMFD2/ and IMFD3/, or CMFD/ and IMFD/ as MaskedFace-Net was published"
 SIDE = 32
 """Rows and columns of an image."""
 
 TRAIN_IMAGES, TEST_IMAGES = 80_000, 20_000
-"""The reference's split."""
+"""The sizes of the training and test set in the reference."""
 
 _BOTH_WRONG = "IMFD"
 _COVERED = {"_Mask_Mouth_Chin": "IMFD1", "_Mask_Nose_Mouth": "IMFD2", "_Mask_Chin": "IMFD3"}
-"""How names end in MaskedFace-Net's own IMFD: they tell what the mask covers, not what is bare."""
+"""Endings of file names in MaskedFace-Net's folder IMFD. They tell what the mask covers."""
 _BATCH = 500
-"""Images read between two progress lines, and changed at a time."""
+"""How many images are read between two progress lines, and are changed at a time."""
 _THREADS = 8
 _DEEPEST = 16
-"""Folders in one another below a class's."""
+"""How deep folders may be nested in that of a class."""
 _LARGE = 1 << 22
-"""Pixels: larger images are decoded one at a time, since each takes tens of megabytes."""
+"""Images of more pixels are decoded one at a time, since each takes tens of megabytes."""
 _one_large = Lock()
 
 
 def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
-    """`train_images` and `test_images` of 32x32x3, the four classes in turn.
+    """Loads `train_images` and `test_images` of 32x32x3, in which the four classes take turns.
 
-    Each class has as many files as the smallest one, or `images_per_class`, drawn at random; those
-    of the test set are set aside, and only then are both filled up with changed copies. An image
-    is cut to its central square and scaled by the mean over areas. PipelineError: the folders are
-    not as wanted, a class has too few images, or files cannot be read and may not be skipped.
+    From each class the same number of files is drawn at random: `images_per_class`, or as many as
+    the smallest class has. Those of the test set are set aside, and only then are both sets filled
+    up with changed copies. Images are cropped to their central square and scaled by averaging over
+    areas. PipelineError: the folders are not as required, a class has too few images, or files
+    cannot be read and the spec does not allow that.
     """
     if not settings.get("data_root"):
         raise PipelineError(f"dataset=maskedface: give its folder with data_root=; it has {LAYOUT}")
     root = Path(settings["data_root"])
     files, ignored = _files(root)
-    random = np.random.RandomState(spec.seed)  # its streams are frozen by numpy's policy
+    random = np.random.RandomState(spec.seed)  # NumPy guarantees that its numbers never change
     drawn = [[part[i] for i in random.permutation(len(part))] for part in files.values()]
     wanted = spec.images_per_class or min(map(len, drawn))
     _require(root, {name: len(part) for name, part in files.items()}, spec.images_per_class)
@@ -95,7 +97,7 @@ def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
 
 
 def fingerprint(root: Path) -> str:
-    """Digest of the names, sizes and modification times of all that `load` would look at."""
+    """A digest of the names, sizes and modification times of all files that `load` would read."""
     digest = hashlib.sha256()
     for folder in (*CLASSES, _BOTH_WRONG):
         for entry in _walk(root / folder):
@@ -103,13 +105,13 @@ def fingerprint(root: Path) -> str:
                 stat = entry.stat()
                 state = [stat.st_size, stat.st_mtime_ns]
             except OSError:
-                state = []  # a link to nowhere: `load` will tell
+                state = []  # a broken link, which `load` will report
             digest.update(os.fsencode(entry.path[len(str(root)) :]) + f"\0{state}\n".encode())
     return digest.hexdigest()
 
 
 def _files(root: Path) -> tuple[dict[str, list[Path]], int]:
-    """The images of each class, sorted by path; and how many other files there are."""
+    """The images of each class, sorted by path, and the number of other files."""
     wrong = [name for name in CLASSES[1:] if (root / name).is_dir()]
     published = (root / _BOTH_WRONG).is_dir()
     if not (root / CLASSES[0]).is_dir() or published == bool(wrong) or 0 < len(wrong) < 3:
@@ -136,10 +138,10 @@ def _class_by_name(path: Path) -> str | None:
 
 
 def _walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[os.DirEntry[str]]:
-    """All files in and below `folder` by path, but for what systems hide there.
+    """All files in and below `folder` by path, without hidden ones.
 
-    within: the folders around it, their links followed. PipelineError: links go in a circle or lead
-    out of the class's folder, or there is no end to the folders.
+    within: the folders around it, with links resolved. PipelineError: links go in a circle or lead
+    out of the class's folder, or folders are nested too deep.
     """
     if not folder.is_dir():
         return
@@ -165,7 +167,7 @@ def _walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[os.DirEntry[s
 
 
 def _require(root: Path, counts: Mapping[str, int], wanted: int | None) -> None:
-    """PipelineError if a class has fewer images than wanted, or than a split takes."""
+    """Raises PipelineError if a class has fewer images than `wanted`, or too few to split."""
     if min(counts.values()) < (wanted or 2):
         having = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         need = f"data.images_per_class = {wanted:,}" if wanted else "2 are needed"
@@ -175,12 +177,13 @@ def _require(root: Path, counts: Mapping[str, int], wanted: int | None) -> None:
 def _read_all(
     root: Path, drawn: list[list[Path]], wanted: int, *, replace: bool
 ) -> tuple[list[np.ndarray], list[Broken]]:
-    """For each class uint8 [up to wanted, 32, 32, 3], the first of `drawn` that can be read.
+    """The images of each class, uint8 [up to wanted, 32, 32, 3], and the files that cannot be read.
 
-    And the files that cannot be. replace: further ones of the draw take their places.
+    They are the first of `drawn` that can be read. replace: later files of the draw take the places
+    of those that cannot.
     """
     images, broken = [], []
-    with ThreadPoolExecutor(_THREADS) as pool:  # Pillow decodes outside of the interpreter's lock
+    with ThreadPoolExecutor(_THREADS) as pool:  # Pillow releases Python's lock while it decodes
         for number, paths in enumerate(drawn):
             rest = iter(paths if replace else paths[:wanted])
             good: list[np.ndarray] = []
@@ -197,10 +200,10 @@ def _read_all(
 
 
 def _read(path: Path) -> np.ndarray | str:
-    """uint8 [32, 32, 3], or why the file cannot be read."""
+    """The image in a file, uint8 [32, 32, 3], or why it cannot be read."""
     try:
         with opened(path) as file:
-            # a JPEG of 1024x1024 is decoded at an eighth of its size: a tenth of the time
+            # decoding a JPEG of 1024x1024 at an eighth of its size takes a tenth of the time
             file.draft("RGB", (2 * SIDE, 2 * SIDE))
             with _one_large if file.width * file.height > _LARGE else nullcontext():
                 image = ImageOps.exif_transpose(file)
@@ -215,10 +218,10 @@ def _read(path: Path) -> np.ndarray | str:
 def _filled(
     originals: list[np.ndarray], total: int, random: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`total` images, the classes in turn, and their labels.
+    """`total` images, in which the classes take turns, and their labels.
 
-    originals: of each class uint8 [n, 32, 32, 3]. They come first as they are, as far as `total`
-    goes, and then again and again, changed at random.
+    originals: the images of each class, uint8 [n, 32, 32, 3]. They come first unchanged; if `total`
+    is larger, randomly changed copies of them follow.
     """
     count = len(originals[0])
     turn, labels = np.divmod(np.arange(total, dtype=np.int64), len(originals))

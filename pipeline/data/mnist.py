@@ -1,4 +1,4 @@
-"""MNIST from its four IDX files: the user's own, or the cache, filled by download."""
+"""MNIST from its four IDX files: a copy of the user's, or one downloaded to a cache."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SOURCES = (
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 )
-"""Order: training images and labels, test images and labels."""
+"""In this order: training images and labels, test images and labels."""
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -40,7 +40,7 @@ MIRRORS = (
 )
 
 _PLACES = ("", "mnist", "MNIST/raw")
-"""Below data_root: as it is, beside other data sets, and as torchvision leaves it."""
+"""Folders to search below data_root: itself, one beside other data sets, and torchvision's."""
 
 _WAY_OUT = (
     "Give the folder of the four IDX files (gzip or raw) with data_root=FOLDER, "
@@ -54,10 +54,10 @@ def load(
     mirrors: tuple[str, ...] = MIRRORS,
     cache: Path | None = None,
 ) -> DataSet:
-    """60,000 training and 10,000 test images of 28x28x1.
+    """Loads MNIST: 60,000 training and 10,000 test images of 28x28x1.
 
-    A data_root that is set is all that is searched. PipelineError: files missing, mirrors not
-    reachable, or a file whose content is not MNIST's.
+    If data_root is set, only that is searched. PipelineError: files are missing, no mirror can be
+    reached, or the content of a file is not MNIST's.
     """
     root = settings.get("data_root")
     if root:
@@ -78,7 +78,7 @@ def load(
 
 
 def _find(root: Path, sources: tuple[Source, ...]) -> Path:
-    """The first place below `root` that holds all four files."""
+    """The first folder of `_PLACES` below `root` that has all four files."""
     missing = ""
     for place in (root / below for below in _PLACES):
         absent = [source.name for source in sources if idx.find(source, place) is None]

@@ -1,4 +1,4 @@
-"""A user's own arrays: data_root holds data.npz with the inputs and labels of both sides."""
+"""The user's own arrays: data_root has data.npz with inputs and labels for training and test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from specs.paths import open_file, shown
 
 FILE = "data.npz"
 _FREE, _RATIO, _GREATEST = 1 << 28, 256, 1 << 33
-"""Bytes that arrays may take in memory: always; for each byte of the file; at most."""
+"""Bytes that all arrays may take in memory: these always; so many for each byte of the file; and
+the most in any case."""
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -33,14 +34,14 @@ _DAMAGED = (
     *(ValueError, EOFError, KeyError, RuntimeError, OverflowError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
-"""What numpy and zipfile raise on damaged members."""
+"""What NumPy and zipfile raise for damaged members."""
 LAYOUT = f"{FILE} (numpy.savez) with train_inputs, train_labels, test_inputs and test_labels"
 _NAMES = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 _WANTED = "inputs are uint8 or int8 [N, F], or uint8 [N, H, W, C]; labels integers [N] from 0"
 
 
 def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
-    """The arrays of data.npz. PipelineError: it is not there, no such file, or not as wanted."""
+    """Loads data.npz. PipelineError: it is missing, not an .npz, or its arrays are not allowed."""
     path = Path(settings["data_root"]) / FILE
     if not path.exists():
         raise PipelineError(f"{path}: no such file; wanted is {LAYOUT}; {_WANTED}")
@@ -75,7 +76,7 @@ def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
 
 
 def _arrays(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
-    """The four arrays, each only after its header fits what the file holds."""
+    """The four arrays. Each header is checked against the size of its data first."""
     length = os.fstat(file.fileno()).st_size
     archive = open_zip(file)
     there = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -86,8 +87,8 @@ def _arrays(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
     sizes = {name: archive.getinfo(f"{name}.npy").file_size for name in _NAMES}
     if (total := sum(sizes.values())) > bearable:
         raise ArchiveError(
-            f"its arrays take {total:,} bytes, more than the {bearable:,} that are held for "
-            "such a file"
+            f"its arrays take {total:,} bytes, more than the {bearable:,} that a file of this "
+            "size may take"
         )
     return {name: _array(archive, name, sizes[name]) for name in _NAMES}
 
@@ -103,15 +104,15 @@ def _array(archive: zipfile.ZipFile, name: str, size: int) -> np.ndarray:
             raise ArchiveError(f"{name} holds {str(dtype)[:40]}, not numbers")
         if len(shape) > _MOST_AXES or math.prod(shape) * dtype.itemsize != size - member.tell():
             claim = " x ".join(map(str, shape[:_MOST_AXES]))
-            raise ArchiveError(f"{name} says that it is {dtype} [{claim}], but is not so long")
+            raise ArchiveError(f"{name} says that it is {dtype} [{claim}], but has another length")
         flat = np.frombuffer(member.read(), dtype)
         return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def fingerprint(root: Path) -> str:
-    """Digest of the size and modification time of the file that `load` would read."""
+    """A digest of the size and modification time of the file that `load` would read."""
     try:
         stat = (root / FILE).stat()
     except OSError:
-        return "none"  # `load` will tell
+        return "none"  # `load` will report it
     return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Pickles that nobody vouches for, read without Python's unpickler.
+"""Reads pickles from untrusted sources, without Python's unpickler.
 
-That trusts what it is told: it imports and calls by name, reserves memory by a number in the file,
-and a key nested deep ends the process. Here a pickle makes plain values, and what a reader offers.
+Python's unpickler imports and calls anything by name, reserves as much memory as the file says, and
+crashes on a deeply nested key. Here a pickle can make only plain values and what the caller offers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MOST_STEPS = 1 << 20
-"""Of one pickle: that many make a hundred megabytes at most."""
+"""The most steps of one pickle. They can make a hundred megabytes at most."""
 _KEYS = (str, bytes, int, float, type(None))
 _PLAIN = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
@@ -33,15 +33,15 @@ _NOTHING = {"PROTO", "FRAME"}
 
 
 class PickleError(Exception):
-    """The pickle is damaged, or holds more than the reader offers; the text is the reason."""
+    """A pickle is damaged, or needs more than is offered to it; the text is the reason."""
 
 
 class DamagedPickleError(PickleError):
-    """It is cut or was never a pickle."""
+    """The file is truncated or not a pickle."""
 
 
 class Built:
-    """A value that a pickle may give a state, as it does after an object is made."""
+    """An object whose state a pickle may set after it has made the object."""
 
     def build(self, state: object) -> None:
         raise NotImplementedError
@@ -52,11 +52,11 @@ def read(
     offered: Mapping[str, Any],
     persistent: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """The value of one pickle; `file` stands behind it then.
+    """Reads one pickle and returns its value. Afterwards `file` is positioned behind the pickle.
 
-    offered: what its global names ("module name") stand for; functions among them may be called.
-    persistent: gives the value that is stored outside of the pickle under an id. A dictionary's own
-    attributes are left out. PickleError: anything else.
+    offered: the allowed global names ("module name") and what stands for them; functions among them
+    may be called. persistent: returns the value for an id of something stored outside the pickle.
+    Attributes set on a dictionary are ignored. PickleError: the pickle needs anything else.
     """
     try:
         return _Machine(offered, persistent).run(file)
@@ -65,7 +65,7 @@ def read(
 
 
 class _Machine:
-    """A stack, and what was remembered by number."""
+    """The machine that runs a pickle: it has a stack, and a memo of values by number."""
 
     def __init__(self, offered: Mapping[str, Any], persistent: Callable[[Any], Any] | None) -> None:
         self.offered = offered
@@ -106,7 +106,7 @@ class _Machine:
             self.structure(name, argument)
 
     def structure(self, name: str, argument: Any) -> None:
-        """The steps that put values together."""
+        """Runs one of the steps that combine values."""
         stack = self.stack
         if name == "MARK":
             self.outer.append(stack)
@@ -146,7 +146,7 @@ class _Machine:
         elif name == "BINPERSID" and self.persistent is not None:
             stack.append(self.persistent(stack.pop()))
         else:
-            raise PickleError(f"it wants the step {name}")
+            raise PickleError(f"its step {name} is not allowed")
 
     def named(self, name: str) -> Any:
         if name not in self.offered:

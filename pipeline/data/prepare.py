@@ -1,7 +1,7 @@
-"""Raw images to what the accelerator takes and what the network means by it.
+"""Prepares original images as input of the accelerator and of the network.
 
-The one function behind training, golden vectors, driver and virtual board: numpy alone, 1.x or
-2.x, and integer arithmetic only, so that every machine gets the same bytes.
+Training, golden vectors, driver and virtual board all use `prepare`. It needs only NumPy, 1.x or
+2.x, and uses integer arithmetic, so that every machine gets the same bytes.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 
-if TYPE_CHECKING:  # a board has no pydantic: any object with these fields will do there
+if TYPE_CHECKING:  # a board has no pydantic; there any object with these fields is enough
     from specs.input import InputSpec
 
 _BITS = 11
-"""Fraction bits of an interpolation weight: 8 + 2 * 11 bits stay below 2**31."""
+"""Fraction bits of an interpolation weight. Sums of 8 + 2 * 11 bits stay below 2**31."""
 _ONE = 1 << _BITS
 _BLOCK = 1 << 22
-"""Values of one intermediate (int32) at a time: 16 MiB, whatever the number of images."""
+"""Values of an intermediate array (int32) at a time: 16 MiB, whatever the number of images."""
 
 
 def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
-    """Images of any size, or feature vectors, as the contract wants them.
+    """Prepares images of any size, or feature vectors, as the input contract requires.
 
-    raw: uint8 [N, h, w, C], returned as uint8 [N, H, W, C]; or uint8 or int8 [N, F], returned as
-    they are. Pixel centres are at half-integers and the
-    border is repeated. bilinear: weights in 1/2048, one rounding (half up) at the end, no smoothing
-    before shrinking. TypeError: not of these; PipelineError: inputs the contract refuses.
+    raw: images uint8 [N, h, w, C], which are resized to uint8 [N, H, W, C]; or feature vectors,
+    uint8 or int8 [N, F], which stay as they are. Pixel centres are at half-integers, and the border
+    is repeated. bilinear: weights in 1/2048, one rounding (half up) at the end, no smoothing before
+    shrinking. TypeError: raw is neither. PipelineError: the contract does not allow these inputs.
     """
     if len(contract.shape) == 1:
         return _vectors(raw, contract)
@@ -65,14 +65,14 @@ def _vectors(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
     raw = raw.reshape(len(raw), -1)
     if raw.shape[1:] != contract.shape:
         raise PipelineError(
-            f"input.shape = {contract.shape[0]}: the data has {raw.shape[1]} values an input"
+            f"input.shape = {contract.shape[0]}: the data has {raw.shape[1]} values per input"
         )
     _require_range(raw, contract)
     return np.ascontiguousarray(raw)
 
 
 def _require_range(raw: np.ndarray, contract: InputSpec) -> None:
-    """PipelineError: values that are none of the input's datatype."""
+    """Raises PipelineError if a value is not in the range of the input's datatype."""
     bits = int(contract.dtype.lstrip("UINT"))
     signed = contract.dtype.startswith("INT")
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
@@ -85,7 +85,7 @@ def _require_range(raw: np.ndarray, contract: InputSpec) -> None:
 
 
 def network_input(prepared: np.ndarray, contract: InputSpec) -> np.ndarray:
-    """What prepared images mean to the network: (value * scale - mean) / std, float32."""
+    """The network's input for prepared images: (value * scale - mean) / std, float32."""
     values = prepared.astype(np.float32)
     values *= np.float32(contract.scale)
     values -= np.float32(contract.mean)
@@ -94,7 +94,7 @@ def network_input(prepared: np.ndarray, contract: InputSpec) -> np.ndarray:
 
 
 def _nearest(source: int, target: int) -> np.ndarray:
-    """Index [target] of the source pixel under the centre of each target pixel."""
+    """The index [target] of the source pixel under the centre of each target pixel."""
     centres: np.ndarray = 2 * np.arange(target) + 1
     return centres * source // (2 * target)
 

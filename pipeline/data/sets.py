@@ -1,4 +1,4 @@
-"""Every data set there is: its name and what loads it. A new one is one line here."""
+"""All data sets by name, each with its loader. To add one, add a line here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from pipeline.errors import SpecError, nearest
 from specs.data import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS, DataSpec
 
 Loader = Callable[[Mapping[str, Any], DataSpec], DataSet]
-"""Takes the settings of the machine (data_root), which say where data lie, never what: but for
-the user's own folder of images, whose unit is named by it; and the network's [data]."""
+"""Loads a data set. Its arguments are the settings of the machine and the network's [data].
+
+The setting data_root says only where the data are. Only for the user's own data does it decide the
+content, and then it is part of the unit's name."""
 
 
 def _fixed(loader: Callable[[Mapping[str, Any]], DataSet]) -> Loader:
-    """Of a data set that is the same for everybody: its [data] says nothing."""
+    """The loader of a data set that [data] does not change."""
     return lambda settings, _: loader(settings)
 
 
@@ -35,11 +37,14 @@ FOLDERS = {
     MASKED_FACE: maskedface.LAYOUT,
     OWN_ARRAYS: own_arrays.LAYOUT,
 }
-"""What data_root holds, of the sets that are the user's own."""
+"""The required content of data_root for the data sets that are the user's own."""
 
 
 def load(name: str, settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
-    """Raises SpecError for an unknown name, PipelineError where the data cannot be had."""
+    """Loads a data set by name.
+
+    Raises SpecError for an unknown name, PipelineError if the data cannot be loaded.
+    """
     if name not in LOADERS:
         raise SpecError(f"dataset = {name!r}: unknown; {nearest(name, LOADERS)}")
     data = LOADERS[name](settings, spec)
@@ -47,7 +52,7 @@ def load(name: str, settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
 
 
 def fingerprint(name: str, root: Path) -> str:
-    """Digest of the names, sizes and modification times of all that the loader would look at."""
+    """A digest of the names, sizes and modification times of all files that would be loaded."""
     if name == OWN_ARRAYS:
         return own_arrays.fingerprint(root)
     return maskedface.fingerprint(root) if name == MASKED_FACE else imagefolder.fingerprint(root)

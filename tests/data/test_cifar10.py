@@ -151,7 +151,7 @@ ORIGINAL = cifar_batches.batch(FIRST)
         # an array whose content never comes, and one whose shape its content does not fill
         (
             b"\x80\x02}(X\x04\x00\x00\x00datacnumpy\nndarray\n)\x81u.",
-            "refused: it wants the step NEWO",
+            "refused: its step NEWOBJ is not allowed",
         ),
         # what would take gigabytes by a few bytes of a file
         (b"\x80\x02]r\x00\x00\x00\x80.", "not a CIFAR-10 batch"),
