@@ -1,1 +1,1 @@
-"""Other people's QONNX: checked, edited, described."""
+"""QONNX models from other exporters: reads, checks, cleans and describes them."""

@@ -1,4 +1,4 @@
-"""A QONNX model as its exporter wrote it, cleaned: constants folded, attributes written out."""
+"""Cleans a QONNX model of any exporter: folds constants and writes out default attributes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from pipeline.qonnx.support import TAIL
 
 
 def clean(model: Any) -> Any:
-    """Constants folded, nodes named, all attributes written out. model: as `read` rebuilt it."""
+    """Folds constants, names all nodes and writes out all attributes.
+
+    model: as `description.read` rebuilt it.
+    """
     for node in model.get_nodes_by_op_type("IntQuant"):
         node.op_type = "Quant"
     try:
         model = cleanup_model(model)
         _fill_attributes(model)
         _fold_pads(model)
-    except Exception as error:  # noqa: BLE001 - what onnx and its run time raise is of the file
+    except Exception as error:  # noqa: BLE001 - onnx and its run time raise anything for a bad file
         traceback.print_exc()
         raise PipelineError(f"the ONNX model is not consistent: {error}") from None
     for node in [*model.get_nodes_by_op_type("Dropout"), *model.get_nodes_by_op_type("Identity")]:
@@ -30,7 +33,7 @@ def clean(model: Any) -> Any:
 
 
 def without_tail(model: Any) -> tuple[Any, list[str]]:
-    """The model up to its scores, and the names of what followed them."""
+    """Removes the operators that follow the scores; returns the model and their names."""
     dropped: list[str] = []
     while True:
         node = model.find_producer(model.graph.output[0].name)
@@ -39,7 +42,7 @@ def without_tail(model: Any) -> tuple[Any, list[str]]:
         reshapes = dropped and node.op_type in ("Cast", "Squeeze")
         if not reshapes and not _keeps_order(model, node):
             return model, dropped[::-1]
-        for output in node.output[1:]:  # TopK's second
+        for output in node.output[1:]:  # the second output of TopK
             if model.find_consumers(output):
                 return model, dropped[::-1]
         while len(model.graph.output) > 1:
@@ -50,7 +53,7 @@ def without_tail(model: Any) -> tuple[Any, list[str]]:
 
 
 def _keeps_order(model: Any, node: Any) -> bool:
-    """Whether `node` at the end tells the same class as the greatest of its inputs."""
+    """Whether `node`, at the end, selects the same class as the greatest of its inputs."""
     found = attributes(node)
     rank = len(model.get_tensor_shape(node.input[0]))
     if node.op_type == "Sigmoid":
@@ -62,7 +65,7 @@ def _keeps_order(model: Any, node: Any) -> bool:
 
 
 def _fill_attributes(model: Any) -> None:
-    """Writes ONNX' defaults into convolutions and pools, as FINN reads attributes only."""
+    """Writes ONNX' defaults into convolutions and pools, since FINN reads only attributes."""
     for node in model.graph.node:
         if node.op_type not in ("Conv", "MaxPool", "AveragePool"):
             continue
@@ -84,7 +87,7 @@ def _fill_attributes(model: Any) -> None:
 
 
 def _fold_pads(model: Any) -> None:
-    """Takes zeros that a Pad puts around a convolution's input into the convolution."""
+    """Moves the zeros of a Pad in front of a convolution into the convolution's own padding."""
     for node in [*model.get_nodes_by_op_type("Pad")]:
         found = attributes(node)
         value = model.get_initializer(node.input[2]) if len(node.input) > 2 else None
@@ -109,7 +112,7 @@ def _fold_pads(model: Any) -> None:
 
 
 def _same_pads(source: list[int], kernel: list[int], strides: list[int], upper: bool) -> list[int]:
-    """ONNX' definition of auto_pad = SAME_UPPER and SAME_LOWER: begins, then ends."""
+    """The padding of auto_pad = SAME_UPPER or SAME_LOWER as ONNX defines it: begins, then ends."""
     least, most = [], []
     for size, window, stride in zip(source, kernel, strides, strict=True):
         total = max(0, (-(-size // stride) - 1) * stride + window - size)

@@ -1,4 +1,4 @@
-"""What an ONNX file says of its own input: read at once, before anything is built."""
+"""Reads an ONNX file and finds out what it says about its input, before anything is built."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ELEMENTWISE = {
     "Relu",
     "Sub",
 }
-"""Operators that leave a value in its place."""
+"""Operators that do not move values."""
 _OF_IMAGES = {"AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "MaxPool"}
 """Operators whose input ONNX defines as [N, C, H, W]."""
 _CHANNELS_FIRST, _CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
@@ -38,9 +38,10 @@ MOST_BITS = 8
 
 @dataclass(frozen=True)
 class Description:
-    """Of a file: what it says of its input. None: it does not say.
+    """What a file says about its input. None: it does not say.
 
-    dims: without the batch. dtype: the integers that are put in. scale: what 1 of them means.
+    dims: its shape without the batch. dtype: the type of its integers. scale: the number that the
+    integer 1 stands for.
     """
 
     dims: tuple[int, ...]
@@ -49,7 +50,7 @@ class Description:
     scale: float | None
 
     def shape(self, layout: Layout | None) -> tuple[int, ...] | None:
-        """(H, W, C) or (F,); None: the layout is neither said nor given."""
+        """The shape (H, W, C) or (F,); None if neither the file nor `layout` tells the axis C."""
         layout = layout or self.layout
         if len(self.dims) == 1:
             return self.dims
@@ -60,9 +61,9 @@ class Description:
 
 
 def read(path: Path) -> Rebuilt:
-    """The model in a file, rebuilt: of one input, constants computed.
+    """Reads the model in a file: rebuilt from known parts, with one input and constants computed.
 
-    SpecError: it is none, holds what is not known, or is too large.
+    SpecError: the file is not a model, has unknown parts, or is too large.
     """
     try:
         found = rebuilt(parsed(path))
@@ -74,11 +75,11 @@ def read(path: Path) -> Rebuilt:
 
 
 def require_one_input(model: onnx.ModelProto) -> None:
-    """SpecError: not one input and one output of fixed shapes."""
+    """Raises SpecError unless the model has one input and one output of fixed shapes."""
     graph = model.graph
     constants = {x.name for x in graph.initializer}
     inputs = [x for x in graph.input if x.name not in constants]
-    # the values and the indices of a TopK are one answer
+    # the values and the indices of a TopK count as one output
     makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
     ends = {makers.get(x.name) for x in graph.output}
     if len(inputs) != 1 or len(ends) != 1:
@@ -102,7 +103,7 @@ def require_one_input(model: onnx.ModelProto) -> None:
 
 
 def describe(path: Path) -> Description:
-    """SpecError: as for `read`, or an input of integers that are too wide."""
+    """What a file says about its input. SpecError: as `read`, or its integers are too wide."""
     graph = read(path).model.graph
     constants = {x.name: x for x in graph.initializer}
     (source,) = graph.input
@@ -133,7 +134,10 @@ def _readers(graph: Any, tensor: str) -> list[Any]:
 
 
 def _quantised(graph: Any, tensor: str, constants: dict[str, Any]) -> tuple[str, float] | None:
-    """Datatype and scale of a quantiser that alone reads the input, if it has one of each."""
+    """The datatype and scale of the quantiser of the input, if it has one of each.
+
+    None if anything else reads the input, too.
+    """
     readers = _readers(graph, tensor)
     if len(readers) != 1 or readers[0].op_type not in ("Quant", "IntQuant"):
         return None
@@ -150,7 +154,7 @@ def _quantised(graph: Any, tensor: str, constants: dict[str, Any]) -> tuple[str,
 
 
 def _layout(graph: Any, tensor: str, dims: tuple[int, ...]) -> Layout | None:
-    """NCHW or NHWC of an image, by the first operator that cares; one channel leaves no choice."""
+    """The layout of an image, by the first operator that shows it, or else by an axis of size 1."""
     if len(dims) != 3:
         return None
     while (readers := _readers(graph, tensor)) and readers[0].op_type in _ELEMENTWISE:
@@ -162,6 +166,6 @@ def _layout(graph: Any, tensor: str, dims: tuple[int, ...]) -> Layout | None:
         if order in (_CHANNELS_FIRST, _CHANNELS_LAST):
             return "NHWC" if order == _CHANNELS_FIRST else "NCHW"
     first, last = dims[0] == 1, dims[2] == 1
-    if first != last:  # the other reading would put the same pixels in the same order
+    if first != last:  # with one channel, both layouts have the same pixels in the same order
         return "NCHW" if first else "NHWC"
     return None

@@ -1,4 +1,4 @@
-"""Small changes to a QONNX graph in a qonnx ModelWrapper."""
+"""Small changes to the QONNX graph in a qonnx ModelWrapper."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def attributes(node: Any) -> dict[str, Any]:
 
 
 def set_attributes(node: Any, **values: Any) -> None:
-    """Sets some, the others stay."""
+    """Sets the given attributes of a node. Its other attributes stay."""
     kept = [x for x in node.attribute if x.name not in values]
     del node.attribute[:]
     node.attribute.extend([*kept, *(helper.make_attribute(*entry) for entry in values.items())])
 
 
 def end_at(model: Any, tensor: str) -> None:
-    """Makes `tensor` the output of the graph."""
+    """Makes `tensor` the output of the graph in place of the last one."""
     value = model.get_tensor_valueinfo(tensor)
     dtype = model.get_tensor_datatype(tensor)
     model.graph.output.pop()

@@ -1,7 +1,7 @@
-"""A cleaned QONNX model in the form that FINN streamlines; no value changes.
+"""Brings a cleaned QONNX model into the form that FINN can streamline. No value changes.
 
-Exporters differ in what they write for the same network: here channels come first, and unsigned
-quantisers stand behind a ReLU.
+Exporters write the same network in different ways. In this form channels come first, and each
+unsigned quantiser follows a ReLU.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _LAYOUT_FREE = (*QUANTISERS, "Relu", "Mul", "Div", "Add", "Sub", "Identity")
 
 
 def normalised(model: Any, layout: str | None) -> Any:
-    """The same network with channels first, in the operators that FINN takes; a copy."""
+    """A copy of the network with channels first and only operators that FINN knows."""
     model = ModelWrapper(model.model, make_deepcopy=True)
-    model = cleanup_model(model.transform(GemmToMatMul()))  # weights transposed where they lie
+    model = cleanup_model(model.transform(GemmToMatMul()))  # this also folds transposed weights
     if len(model.get_tensor_shape(model.graph.input[0].name)) == 4:
         if layout == "NHWC":
             _channels_first(model)
@@ -36,10 +36,10 @@ def normalised(model: Any, layout: str | None) -> Any:
 
 
 def _channels_first(model: Any) -> None:
-    """Gives a network of channels-last images an input of channels-first ones.
+    """Turns the input of a network from channels-last to channels-first images.
 
-    The transpose that such a network begins with, sooner or later, goes; before it are operators
-    of single values.
+    If the network has a transpose to channels-first after only elementwise operators, that is
+    removed. Otherwise a transpose is added.
     """
     at = model.graph.input[0].name
     before = [at]
@@ -62,13 +62,13 @@ def _channels_first(model: Any) -> None:
 
 
 def _scalar(model: Any, node: Any) -> bool:
-    """Whether all its constants are single numbers."""
+    """Whether all constants of the node are single numbers."""
     constants = [model.get_initializer(name) for name in node.input]
     return all(value is None or value.size == 1 for value in constants)
 
 
 def _transpose_input(model: Any) -> None:
-    """The same by a transpose of its own in front."""
+    """Turns the input to channels-first images by a new transpose in front of the network."""
     source = model.graph.input[0]
     name = source.name
     count, height, width, channels = model.get_tensor_shape(name)
@@ -84,7 +84,7 @@ def _transpose_input(model: Any) -> None:
 
 
 def _flatten_channels_first(model: Any) -> None:
-    """Flattens channels-last maps as channels-first ones, and reorders the weights behind it."""
+    """Flattens channels-last maps as channels-first ones, and reorders the weights that follow."""
     for node in [*model.get_nodes_by_op_type("Transpose")]:
         if attributes(node).get("perm") != [0, 2, 3, 1]:
             continue
@@ -114,13 +114,13 @@ def _flatten_channels_first(model: Any) -> None:
 
 
 def _scalar_scale(model: Any, quantiser: Any) -> bool:
-    """Whether its scale is a number, or one for each output."""
+    """Whether the quantiser's scale is one number, or one for each output."""
     scale = model.get_initializer(quantiser.input[1])
     return scale is not None and (scale.size == 1 or scale.shape[0] == 1)
 
 
 def _quantise_before_pooling(model: Any) -> None:
-    """Moves max-pools behind the ReLU and the quantiser that follow them: the greatest stays so."""
+    """Moves max-pools behind the ReLU and quantiser that follow them, which keep the order."""
     while True:
         for pool in model.get_nodes_by_op_type("MaxPool"):
             readers = model.find_consumers(pool.output[0]) or []
@@ -141,7 +141,7 @@ def _quantise_before_pooling(model: Any) -> None:
 
 
 def _end_flat(model: Any) -> None:
-    """Flattens scores [1, C, 1, 1] that a network of convolutions alone ends with."""
+    """Flattens the scores [1, C, 1, 1] of a network of convolutions only."""
     name = model.graph.output[0].name
     shape = model.get_tensor_shape(name)
     if len(shape) != 4:
@@ -159,9 +159,10 @@ def _end_flat(model: Any) -> None:
 
 
 def _relu_before_unsigned(model: Any) -> None:
-    """Puts a ReLU in front of each unsigned quantiser, and unsigned quantisers behind each ReLU.
+    """Puts a ReLU in front of each unsigned quantiser, and makes quantisers after a ReLU unsigned.
 
-    FINN knows a ReLU and its quantiser as one; either alone cuts off the negative values.
+    FINN converts a ReLU and its quantiser together. Each of them clips negative values by itself,
+    so that this changes no value.
     """
     for node in [*model.get_nodes_by_op_type("Quant")]:
         if model.get_initializer(node.input[0]) is not None:

@@ -1,7 +1,7 @@
-"""The operators and attributes that are taken from a file: what is not listed here is refused.
+"""The operators and attributes that a file may have. All others are refused.
 
-Of ONNX' own, the names of the list and, by ONNX' schemas, their attributes; no control flow, no
-random numbers, no text, no sequences. Which of them have a hardware layer, `support` tells.
+These are listed operators of ONNX with the attributes of ONNX' schemas, but no control flow, random
+numbers, text or sequences. `support` tells which of them have a hardware layer.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsquee
 Where Xor
 """
 STANDARD = frozenset(_NAMES.split())
-"""Operators of ONNX that networks of numbers are made of."""
+"""The operators of ONNX that a file may have."""
 DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
-"""What the quantisers' domain is and was called; also "", which some exporters leave them in."""
+"""The present and former names of the quantisers' domain. Some exporters use "" instead."""
 _ROUNDING = {
     *("CEIL", "DOWN", "FLOOR", "HALF_DOWN", "HALF_EVEN", "HALF_UP", "ROUND", "UP"),
 }
@@ -51,7 +51,7 @@ QUANTISERS: dict[str, dict[str, Any]] = {
         "rounding_mode": _ROUNDING,
     },
 }
-"""QONNX' quantisers, and what their attributes may be; rounding_mode in any case."""
+"""QONNX' quantisers and the values of their attributes. Case does not matter in rounding_mode."""
 _INPUTS = {
     "Quant": (4, 4),
     "IntQuant": (4, 4),
@@ -59,9 +59,9 @@ _INPUTS = {
     "BipolarQuant": (2, 2),
     "FloatQuant": (4, 6),
 }
-"""How many inputs they have, at least and at most."""
+"""The smallest and largest number of inputs of each."""
 VERSIONS = {"": (7, defs.onnx_opset_version()), **dict.fromkeys(DOMAINS, (1, 2))}
-"""The first and the last known opset of each domain."""
+"""The first and last known opset of each domain."""
 
 _WORDS = {
     "auto_pad": {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"},
@@ -80,19 +80,19 @@ _WORDS = {
         *("asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"),
     },
 }
-"""What attributes that are words may say. Any other has no place in a network."""
+"""The allowed values of attributes that are words. Other such attributes are refused."""
 _POSITIVE = {
     *("block_size", "blocksize", "dilations", "group", "hidden_size", "kernel_shape"),
     *("num_groups", "num_outputs", "output_shape", "size", "strides"),
 }
 _NOT_NEGATIVE = {"output_padding", "storage_order"}
 _ANY_INTEGER = {"starts", "ends", "value_int", "value_ints"}
-"""Slices end at the greatest integer where they mean the end."""
+"""Attributes of any integer: for example, a slice up to the end has the greatest integer."""
 _MOST = 2**31 - 1
 _SIZE = 65_536
-"""Of a kernel, a stride, a padding: beyond any image."""
+"""The largest kernel, stride or padding, larger than any image."""
 _TENSORS = ("Constant", "ConstantOfShape")
-"""Operators whose attribute may be a tensor."""
+"""The operators whose attribute may be a tensor."""
 _KINDS = {
     defs.OpSchema.AttrType.FLOAT: AttributeProto.FLOAT,
     defs.OpSchema.AttrType.INT: AttributeProto.INT,
@@ -101,7 +101,7 @@ _KINDS = {
     defs.OpSchema.AttrType.FLOATS: AttributeProto.FLOATS,
     defs.OpSchema.AttrType.INTS: AttributeProto.INTS,
 }
-"""Kinds of attributes that are taken: no graphs, no lists of texts, nothing sparse."""
+"""The allowed kinds of attributes: no graphs, no lists of texts, nothing sparse."""
 _PAYLOAD = {
     AttributeProto.FLOAT: "f",
     AttributeProto.INT: "i",
@@ -110,11 +110,11 @@ _PAYLOAD = {
     AttributeProto.FLOATS: "floats",
     AttributeProto.INTS: "ints",
 }
-"""The field that holds each kind."""
+"""The field of an attribute that holds a value of each kind."""
 
 
 def rebuilt_node(node: onnx.NodeProto, number: int, versions: dict[str, int]) -> onnx.NodeProto:
-    """The same from what is known. SpecError: what is not."""
+    """Makes the node anew from its known parts. SpecError: it has others."""
     kind = name_of(node.op_type)
     where = f"node {name_of(node.name) or number} ({kind})"
     domain = "" if node.domain == "ai.onnx" else node.domain
@@ -139,7 +139,7 @@ def rebuilt_node(node: onnx.NodeProto, number: int, versions: dict[str, int]) ->
         )
     if node.op_type not in STANDARD or not defs.has(node.op_type, versions[""], ""):
         raise SpecError(
-            f"{where}: no operator that is taken, in opset {versions['']}; allowed are ONNX' "
+            f"{where}: this operator is not allowed in opset {versions['']}; allowed are ONNX' "
             "operators on numbers, without control flow, random numbers, text and sequences, and "
             f"{', '.join(QUANTISERS)}"
         )
@@ -162,7 +162,7 @@ def _require_count(where: str, what: str, count: int, least: int, most: int) -> 
 
 
 class _Attributes:
-    """Those of one node, checked one after the other and added to `made`."""
+    """Checks the attributes of one node, one after the other, and adds them to `made`."""
 
     def __init__(self, node: onnx.NodeProto, where: str, made: onnx.NodeProto) -> None:
         self.op_type, self.where, self.made = node.op_type, where, made
@@ -218,7 +218,7 @@ class _Attributes:
                 self._refuse(key, value, ", ".join(f"{x} ({TYPES[x]})" for x in TYPES))
 
     def _value(self, attribute: onnx.AttributeProto, allowed: Any, kind: Any) -> Any:
-        """Of the one field that an attribute of this kind has."""
+        """The value of an attribute. SpecError: it is not of this kind, or has other fields."""
         key = require_name(attribute.name, f"{self.where}: an attribute")
         if kind is None or key not in allowed:
             raise SpecError(
@@ -231,7 +231,7 @@ class _Attributes:
         found = {x.name for x, _ in attribute.ListFields()} - {"name", "type", "doc_string"}
         if attribute.type != kind or not found <= {field}:
             told = AttributeProto.AttributeType.Name(kind)
-            raise SpecError(f"{self.where}: attribute {key} is no {told} alone")
+            raise SpecError(f"{self.where}: attribute {key} must be of type {told} only")
         return getattr(attribute, field)
 
     def _refuse(self, key: str, value: Any, allowed: str) -> None:

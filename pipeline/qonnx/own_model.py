@@ -1,4 +1,4 @@
-"""A network spec around a QONNX file that qonnx=PATH names."""
+"""Makes a network spec for the QONNX file that qonnx=PATH names."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from specs.network import NetworkSpec
 
 
 def from_file(path: Path, given: Mapping[str, str]) -> tuple[str, NetworkSpec]:
-    """Label and spec of a file by itself: its input is what it says, and what variables say.
+    """The label and spec of a file without network=. The file and variables describe its input.
 
-    SpecError: something that the file does not say, and no variable.
+    SpecError: neither the file nor a variable says something that is needed.
     """
     said = describe(path)
     layout = _layout(given)
@@ -64,7 +64,7 @@ def from_file(path: Path, given: Mapping[str, str]) -> tuple[str, NetworkSpec]:
 def in_place_of(
     label: str, spec: NetworkSpec, path: Path, given: Mapping[str, str]
 ) -> tuple[str, NetworkSpec]:
-    """The file with data set, input and output of a network. SpecError: it has another input."""
+    """The file with data set, input and output of a network. SpecError: the inputs differ."""
     said = describe(path)
     layout = _layout(given)
     shape = said.shape(layout) or said.shape(_fitting(said, spec))
@@ -79,7 +79,7 @@ def in_place_of(
 
 
 def _fitting(said: Description, spec: NetworkSpec) -> Layout | None:
-    """The one layout in which the file's input has the shape of the network's."""
+    """The layout with which the file's input has the shape of the network's, if just one has."""
     both: tuple[Layout, ...] = ("NCHW", "NHWC")
     fits = [layout for layout in both if said.shape(layout) == spec.input.shape]
     return said.layout or (fits[0] if len(fits) == 1 else None)

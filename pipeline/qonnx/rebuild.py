@@ -1,7 +1,7 @@
-"""A model of what is known of a file's: all that a library may see of it.
+"""Makes a model anew from the known parts of a file's model.
 
-Libraries below evaluate texts of an ONNX file, import modules and start programs that it names,
-and reserve the memory it asks for. So nothing of the file itself reaches them.
+The libraries that read ONNX evaluate text in a file, import modules and start programs that it
+names, and reserve as much memory as it asks for. So they never get the file's own model.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _DATATYPE = re.compile(
     r"BINARY|BIPOLAR|TERNARY|FLOAT32|FLOAT16|U?INT[1-9]\d?|SCALEDINT<[1-9]\d?>"
     r"|FIXED<[1-9]\d?,\d\d?>|FLOAT<\d\d?,\d\d?(,\d{1,3})?>"
 )
-"""What qonnx' annotation `finn_datatype` may say."""
+"""The allowed values of qonnx' annotation `finn_datatype`."""
 _LAYOUTS = {"".join(layout): str([*layout]) for layout in ("NHWC", "NCHW", "NCW", "NWC", "NC", "")}
-"""What `tensor_layout` may say: by its letters, as qonnx writes it."""
+"""The allowed values of `tensor_layout` as qonnx writes them, by their letters."""
 _KEPT = {
     "ModelProto": {"ir_version", "opset_import", "graph"},
     "GraphProto": {"node", "name", "initializer", "input", "output", "quantization_annotation"},
     "NodeProto": {"input", "output", "name", "op_type", "domain", "attribute", "overload"},
 }
 _SILENT = {"producer_name", "producer_version", "domain", "model_version", "value_info"}
-"""Names of who wrote the model, and the shapes in between, which are inferred again."""
+"""Fields that are dropped silently: names of the exporter, and shapes, which are inferred again."""
 _TOLD = {
     "doc_string": "doc strings",
     "metadata_props": "metadata",
@@ -49,14 +49,14 @@ _MOST_TOLD = 8
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """left_out: in words, what of the file is not in the model."""
+    """A model made anew. left_out: in words, the parts of the file that are not in it."""
 
     model: onnx.ModelProto
     left_out: tuple[str, ...]
 
 
 def rebuilt(model: onnx.ModelProto) -> Rebuilt:
-    """The same network. SpecError: something in it that is not known, or contradicts itself."""
+    """Makes the network anew. SpecError: something in it is unknown or contradicts itself."""
     graph = model.graph
     least, most = _IR_VERSIONS
     if not least <= model.ir_version <= most:
@@ -84,7 +84,7 @@ def rebuilt(model: onnx.ModelProto) -> Rebuilt:
 
 
 def _versions(model: onnx.ModelProto, left_out: Counter[str]) -> dict[str, int]:
-    """Opset by domain; ONNX' own first, as qonnx takes the first for it."""
+    """The opset of each domain. ONNX' own is the first, since qonnx expects that."""
     found: dict[str, int] = {}
     for opset in model.opset_import:
         domain = "" if opset.domain == "ai.onnx" else opset.domain
@@ -127,7 +127,7 @@ def _rebuilt_value(value: onnx.ValueInfoProto, what: str) -> onnx.ValueInfoProto
 
 
 def _require_order(graph: onnx.GraphProto) -> set[str]:
-    """All names. SpecError: one is made twice, or read before it is made, or nowhere."""
+    """All names of tensors. SpecError: one is made twice, never, or after it is read."""
     constants = {x.name for x in graph.initializer}
     if len(constants) != len(graph.initializer):
         raise SpecError("has two constants of one name")
@@ -139,12 +139,12 @@ def _require_order(graph: onnx.GraphProto) -> set[str]:
         for name in node.input:
             if name and name not in known:
                 raise SpecError(
-                    f"{where}: reads {name_of(name)}, which no node before it makes (nodes stand "
+                    f"{where}: reads {name_of(name)}, which no node before it makes (nodes must be "
                     "in the order of computing, without circles)"
                 )
         for name in node.output:
             if name in known:
-                raise SpecError(f"{where}: makes {name_of(name)}, which is there already")
+                raise SpecError(f"{where}: makes {name_of(name)}, which exists already")
             if name:
                 known.add(name)
         if not node.output or not node.output[0]:
@@ -160,7 +160,7 @@ def _require_order(graph: onnx.GraphProto) -> set[str]:
 def _annotations(
     graph: onnx.GraphProto, names: set[str], left_out: Counter[str]
 ) -> Iterator[onnx.TensorAnnotation]:
-    """Datatypes and layouts of tensors, one of each, written anew."""
+    """The annotations of tensors, made anew: at most one datatype and one layout for each."""
     seen: set[tuple[str, str]] = set()
     made: dict[str, onnx.TensorAnnotation] = {}
     for annotation in graph.quantization_annotation:
@@ -177,7 +177,7 @@ def _annotations(
 
 
 def _annotation(key: str, value: str) -> str | None:
-    """As it may be believed; None: not at all."""
+    """The value of an annotation in its usual form; None if it is not allowed."""
     if key == "finn_datatype":
         plain = value.replace(" ", "")
         return plain if _DATATYPE.fullmatch(plain) else None
@@ -188,7 +188,7 @@ def _annotation(key: str, value: str) -> str | None:
 
 
 def _left_out(model: onnx.ModelProto) -> Iterator[str]:
-    """What is not taken over. Constants, inputs and attributes have doc strings, too."""
+    """The parts of a file that are left out, in words."""
     yield from _unknown(model)
     yield from _unknown(model.graph)
     for node in model.graph.node:

@@ -1,7 +1,7 @@
-"""How large everything in a model gets, and its constants computed: within bounds, or refused.
+"""Computes the constants of a model and the size of everything in it; refuses what is too large.
 
-A few bytes of a file may ask for any number of bytes of memory: a constant that is expanded, a sum
-that doubles its terms, a window beyond the image. Nothing is computed before its size is known.
+A few bytes in a file may ask for any amount of memory: a constant that is expanded, a sum that
+doubles its terms, a window larger than the image. Nothing is computed before its size is known.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from pipeline.qonnx.tensors import elements, from_array
 from pipeline.qonnx.text import name_of
 
 MOST_NODES = 2000
-"""Left when constants are computed; the libraries' time grows with its square."""
+"""The most nodes after constants are computed. The libraries' time grows with their square."""
 MOST_ELEMENTS = 2**26
-"""Of one tensor, and of the windows that a convolution reads: 256 MiB of float32."""
+"""The most elements of a tensor, and of all windows of a convolution: 256 MiB of float32."""
 MOST_IN_ALL = 2**27
-"""Of all tensors for one input; ResNet50 on 224x224 pixels has a third of that."""
+"""The most elements of all tensors for one input. ResNet50 on 224x224 pixels has a third of it."""
 MOST_PRODUCTS = 2**33
-"""For one input; ResNet50 has half of that."""
+"""The most multiplications for one input. ResNet50 has half of that."""
 _CONSTANT_MIB = 32
 _GROWTH = 4
-"""Constants computed take that many MiB, and so many times the bytes of the file's own."""
+"""Computed constants may take so many MiB, and so many times the bytes of the file in addition."""
 _MOST_LATER = 200_000
-"""Nodes times nodes on constants that are left to qonnx, which looks through the graph for each."""
+"""The largest product of the number of nodes and of those on constants that are left to qonnx,
+which searches the whole graph for each."""
 
 _NAMES = """
 Abs Add And Cast Ceil Clip Concat ConstantOfShape Div Equal Exp Expand Flatten Floor Gather
@@ -41,17 +42,18 @@ Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Roun
 Sign Size Slice Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Where Xor
 """
 _COMPUTED = frozenset(_NAMES.split())
-"""Operators that are computed here where all they read is constant."""
+"""Operators that are computed here if all their inputs are constants."""
 _SHAPES = {"ConstantOfShape": 0, "Expand": 1, "Pad": 1, "Reshape": 1, "Tile": 1}
-"""Operators that read a size, and where."""
+"""Operators one of whose inputs is a size, and the number of that input."""
 _LATER_TOO = (*QUANTISERS, "QuantizeLinear", "DequantizeLinear")
-"""Left to qonnx, also on constants: their scales and bits are what the network is made of."""
+"""Operators that are left to qonnx even if their inputs are constants, since the network needs
+their scales and bits."""
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 _WINDOWS = ("AveragePool", "Conv", "LpPool", "MaxPool")
 
 
 class _Sizes:
-    """Of one model, node by node in the order of computing."""
+    """The sizes in one model. Nodes are added one by one in the order of computing."""
 
     def __init__(self, model: onnx.ModelProto, file_bytes: int) -> None:
         graph = model.graph
@@ -63,7 +65,7 @@ class _Sizes:
         }
         self.types |= {x.name: x.type for x in graph.input if x.name not in self.constants}
         self.of_input = {x.name for x in graph.input if x.name not in self.constants}
-        """Tensors that depend on the input; the others, if not constants, come of quantisers."""
+        """Tensors that depend on the input. All others are constants or results of quantisers."""
         self.left = _CONSTANT_MIB * 2**20 + _GROWTH * file_bytes
         self.elements = self.products = 0
         for name in self.of_input:
@@ -73,7 +75,7 @@ class _Sizes:
         return [x.dim_value for x in self.types[name].tensor_type.shape.dim]
 
     def computed(self, node: onnx.NodeProto, where: str) -> bool:
-        """Whether the node is a constant now, with what it makes among `constants`."""
+        """Computes the node if all its inputs are constants; returns whether it did."""
         if node.op_type == "Constant":
             self._add(node, where, [_constant(node, where)])
             return True
@@ -86,7 +88,7 @@ class _Sizes:
             return False
         if node.op_type not in _COMPUTED or not read:
             raise SpecError(
-                f"{where}: reads constants alone, which is not computed for this operator; save "
+                f"{where}: reads only constants, and this operator is not computed here; save "
                 "the model with its constants folded"
             )
         self._infer(node, where)
@@ -115,13 +117,13 @@ class _Sizes:
             )
 
     def take(self, node: onnx.NodeProto, where: str) -> None:
-        """Counts what a node makes that is no constant."""
+        """Counts the outputs of a node that is not a constant."""
         if any(name in self.of_input for name in node.input):
             self.of_input.update(node.output)
         self._infer(node, where)
 
     def _infer(self, node: onnx.NodeProto, where: str) -> None:
-        """The types of what a node makes, and that they are allowed."""
+        """Infers the types of a node's outputs, and requires that they are allowed."""
         self._require_known(node, where)
         if node.op_type in QUANTISERS:
             shapes = [self.shape(name) for name in node.input if name]
@@ -146,7 +148,7 @@ class _Sizes:
                 continue
             kind = made.get(name, onnx.TypeProto())
             if name not in made and name != node.output[0]:
-                continue  # statistics of a BatchNormalization in training; nothing may read them
+                continue  # statistics of a BatchNormalization in training, which nothing may read
             tensor = kind.tensor_type
             fixed = all(size.HasField("dim_value") for size in tensor.shape.dim)
             if not fixed or not tensor.HasField("shape"):
@@ -164,14 +166,14 @@ class _Sizes:
         return all(name in self.constants for name in node.input if name)
 
     def _require_sizes(self, node: onnx.NodeProto, where: str) -> None:
-        """What a node reads as a size is a constant, and small enough to be multiplied."""
+        """Requires that a size which a node reads is a constant and not too large."""
         at = _SHAPES.get(node.op_type)
         if at is None or at >= len(node.input) or not node.input[at]:
             return
         tensor = self.constants.get(node.input[at])
         if tensor is None:
             raise SpecError(
-                f"{where}: reads a size, {name_of(node.input[at])}, that is no constant"
+                f"{where}: reads a size, {name_of(node.input[at])}, that is not constant"
             )
         values = numpy_helper.to_array(tensor)
         if values.size > 64 or np.abs(values.astype(np.float64)).max(initial=0) >= 2**31:
@@ -191,12 +193,12 @@ class _Sizes:
         self.elements += count
         if self.elements > MOST_IN_ALL:
             raise SpecError(
-                f"{where}: with it the network keeps {self.elements:,} numbers for one input; "
+                f"{where}: up to here the network keeps {self.elements:,} numbers for one input; "
                 f"allowed are {MOST_IN_ALL:,}"
             )
 
     def _count_products(self, node: onnx.NodeProto, where: str) -> None:
-        """Of sums of products, and of windows, which are laid out one beside the other."""
+        """Counts the multiplications of a node, and the elements of all its windows together."""
         out = self.shape(node.output[0])
         inner = 1
         if node.op_type in _WINDOWS:
@@ -215,13 +217,16 @@ class _Sizes:
         self.products += inner * math.prod(out)
         if self.products > MOST_PRODUCTS:
             raise SpecError(
-                f"{where}: with it the network takes {self.products:,} products for one input; "
+                f"{where}: up to here the network takes {self.products:,} products for one input; "
                 f"allowed are {MOST_PRODUCTS:,}"
             )
 
 
 def bounded(model: onnx.ModelProto, file_bytes: int) -> None:
-    """Computes constants in a rebuilt model of one input, at batch 1. SpecError: see above."""
+    """Computes the constants of a rebuilt model, and sets its batch to 1.
+
+    SpecError: something in the model is too large, or its size is unknown.
+    """
     graph = model.graph
     batch = _one_input(model)
     sizes = _Sizes(model, file_bytes)
@@ -239,8 +244,8 @@ def bounded(model: onnx.ModelProto, file_bytes: int) -> None:
             raise SpecError(f"has more than {MOST_NODES:,} operators that are no constants")
         if later * len(kept) > _MOST_LATER:
             raise SpecError(
-                f"has {later:,} operators on constants among {len(kept):,}; allowed is a product "
-                f"of both numbers of {_MOST_LATER:,}"
+                f"has {later:,} operators on constants among {len(kept):,}; the product of both "
+                f"numbers may be at most {_MOST_LATER:,}"
             )
     made = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
     del graph.node[:]
@@ -259,7 +264,7 @@ def bounded(model: onnx.ModelProto, file_bytes: int) -> None:
 
 
 def _one_input(model: onnx.ModelProto) -> int:
-    """Makes the batch of the input 1; what it was."""
+    """Sets the batch of the input to 1, and returns what it was."""
     constants = {x.name for x in model.graph.initializer}
     (source,) = (x for x in model.graph.input if x.name not in constants)
     first = source.type.tensor_type.shape.dim[0]
@@ -269,7 +274,7 @@ def _one_input(model: onnx.ModelProto) -> int:
 
 
 def _reshape_one(node: onnx.NodeProto, sizes: _Sizes, batch: int) -> None:
-    """A shape that names the batch names 1."""
+    """Replaces the batch by 1 in the shape that a Reshape reads."""
     tensor = sizes.constants.get(node.input[1]) if len(node.input) > 1 else None
     if tensor is None or node.input[0] not in sizes.of_input:
         return
@@ -284,7 +289,7 @@ def _reshape_one(node: onnx.NodeProto, sizes: _Sizes, batch: int) -> None:
 
 
 def _constant(node: onnx.NodeProto, where: str) -> Any:
-    """What a Constant holds."""
+    """The value of a Constant."""
     if len(node.attribute) != 1:
         raise SpecError(f"{where}: has {len(node.attribute)} values; allowed: 1")
     (value,) = node.attribute
@@ -295,7 +300,7 @@ def _constant(node: onnx.NodeProto, where: str) -> Any:
 
 
 def _size(node: onnx.NodeProto, shape: list[int]) -> Any:
-    """What a Shape or a Size makes."""
+    """The output of a Shape or a Size."""
     if node.op_type == "Size":
         return np.array(math.prod(shape), np.int64)
     ends = {x.name: x.i for x in node.attribute}
@@ -303,15 +308,15 @@ def _size(node: onnx.NodeProto, shape: list[int]) -> Any:
 
 
 def _broadcast(shapes: list[list[int]]) -> list[int]:
-    """The shape that NumPy makes of them, at most."""
+    """The largest shape to which NumPy may broadcast these shapes."""
     rank = max(len(shape) for shape in shapes)
     filled = [[1] * (rank - len(shape)) + shape for shape in shapes]
     return [max(sizes) for sizes in zip(*filled, strict=True)]
 
 
 def _execute(node: onnx.NodeProto, version: int, values: dict[str, Any]) -> list[Any]:
-    """What a node makes of constants, by ONNX Runtime, as qonnx would compute it."""
-    import onnxruntime  # noqa: PLC0415 - most files have nothing to compute
+    """The outputs of a node on constants, computed by ONNX Runtime, as qonnx would do."""
+    import onnxruntime  # noqa: PLC0415 - most files have no constants to compute
 
     infos = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
@@ -325,7 +330,7 @@ def _execute(node: onnx.NodeProto, version: int, values: dict[str, Any]) -> list
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         made: list[Any] = session.run(None, values)
-    except Exception as error:  # noqa: BLE001 - of ONNX Runtime's own many kinds, without a base
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common base class
         told = name_of(" ".join(str(error).split()))
         raise SpecError(f"node {name_of(node.name)} ({node.op_type}): {told}") from None
     return made

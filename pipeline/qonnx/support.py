@@ -1,4 +1,4 @@
-"""Which operators of a QONNX graph have a hardware layer, as far as the graph itself tells."""
+"""Which operators of a QONNX graph have a hardware layer, as far as the graph shows that."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ SUPPORTED = (
     *("Flatten", "Gemm", "Identity", "IntQuant", "MatMul", "MaxPool", "Mul", "Quant"),
     *("Relu", "Reshape", "Sub", "Transpose", "Trunc"),
 )
-"""Operators with a hardware layer, or that become part of one."""
+"""Operators that have a hardware layer or become part of one."""
 TAIL = ("ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopK")
-"""Operators at the end that leave the order of the classes: software's, dropped here."""
+"""Operators that are removed from the end: they do not change the order of the classes, and
+software can compute them."""
 
 
 def require_supported(model: Any, who: str) -> None:
-    """PipelineError: all operators without a layer, node by node; `who`: whose graph it is."""
+    """Raises PipelineError that lists every operator without a hardware layer.
+
+    who: the owner of the graph, with which the error begins.
+    """
     if faults := [*unsupported(model)]:
         count = f"{len(faults)} of its {len(model.graph.node)}"
         raise PipelineError(
@@ -30,7 +34,7 @@ def require_supported(model: Any, who: str) -> None:
 
 
 def unsupported(model: Any) -> Iterator[str]:
-    """Each node that no hardware layer stands for, with its shapes and why."""
+    """A line for each node without a hardware layer: its shapes, and why it has none."""
     for node in model.graph.node:
         why = _why_unsupported(model, node)
         if why is not None:
@@ -40,16 +44,16 @@ def unsupported(model: Any) -> Iterator[str]:
 
 
 def _why_unsupported(model: Any, node: Any) -> str | None:
-    """None if there is a layer for it, as far as the node and its neighbours tell."""
+    """Why a node has no hardware layer; None if it has, by what it and its neighbours show."""
     kind = node.op_type
     if kind == "FloatQuant":
         return "minifloats have no integer datapath; quantise to integers (Quant)"
     if kind in TAIL and node.output[0] == model.graph.output[0].name:
-        return f"{attributes(node)}: only where it leaves the greatest of the last axis on top"
+        return f"{attributes(node)}: only supported if it keeps the greatest of the last axis"
     if kind not in SUPPORTED:
         return "no hardware layer"
     if kind in ("Sub", "Div") and model.get_initializer(node.input[1]) is None:
-        return "subtracts or divides by a stream; constants have a layer"
+        return "subtracts or divides by a stream; only constants are supported"
     if kind == "AveragePool" and not _goes_into(model, node, ("Trunc",)):
         return "no Trunc behind it: an integer datapath needs one"
     if kind in ("Conv", "Gemm", "MatMul"):
@@ -60,7 +64,7 @@ def _why_unsupported(model: Any, node: Any) -> str | None:
         if kernel != strides or any(found["pads"]) or found.get("ceil_mode"):
             return (
                 f"windows of {kernel} with strides {strides} and padding {found['pads']}; "
-                "max-pools without overlap and padding have a layer"
+                "only max-pools without overlap and padding are supported"
             )
     if kind in QUANTISERS and model.get_initializer(node.input[0]) is None:
         zero = model.get_initializer(node.input[2]) if kind != "BipolarQuant" else None
@@ -68,26 +72,26 @@ def _why_unsupported(model: Any, node: Any) -> str | None:
             return "its zero point is not 0"
         rounding = attributes(node).get("rounding_mode", b"ROUND").decode()
         if rounding != "ROUND":
-            return f"rounding_mode {rounding}; ROUND, to the nearest and to even, has a layer"
+            return f"rounding_mode {rounding}; only ROUND (half to even) is supported"
         if kind != "BipolarQuant":
             bits = model.get_initializer(node.input[3])
             scale = model.get_initializer(node.input[1])
             if scale is None or scale.size != 1 or not scale.item() > 0:
-                return "its scale is not one positive number; such activations have a layer"
+                return "its scale is not one positive number; activations need one"
             if bits is None or bits.size != 1 or bits.item() not in range(1, 9):
                 shown = (
                     "bits by channel" if bits is None or bits.size != 1 else f"{bits.item():g} bits"
                 )
-                return f"{shown}; activations of 1 to 8 bits have a layer"
+                return f"{shown}; only activations of 1 to 8 bits are supported"
         if kind == "BipolarQuant" and model.graph.output[0].name == node.output[0]:
-            return "at the end; scores come from a layer of more than one bit"
+            return "it gives the scores, which need more than one bit"
     if kind == "Relu" and not _goes_into(model, node, QUANTISERS):
         return "no quantiser behind it: an integer datapath needs one (e.g. a quantised ReLU)"
     return None
 
 
 def _goes_into(model: Any, node: Any, kinds: tuple[str, ...]) -> bool:
-    """Whether what `node` gives meets one of `kinds` next, past operators that move values."""
+    """Whether one of `kinds` follows `node`, with only operators that move values between them."""
     behind = model.find_consumers(node.output[0]) or []
     while behind and behind[0].op_type in ("MaxPool", "Transpose", "Reshape", "Flatten"):
         behind = model.find_consumers(behind[0].output[0]) or []
@@ -111,9 +115,9 @@ def _why_no_product(model: Any, node: Any) -> str | None:
     if node.op_type == "Conv":
         found = attributes(node)
         if found["group"] != 1:
-            return f"{found['group']} groups; convolutions of one group have a layer"
+            return f"{found['group']} groups; only convolutions of one group are supported"
         if len(found["kernel_shape"]) != 2:
             return f"a kernel of {len(found['kernel_shape'])} dimensions; two are supported"
         if set(found["dilations"]) != {1}:
-            return f"dilations {found['dilations']}; undilated convolutions have a layer"
+            return f"dilations {found['dilations']}; convolutions must have no dilation"
     return None

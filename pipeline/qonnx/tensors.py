@@ -1,4 +1,4 @@
-"""Constants of a file: their sizes agree with their bytes, their numbers are finite."""
+"""Checks constants of a file: their sizes must agree with their bytes, their numbers be finite."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TYPES: dict[int, str] = {
         *(TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64),
     )
 }
-"""Element types that are taken."""
+"""The allowed element types."""
 MOST_DIMS = 8
 _FIELDS = {"raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"}
 _BESIDE = {"name", "dims", "data_type", "data_location", "doc_string", "metadata_props"}
 
 
 def rebuilt_tensor(tensor: onnx.TensorProto, what: str) -> onnx.TensorProto:
-    """The same numbers, as raw data. SpecError: they are not there, not all, or not numbers."""
+    """Makes a constant anew, as raw data. SpecError: numbers are missing, or are not numbers."""
     found = {field.name for field, _ in tensor.ListFields()}
     if tensor.data_location == TensorProto.EXTERNAL or "external_data" in found:
         raise SpecError(
@@ -55,10 +55,10 @@ def rebuilt_tensor(tensor: onnx.TensorProto, what: str) -> onnx.TensorProto:
 
 
 def from_array(values: Any, name: str, what: str) -> onnx.TensorProto:
-    """Numbers as a constant. SpecError: NaN or infinity is among them."""
+    """Makes a constant of an array. SpecError: it has a NaN or an infinity."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise SpecError(f"{what} has numbers that are not finite (NaN or infinity)")
-    if values.dtype == bool:  # a byte of 2 is true, too
+    if values.dtype == bool:  # any byte but 0 is true, and must become 1
         values = values.view(np.uint8) != 0
     return numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name)
 
@@ -71,7 +71,7 @@ def require_type(kind: int, what: str) -> None:
 
 
 def elements(dims: Any, what: str) -> int:
-    """The product, however large. SpecError: no size, or too many."""
+    """The number of elements, however large. SpecError: a negative size, or too many sizes."""
     if len(dims) > MOST_DIMS or any(size < 0 for size in dims):
         shown = name_of(str(list(dims[: MOST_DIMS + 1])))
         raise SpecError(f"{what} has the shape {shown}; allowed are up to {MOST_DIMS} sizes from 0")

@@ -1,4 +1,4 @@
-"""An ONNX file parsed only if it is small enough, also once it is in memory."""
+"""Parses an ONNX file, but only if it is small enough, as a file and once it is in memory."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from google.protobuf.message import DecodeError
 from pipeline.errors import SpecError
 
 MOST_MIB = 128
-"""Of a file: 32 million float32 weights, several times what any board holds."""
+"""The largest file: 32 million float32 weights, several times what any board can store."""
 MOST_FIELDS = 500_000
-"""A field takes two bytes in a file and hundreds in memory; large networks have some 50,000."""
+"""The most fields in a file. A field takes two bytes in a file and hundreds in memory. Large
+networks have some 50,000."""
 _DEEPEST = 16
-"""Messages within messages; a tensor of a node's attribute is the fourth."""
+"""How deep messages may be nested. A tensor in a node's attribute is at depth four."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def parsed(path: Path) -> onnx.ModelProto:
-    """SpecError: no ONNX file, or one that is too large."""
+    """The model in a file. SpecError: it is not an ONNX file, or is too large."""
     data = _content(path)
     model = onnx.ModelProto()
     try:
@@ -39,7 +40,7 @@ def parsed(path: Path) -> onnx.ModelProto:
 
 def _content(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
             raise SpecError("not a file")
         with path.open("rb") as file:
             data = file.read(MOST_MIB * 2**20 + 1)
@@ -51,7 +52,10 @@ def _content(path: Path) -> bytes:
 
 
 def _require_small(data: bytes) -> None:
-    """Counts the fields before any becomes an object. IndexError: the data end within one."""
+    """Raises SpecError if there are too many fields, before any becomes an object.
+
+    IndexError: the data end within a field.
+    """
     fields = 0
     todo = [(0, len(data), onnx.ModelProto.DESCRIPTOR, 0)]
     while todo:
@@ -86,7 +90,7 @@ def _require_small(data: bytes) -> None:
 
 
 def _packed(field: Any, size: int) -> int:
-    """What a list of numbers counts: one of a byte takes eight in memory."""
+    """How many fields a list of numbers counts as: a number of one byte takes eight in memory."""
     of_numbers = field is not None and field.cpp_type in (
         FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64,
         FieldDescriptor.CPPTYPE_UINT64,
@@ -95,7 +99,7 @@ def _packed(field: Any, size: int) -> int:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins there, and where it ends."""
+    """The number that begins at `at`, and where it ends."""
     value = shift = 0
     while True:
         byte = data[at]

@@ -1,4 +1,4 @@
-"""The weights a training starts from: Brevitas' published ones, or a file of the user's."""
+"""Loads the weights that training starts from: ones that Brevitas publishes, or a user's file."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from specs.paths import read_file, shown
 from specs.training import PUBLISHED
 
 _TIMES, _MORE = 16, 1 << 24
-"""A file of weights has at most so many bytes for each of the model's (fp64, and what an optimiser
-keeps), and so many more."""
+"""A file of weights may have _TIMES the bytes of the model's parameters (for fp64 and the state of
+an optimiser), and _MORE bytes in addition."""
 _TOLD, _LONGEST = 20, 200
-"""Names of a kind that an error tells, and characters of each."""
+"""How many names of a kind an error lists, and how many characters of each."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """One of Brevitas' files; its name ends with the first 8 hex digits of its sha256."""
+    """A file that Brevitas publishes. Its name ends with the first 8 hex digits of its sha256."""
 
     url: str
 
@@ -54,10 +54,10 @@ def start_weights(
     contract: InputSpec,
     settings: Mapping[str, Any],
 ) -> str:
-    """Fills `model` with what TrainingSpec.checkpoint means; returns how to call it in a figure.
+    """Loads the weights of TrainingSpec.checkpoint into `model`; returns their name for a figure.
 
     SpecError: there is no such file, or its parameters are not the network's. PipelineError: it
-    cannot be downloaded, or is no file of tensors alone.
+    cannot be downloaded, or it has more than tensors.
     """
     if checkpoint is None:
         return "random"
@@ -72,7 +72,10 @@ def start_weights(
 
 
 def published(spec: AnyModel, contract: InputSpec) -> Published:
-    """Brevitas' file for a network of this shape, whatever its name; from brevitas_examples."""
+    """The file that Brevitas publishes for a network of this structure.
+
+    The network's name does not matter. The list of files is in the package brevitas_examples.
+    """
     known = []
     folder = importlib.resources.files("brevitas_examples.bnn_pynq") / "cfg"
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
@@ -86,13 +89,13 @@ def published(spec: AnyModel, contract: InputSpec) -> Published:
         if _MODELS[config["MODEL"]["ARCH"]](config) == (contract.shape, _shape(spec)):
             return Published(config["MODEL"]["PRETRAINED_URL"])
     raise SpecError(
-        f"checkpoint={PUBLISHED}: Brevitas publishes no weights of this network; "
-        f"it does of {', '.join(known)}, and checkpoint=PATH takes any other's"
+        f"checkpoint={PUBLISHED}: Brevitas publishes no weights of this network, only "
+        f"those of {', '.join(known)}; give any other file with checkpoint=PATH"
     )
 
 
 Shape = tuple[tuple[int, int, int], dict[str, Any]]
-"""Of an image, and of the network: its spec without what changes no parameter."""
+"""The shape of an image, and the network's spec without fields that change no parameter."""
 
 
 def _shape(spec: AnyModel) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def _fc(config: configparser.ConfigParser) -> Shape:
 
 
 def _cnv(config: configparser.ConfigParser) -> Shape:
-    # widths and pools are constants of brevitas_examples.bnn_pynq.models.CNV
+    # widths and pools are constants in brevitas_examples.bnn_pynq.models.CNV
     widths = [(64, 1), (64, 2), (128, 1), (128, 2), (256, 1), (256, 1)]
     spec = CnvModel(
         family="cnv",
@@ -126,17 +129,17 @@ def _bits(config: configparser.ConfigParser) -> dict[str, Any]:
 
 
 def _resnet18(config: configparser.ConfigParser) -> Shape:
-    # the width, the blocks and 8 bits at both ends are constants of brevitas_examples
+    # the width, the blocks and the 8 bits at both ends are constants in brevitas_examples
     bits = {name: bits for name, bits in _bits(config).items() if name != "input_bits"}
     return (32, 32, 3), _shape(ResNetModel(family="resnet", **bits))
 
 
 _MODELS = {"FC": _fc, "CNV": _cnv, "RESNET18": _resnet18}
-"""Brevitas' architectures that a spec can stand for."""
+"""The architectures of Brevitas that a spec can describe."""
 
 
 def fetch(file: Published, cache: Path | None = None) -> Path:
-    """The file in the user's cache folder, downloaded if it is not there as it should be."""
+    """The file in the user's cache folder. It is downloaded if it is missing or damaged."""
     folder = cache or Path(platformdirs.user_cache_dir("qnn-to-fpga")) / "brevitas"
     path = folder / file.name
 
@@ -178,10 +181,10 @@ def _own_file(sha256: str, place: str | None, most: int) -> tuple[Path, bytes]:
 
 
 def fill(model: nn.Module, weights: Mapping[str, Stored], origin: str) -> None:
-    """Loads a state dict whose names, shapes and types are the model's. SpecError lists all others.
+    """Loads weights into the model. SpecError lists all names, shapes and types that differ.
 
-    Only torch's count of batches (num_batches_tracked, which no result depends on) may be missing.
-    Nothing is built but what fits: what a file says may be far more than what it holds.
+    Only torch's count of batches (num_batches_tracked) may be missing, since no result depends on
+    it. Only tensors that fit are built: a file may claim far larger ones than it holds.
     """
     own = model.state_dict()
     counts = {name for name in own if name.endswith(".num_batches_tracked")}
@@ -221,7 +224,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _becomes(found: torch.dtype, wanted: torch.dtype) -> bool:
-    """Whether values of one type may stand for a parameter of the other, rounded at most."""
+    """Whether a parameter of the wanted type may get such values, at most by rounding them."""
     if wanted.is_floating_point:
         return found.is_floating_point
     return not (found.is_floating_point or found.is_complex)

@@ -1,7 +1,7 @@
-"""Files of weights: what they say they hold, before any of it is built.
+"""Reads the descriptions of the tensors in a file of weights. No tensor is built yet.
 
-Neither torch nor safetensors reads a file of the user's: names, shapes and types are checked
-against the network first, and only its own tensors are built, from bytes that are really there.
+A file of the user's is never read by torch or safetensors. Names, shapes and types are compared
+with the network first. Then only the network's tensors are built, from bytes that are there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pipeline.data.pickles import PickleError
 from pipeline.errors import PipelineError
 
 _HEADER = 1 << 22
-"""Bytes of a .safetensors' header, of a torch file's list of tensors: thousands of tensors."""
+"""The most bytes of a .safetensors' header or of a torch file's list of tensors. This is enough for
+thousands of tensors."""
 _SAFE_TYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -57,8 +58,8 @@ _TYPES = (
     *("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64"),
     *("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"),
 )
-"""What a pickle may name beside tensors, which are of few of them."""
-_RARE = "a tensor of a rare type: quantised, float8 or so"
+"""The types that a pickle may name. Tensors have only few of them."""
+_RARE = "a tensor of a rare type, such as quantised or float8"
 _SAVE = (
     "only tensors are read, all else could be code; save the state dict alone: "
     "torch.save(model.state_dict(), PATH), or a .safetensors"
@@ -71,17 +72,17 @@ _LEGACY_PROTOCOL = 1001
 
 @dataclass(frozen=True)
 class Stored(pickles.Built):
-    """A tensor as a file describes it: a view of `values`, which lie somewhere in the file."""
+    """A tensor as a file describes it: a view of `values`, which are somewhere in the file."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     offset: int
-    """Of its first element, counted in elements."""
+    """The position of its first element, counted in elements."""
     values: Callable[[], bytes]
 
     def tensor(self) -> Tensor:
-        """The tensor itself, contiguous. ArchiveError: its part of the file is damaged."""
+        """Builds the tensor, contiguous. ArchiveError: its part of the file is damaged."""
         if 0 in self.shape:
             return torch.empty(self.shape, dtype=self.dtype)
         flat = torch.frombuffer(bytearray(self.values()), dtype=self.dtype)
@@ -89,18 +90,18 @@ class Stored(pickles.Built):
         return view.clone(memory_format=torch.contiguous_format)
 
     def build(self, state: object) -> None:
-        """What a parameter's state would add: attributes, which no network's tensors need."""
+        """Ignores the state of a parameter: it only has attributes, which no network needs."""
 
 
 class _Refused(Exception):
-    """The text is the reason."""
+    """The file is not allowed; the text is the reason."""
 
 
 def read(path: Path, content: bytes) -> dict[str, Stored]:
-    """A state dict from the bytes of a .safetensors or of a torch file.
+    """The state dict in the bytes of a .safetensors or torch file.
 
-    Of a checkpoint of Brevitas' own trainer (best.tar) it is the entry `state_dict`.
-    PipelineError: it is damaged, or holds more than tensors.
+    In a checkpoint of Brevitas' own trainer (best.tar) it is the entry `state_dict`.
+    PipelineError: the file is damaged, or has more than tensors.
     """
     try:
         if path.suffix == ".safetensors":
@@ -118,7 +119,7 @@ def read(path: Path, content: bytes) -> dict[str, Stored]:
     return found
 
 
-# ---- .safetensors: the length of a header, the header as JSON, the values
+# ---- .safetensors: the length of the header, the header as JSON, the values
 
 
 def _safetensors(content: bytes) -> dict[str, Stored]:
@@ -162,7 +163,7 @@ def _count(value: object) -> int:
     return value
 
 
-# ---- torch: a pickle, in which tensors are views of storages that lie behind or beside it
+# ---- torch: a pickle whose tensors are views of storages, which follow it or are beside it
 
 
 @dataclass(frozen=True)
@@ -173,18 +174,18 @@ class _Storage:
     values: Callable[[], bytes]
 
     def require(self, size: int) -> None:
-        """That `size` bytes hold it."""
+        """Refuses the file if the storage needs more than `size` bytes."""
         if self.count * self.dtype.itemsize > size:
             raise _Refused(_TOO_FEW)
 
 
 def _zipped(content: bytes) -> Any:
-    """As torch writes it today: data.pkl, and a member for each storage."""
+    """Reads torch's present format: a zip file with data.pkl and a member for each storage."""
     archive = archives.open_zip(io.BytesIO(content))
     sizes = {info.filename: info.file_size for info in archive.infolist()}
     packed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
     if packed or sum(info.file_size for info in archive.infolist()) > len(content):
-        raise _Refused("its parts are packed or lie in one another, as torch writes none")
+        raise _Refused("its parts are compressed or overlap, which torch never writes")
     lists = [name for name in sizes if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(lists) != 1:
         raise _Refused("not a file of torch: it has no data.pkl")
@@ -207,7 +208,7 @@ def _zipped(content: bytes) -> Any:
 
 
 def _legacy(content: bytes) -> Any:
-    """As torch wrote it before 2020: pickles in a row, then each storage with its length."""
+    """Reads torch's format before 2020: several pickles, then each storage with its length."""
     file = io.BytesIO(content)
     if pickles.read(file, {}) != _LEGACY_MAGIC or pickles.read(file, {}) != _LEGACY_PROTOCOL:
         raise _Refused("not a file of torch")
@@ -243,7 +244,7 @@ def _legacy(content: bytes) -> Any:
 
 
 def _storage(saved: Any, values: Callable[[str], bytes]) -> _Storage:
-    """What a pickle says of a storage: ("storage", type, key, location, count, view)."""
+    """The storage that a pickle describes by ("storage", type, key, location, count, view)."""
     if not isinstance(saved, tuple) or len(saved) not in (5, 6) or saved[0] != "storage":
         raise _Refused("it holds more than tensors")
     _, dtype, key, _, count, *view = saved
@@ -255,7 +256,7 @@ def _storage(saved: Any, values: Callable[[str], bytes]) -> _Storage:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Stored:
-    """In place of torch._utils._rebuild_tensor and its second version."""
+    """Stands for torch._utils._rebuild_tensor and _rebuild_tensor_v2 in a pickle."""
     if not isinstance(storage, _Storage) or not isinstance(shape, tuple | list):
         raise _Refused("damaged: a tensor without values")
     if not isinstance(stride, tuple | list) or not len(stride) == len(shape) <= _MOST_AXES:
@@ -306,4 +307,4 @@ _OFFERED: Mapping[str, Any] = {
     "torch per_tensor_affine": None,
     **{f"torch {name}": None for name in _TYPES},
 }
-"""All that a state dict is made of; torch's own names for it."""
+"""The names in torch that a state dict may need, and what stands for them here."""

@@ -1,6 +1,6 @@
-"""python -m tests.hostile.choose VARIABLE PATH...: chooses a unit of each file, as a command does.
+"""Selects a unit for each file, as a command does: python -m tests.hostile.choose VARIABLE PATH...
 
-Prints a line of JSON for each: the error, and the seconds it took. One process for many files,
+Prints a line of JSON for each: the error, and the seconds it took. One process reads many files,
 since a command takes a second to start.
 """
 

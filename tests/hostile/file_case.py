@@ -1,4 +1,4 @@
-"""A hostile file of any kind: how it is made, and what whoever reads it is told."""
+"""A hostile file of any kind: how it is made, and what its reader must report."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.hostile.measure import PEAK_MIB, Outcome
 
 @dataclass(frozen=True)
 class Case:
-    """words: of the one error it ends with. before: what it did until it was looked after.
+    """A hostile file. words: a part of its one error. before: what it did before there was a check.
 
-    write: makes it in an empty folder; returns what is to be read.
+    write: makes it in an empty folder, and returns the path to read.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Case:
 
 
 class Cases(dict[str, Case]):
-    """By name; `@cases(words, before)` makes one of a function."""
+    """Cases by name. The decorator `@cases(words, before)` makes a case of a function."""
 
     def __call__(
         self, words: str, before: str
@@ -38,7 +38,7 @@ class Cases(dict[str, Case]):
         return add
 
     def written(self, folder: Path) -> dict[str, Path]:
-        """Each in a folder of its own."""
+        """Writes each case in a folder of its own; returns the paths to read."""
         found = {}
         for number, (name, case) in enumerate(self.items()):
             own = folder / str(number)
@@ -49,7 +49,7 @@ class Cases(dict[str, Case]):
 
 @dataclass(frozen=True)
 class Told:
-    """What one process that read many files said of each, and what it took for all."""
+    """What one process said of each file that it read, and what it used for all of them."""
 
     by_case: dict[str, str]
     seconds: dict[str, float]
@@ -59,7 +59,7 @@ class Told:
 def read_all(
     folder: Path, module: str, words: dict[str, list[str]], first: tuple[str, ...] = ()
 ) -> Told:
-    """`python -m MODULE FIRST WORDS` prints a line of JSON for each case, in their order."""
+    """Runs `python -m MODULE FIRST WORDS`, which prints a line of JSON for each case, in order."""
     arguments = [word for several in words.values() for word in several]
     outcome = measure.python(folder, module, *first, *arguments, seconds=300)
     lines = [json.loads(line) for line in outcome.text.splitlines() if '"told": ' in line]
@@ -73,7 +73,7 @@ def read_all(
 
 
 def require_one_line(told: str, words: str) -> None:
-    """An error that names what is wrong, and moves no cursor."""
+    """Requires an error on one line that has `words` and no control characters."""
     assert words in told, told
     assert all(line.isprintable() for line in told.splitlines()), told
     assert len(told.splitlines()) <= 21, told

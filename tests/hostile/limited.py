@@ -1,7 +1,7 @@
-"""python limited.py RESULT SECONDS GIB COMMAND…: runs COMMAND with that memory and time at most.
+"""Runs COMMAND with limits of memory and time: python limited.py RESULT SECONDS GIB COMMAND…
 
-Writes what it used into RESULT. A small process of its own, since Linux counts what the starting
-process had in memory as the started one's.
+Writes into RESULT what COMMAND used. This is a small process of its own, since Linux counts the
+memory of the starting process as that of the started one.
 """
 
 import json

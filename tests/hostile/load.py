@@ -1,4 +1,4 @@
-"""python -m tests.hostile.load DATASET FOLDER...: loads each data set as its stage does.
+"""Loads each data set as its stage does: python -m tests.hostile.load DATASET FOLDER...
 
 Prints a line of JSON for each: the error, and the seconds it took.
 """

@@ -1,4 +1,4 @@
-"""A command as a user gives it, measured: its words, memory, time, and what it wrote where."""
+"""Runs a command as a user does, and measures its output, memory, time and the files it wrote."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from typing import Any
 from pipeline import ROOT
 
 SECONDS = 60.0
-"""A command that has not ended by then never will: it is killed. Seconds are what it should take,
-but other tests may share the machine."""
+"""A command that has not ended by then is killed. It should take only seconds, but other tests may
+run on the same machine."""
 PEAK_MIB = 1024
 _ADDRESS_SPACE_GIB = 6.0
-"""Of each process: the libraries alone map some; a runaway ends here and not with the machine."""
+"""The limit of each process. The libraries map a part of it; a process that asks for ever more
+memory is ended before the machine has none left."""
 _PROGRAM = Path(__file__).with_name("limited.py")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of a command. text: all it said; peak_mib: of its largest process; written: new files."""
+    """What a command did. peak_mib: of its largest process; written: names of new files."""
 
     code: int
     text: str
@@ -34,7 +35,7 @@ class Outcome:
 
     @property
     def what(self) -> str:
-        """In a few words, for a table."""
+        """The outcome in a few words, for a table."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
         if self.timed_out:
             return "no end"
@@ -44,17 +45,17 @@ class Outcome:
 
 
 def doit(folder: Path, *words: str, seconds: float = SECONDS, root: Path = ROOT) -> Outcome:
-    """What `./doit WORDS` does; see `python`."""
+    """Runs `./doit WORDS`; see `python`."""
     return python(folder, "doit", *words, seconds=seconds, root=root)
 
 
 def python(
     folder: Path, module: str, *words: str, seconds: float = SECONDS, root: Path = ROOT
 ) -> Outcome:
-    """What `python -m MODULE WORDS` does.
+    """Runs `python -m MODULE WORDS`.
 
-    All it may write is in `folder`/build; its home, its folder for temporary files and what lies in
-    `folder` beside them are watched. root: the checkout whose module it is.
+    It may write only in `folder`/build. New files in its home, in its folder for temporary files
+    and in the rest of `folder` are recorded. root: the checkout of the module.
     """
     places = {name: folder / name for name in ("build", "home", "tmp")}
     for place in places.values():
@@ -90,7 +91,7 @@ def _run(
 
 
 def _files(folder: Path) -> set[str]:
-    """All but what is below the build folder."""
+    """All files that are not in the build folder."""
     return {
         str(path.relative_to(folder))
         for path in folder.rglob("*")
@@ -99,7 +100,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def require_harmless(outcome: Outcome, words: str, peak_mib: int = PEAK_MIB) -> None:
-    """It was refused with `words` in one clear error, soon, in little memory, and wrote nothing."""
+    """Requires one clear error with `words`, in little time and memory, and no new files."""
     told = outcome.text
     assert not outcome.timed_out, f"no end:\n{told}"
     assert outcome.code != 0, f"accepted:\n{told}"

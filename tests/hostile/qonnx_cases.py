@@ -1,4 +1,4 @@
-"""QONNX files that attack whoever reads them, each an honest network with one thing changed."""
+"""Hostile QONNX files. Each is a proper network with one change."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from tests.export.qonnx_files import CUSTOM, mlp
 
 MARK = "RAN"
-"""A file beside the network: whoever runs the network's code makes it."""
+"""A file beside the network. It is made if code of the network is run."""
 BESIDE = "beside.bin"
-"""Another file beside it, which none may read."""
+"""Another file beside the network, which nothing may read."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """change: of an honest model, in a folder; returns bytes if a model cannot say it.
+    """A hostile file.
 
-    words: of the one error it ends with. before: what it did until files were rebuilt.
+    change: changes a proper model, in a folder; returns bytes if a model object cannot hold them.
+    words: a part of its one error. before: what it did until models were made anew.
     """
 
     name: str
@@ -62,7 +63,7 @@ def _constant(model: Any, name: str, value: Any) -> str:
 
 
 def _first(model: Any, kind: str, inputs: list[str], outputs: int = 1, **more: Any) -> Any:
-    """A node in front, which nothing reads."""
+    """Inserts a first node whose output nothing reads."""
     number = len(model.graph.node)
     made = [f"made{number}_{i}" for i in range(outputs)]
     node = helper.make_node(kind, inputs, made, f"bad_{number}", **more)
@@ -100,7 +101,7 @@ def domain_that_is_a_module(model: Any, folder: Path) -> None:
     model.opset_import.append(helper.make_opsetid("this", 1))
 
 
-@_case("no operator that is taken", "no end")
+@_case("this operator is not allowed", "did not end")
 def loop_of_a_thousand_years(model: Any, folder: Path) -> None:
     flag = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
     body = helper.make_graph(
@@ -118,7 +119,7 @@ def loop_of_a_thousand_years(model: Any, folder: Path) -> None:
     )
 
 
-@_case("no operator that is taken", "accepted")
+@_case("this operator is not allowed", "accepted")
 def branch_of_its_own(model: Any, folder: Path) -> None:
     value = helper.make_tensor_value_info("b", TensorProto.FLOAT, [1])
     nodes = [helper.make_node("Constant", [], ["b"], value_floats=[1.0])]
@@ -127,32 +128,32 @@ def branch_of_its_own(model: Any, folder: Path) -> None:
     _first(model, "If", [go], then_branch=branch, else_branch=branch)
 
 
-@_case("allowed are 67,108,864", "8 GB asked for")
+@_case("allowed are 67,108,864", "asked for 8 GB of memory")
 def constant_of_8_gigabytes(model: Any, folder: Path) -> None:
     _first(model, "ConstantOfShape", [_constant(model, "sizes", np.array([1 << 30, 2], np.int64))])
 
 
-@_case("allowed are 67,108,864", "35 GB asked for")
+@_case("allowed are 67,108,864", "asked for 35 GB of memory")
 def constant_expanded(model: Any, folder: Path) -> None:
     _sized(model, "Expand", 100_000, 93_000)
 
 
-@_case("allowed are 67,108,864", "4 GB asked for, no end in 60 s")
+@_case("allowed are 67,108,864", "asked for 4 GB of memory, did not end in 60 s")
 def constant_tiled(model: Any, folder: Path) -> None:
     _sized(model, "Tile", 1 << 30)
 
 
-@_case("beyond 2^31", "NumPy's error, without the node")
+@_case("beyond 2^31", "an error of NumPy that names no node")
 def constant_expanded_past_all_integers(model: Any, folder: Path) -> None:
     _sized(model, "Expand", 1 << 32, 1 << 32)
 
 
-@_case("allowed are 67,108,864", "8 GB asked for")
+@_case("allowed are 67,108,864", "asked for 8 GB of memory")
 def constant_padded(model: Any, folder: Path) -> None:
     _sized(model, "Pad", 1 << 30, 1 << 30)
 
 
-@_case("constants would take", "NumPy's error, without the node")
+@_case("constants would take", "an error of NumPy that names no node")
 def constant_doubled_forty_times(model: Any, folder: Path) -> None:
     name = _constant(model, "d0", np.ones(1024, np.float32))
     for number in range(40):
@@ -161,13 +162,13 @@ def constant_doubled_forty_times(model: Any, folder: Path) -> None:
         name = made
 
 
-@_case("allowed are 67,108,864", "13 GB asked for")
+@_case("allowed are 67,108,864", "asked for 13 GB of memory")
 def sum_of_a_row_and_a_column(model: Any, folder: Path) -> None:
     row = _constant(model, "row", np.ones((1, 60_000), np.float32))
     _first(model, "Add", [row, _constant(model, "column", np.ones((60_000, 1), np.float32))])
 
 
-@_case("allowed are 67,108,864", "an index out of range")
+@_case("allowed are 67,108,864", "error: index out of range")
 def scale_wider_than_its_weights(model: Any, folder: Path) -> None:
     row = _constant(model, "row", np.ones((1, 60_000), np.float32))
     scale = _constant(model, "column", np.ones((60_000, 1), np.float32))
@@ -175,7 +176,7 @@ def scale_wider_than_its_weights(model: Any, folder: Path) -> None:
     _first(model, "Trunc", [row, scale, *others, others[1]], domain=CUSTOM, rounding_mode="FLOOR")
 
 
-@_case("allowed are 67,108,864", "63 GB asked for")
+@_case("allowed are 67,108,864", "asked for 63 GB of memory")
 def stream_padded_without_end(model: Any, folder: Path) -> None:
     weights = _constant(model, "w", np.ones((1, 1, 1, 1), np.float32))
     shape = _constant(model, "shape", np.array([1, 1, 1, 13], np.int64))
@@ -184,13 +185,13 @@ def stream_padded_without_end(model: Any, folder: Path) -> None:
     model.graph.node.insert(1, conv)
 
 
-@_case("reads constants alone", "8 TB asked for")
+@_case("reads only constants", "asked for 8 TB of memory")
 def range_of_billions(model: Any, folder: Path) -> None:
     ends = [_constant(model, f"r{i}", np.int64(i)) for i in (0, 1 << 40, 1)]
     _first(model, "Range", ends)
 
 
-@_case("keeps node", "accepted, in no digest")
+@_case("keeps node", "accepted; later changes of that file were not noticed")
 def constant_in_another_file(model: Any, folder: Path) -> None:
     (folder / BESIDE).write_bytes(b"secret!!")
     tensor = TensorProto(data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
@@ -198,7 +199,7 @@ def constant_in_another_file(model: Any, folder: Path) -> None:
     _first(model, "Constant", [], value=tensor)
 
 
-@_case("keeps constant", "accepted, in no digest")
+@_case("keeps constant", "accepted; later changes of that file were not noticed")
 def weights_in_another_file(model: Any, folder: Path) -> None:
     (folder / BESIDE).write_bytes(b"secret!!")
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2])
@@ -265,7 +266,7 @@ def function_of_its_own(model: Any, folder: Path) -> None:
     _first(model, "Twice", [model.graph.input[0].name], domain="own")
 
 
-@_case("no operator that is taken", "accepted")
+@_case("this operator is not allowed", "accepted")
 def random_weights(model: Any, folder: Path) -> None:
     _first(model, "RandomNormal", [], shape=[1 << 15, 1 << 15])
 
@@ -280,7 +281,7 @@ def steps_of_zero(model: Any, folder: Path) -> None:
     model.graph.node.insert(1, pool)
 
 
-@_case("blocksize = 0", "refused, too")
+@_case("blocksize = 0", "refused")
 def blocks_of_zero(model: Any, folder: Path) -> None:
     shape = _constant(model, "shape", np.array([1, 13, 1, 1], np.int64))
     node = _first(model, "Reshape", [model.graph.input[0].name, shape])
@@ -288,7 +289,7 @@ def blocks_of_zero(model: Any, folder: Path) -> None:
     model.graph.node.insert(1, last)
 
 
-@_case("rounding_mode = __import__", "refused, too")
+@_case("rounding_mode = __import__", "refused")
 def rounding_mode_of_its_own(model: Any, folder: Path) -> None:
     for attribute in _quantiser(model).attribute:
         if attribute.name == "rounding_mode":
@@ -300,13 +301,13 @@ def attribute_of_a_backend(model: Any, folder: Path) -> None:
     _quantiser(model).attribute.append(helper.make_attribute("exec_mode", "cppsim"))
 
 
-@_case("is no INT alone", "accepted")
+@_case("must be of type INT", "accepted")
 def attribute_of_another_kind(model: Any, folder: Path) -> None:
     node = _quantiser(model)
     node.attribute[0].CopyFrom(helper.make_attribute(node.attribute[0].name, [1.0]))
 
 
-@_case("is no INT alone", "accepted")
+@_case("must be of type INT", "accepted")
 def attribute_that_hides_a_graph(model: Any, folder: Path) -> None:
     attribute = _quantiser(model).attribute[0]
     assert attribute.type == AttributeProto.INT
@@ -317,12 +318,12 @@ def _quantiser(model: Any) -> Any:
     return next(node for node in model.graph.node if node.op_type == "Quant")
 
 
-@_case("which is there already", "accepted")
+@_case("which exists already", "accepted")
 def name_made_twice(model: Any, folder: Path) -> None:
     model.graph.node.append(model.graph.node[-1])
 
 
-@_case("without circles", "refused, without the node")
+@_case("without circles", "refused, but no node was named")
 def circle(model: Any, folder: Path) -> None:
     model.graph.node[0].input[0] = model.graph.node[-1].output[0]
 
@@ -337,7 +338,7 @@ def name_of_a_megabyte(model: Any, folder: Path) -> None:
     model.graph.node[0].name = "n" * 2**20
 
 
-@_case("no text", "refused, without the name")
+@_case("no text", "refused, but the name was not told")
 def name_that_is_no_text(model: Any, folder: Path) -> bytes:
     model.graph.node[0].name = "QQQQQQQQ"
     data: bytes = model.SerializeToString()
@@ -349,7 +350,7 @@ def opset_of_the_future(model: Any, folder: Path) -> None:
     model.opset_import[0].version = 2**40
 
 
-@_case("fields: too many", "1.5 GB and more, no end")
+@_case("fields: too many", "took over 1.5 GB of memory, did not end")
 def million_empty_nodes(model: Any, folder: Path) -> bytes:
     # field 7 of a model is its graph, field 1 of a graph a node
     count = 8 * 2**20
@@ -357,7 +358,7 @@ def million_empty_nodes(model: Any, folder: Path) -> bytes:
     return bytes(model.SerializeToString()) + b"\x3a" + _varint(len(inner)) + inner
 
 
-@_case("deep and more", "refused, too")
+@_case("deep and more", "refused")
 def messages_within_messages(model: Any, folder: Path) -> bytes:
     inner = b""
     for _ in range(60):  # a node (1) of a graph, its attribute (5), its graph (6)
@@ -374,7 +375,7 @@ def _varint(number: int) -> bytes:
     return bytes([*found, number])
 
 
-@_case("more than 2,000 operators", "no end")
+@_case("more than 2,000 operators", "did not end")
 def ten_thousand_nodes(model: Any, folder: Path) -> None:
     name = model.graph.input[0].name
     nodes = []
@@ -389,13 +390,13 @@ def shape_name_of_controls(model: Any, folder: Path) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "\x1b[2J"
 
 
-@_case("is no tensor", "refused, too")
+@_case("is no tensor", "refused")
 def input_that_is_a_sequence(model: Any, folder: Path) -> None:
     kind = helper.make_tensor_type_proto(TensorProto.FLOAT, [1])
     model.graph.input[0].type.CopyFrom(helper.make_sequence_type_proto(kind))
 
 
-@_case("allowed are 67,108,864", "a class name of pydantic's as the error")
+@_case("allowed are 67,108,864", "the error was the name of a pydantic class")
 def input_of_a_terabyte(model: Any, folder: Path) -> None:
     dims = model.graph.input[0].type.tensor_type.shape.dim
     del dims[:]
@@ -403,17 +404,17 @@ def input_of_a_terabyte(model: Any, folder: Path) -> None:
         dims.add().dim_value = size
 
 
-@_case("not an ONNX file", "refused, too")
+@_case("not an ONNX file", "refused")
 def text_of_a_page(model: Any, folder: Path) -> bytes:
     return b"<!DOCTYPE html><html><body>404</body></html>" * 100
 
 
-@_case("not an ONNX file", "refused, too")
+@_case("not an ONNX file", "refused")
 def nothing(model: Any, folder: Path) -> bytes:
     return b""
 
 
-@_case("not an ONNX file", "refused, too")
+@_case("not an ONNX file", "refused")
 def half_a_file(model: Any, folder: Path) -> bytes:
     data: bytes = model.SerializeToString()
     return data[: len(data) // 2]

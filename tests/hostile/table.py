@@ -1,4 +1,4 @@
-"""The table of docs/hostile.md: written by the tests, and held to what they find."""
+"""The table of docs/hostile.md. The tests write it, and compare it with what they find."""
 
 from __future__ import annotations
 
@@ -9,25 +9,31 @@ from pipeline import ROOT
 
 FILE = ROOT / "docs" / "hostile.md"
 UPDATE = "PIPELINE_UPDATE_HOSTILE"
-"""Set to anything, the tests write their rows anew."""
+"""If this variable of the environment is set, the tests write their rows anew."""
 _RULE = "|---|---|---|---|"
-HEAD = f"""# Files that attack who reads them
+HEAD = f"""# Protection from hostile files
 
-Each row is a test (`tests/hostile/`): a file that a user may have downloaded is read as the
-commands read it, in a process whose memory, time and new files are watched. It ends with one clear
-error, within seconds, below 1 GiB, without running code of the file's and without a file outside of
-the build folder. "Before" is what the same file did before this was looked after.
+A file that a user has downloaded may be made to attack the program that reads it: to run code, to
+use up memory or time, or to crash it. Each row of the table is a test in `tests/hostile/` of such a
+file, or of a name that is no proper path. The test reads it as the commands do, in a process whose
+memory, time and new files are measured. Each file must be refused with one clear error, within
+seconds, with less than 1 GiB of memory, without running code from the file and without writing
+outside the build folder.
 
-`{UPDATE}=1 .venv/bin/pytest tests/hostile` writes this file; the tests fail if it is not true.
+"Before" is what the file did before the pipeline had a check against it. "The error now" is a part
+of the error with which it is refused today.
 
-| file | what is wrong with it | before | the error now |
+The tests write this table, and fail if it differs from what they find. To write it anew:
+`{UPDATE}=1 .venv/bin/pytest tests/hostile`.
+
+| kind | what is wrong with it | before | the error now |
 {_RULE}
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """kind: of the file, "QONNX" for one; now: words of the error."""
+    """A row of the table. kind: of the file, e.g. "QONNX". now: words of the present error."""
 
     kind: str
     case: str
@@ -36,7 +42,7 @@ class Row:
 
 
 def committed() -> list[Row]:
-    """All rows."""
+    """All rows of the committed table."""
     if not FILE.exists():
         return []
     lines = FILE.read_text().splitlines()
@@ -45,7 +51,7 @@ def committed() -> list[Row]:
 
 
 def write(kind: str, rows: Iterable[Row]) -> None:
-    """Rows of one kind in the place of those that are there; the others stay."""
+    """Replaces the rows of one kind. All others stay."""
     kept = [row for row in committed() if row.kind != kind]
     by_kind = sorted([*kept, *rows], key=lambda row: row.kind)
     FILE.write_text(HEAD + "".join(f"| {' | '.join(astuple(row))} |\n" for row in by_kind))

@@ -1,4 +1,4 @@
-"""Files of weights that attack who reads them: refused before any of it is built."""
+"""Hostile files of weights are refused before any tensor is built."""
 
 from __future__ import annotations
 

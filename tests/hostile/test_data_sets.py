@@ -1,4 +1,4 @@
-"""Folders of data sets that attack who reads them: refused before anything is unpacked."""
+"""Hostile folders of data sets are refused before anything is unpacked."""
 
 from __future__ import annotations
 

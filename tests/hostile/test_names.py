@@ -1,4 +1,4 @@
-"""Names on the command line and in settings that are no paths: one line each."""
+"""Names on the command line and in settings that are not proper paths get an error of one line."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from tests.hostile.table import Row
 KIND = "name"
 LONG = "/" + "a" * 300 + ".toml"
 WORDS = {
-    "nothing beside a comma": (",", "a name is missing beside a comma", "taken for none"),
+    "nothing beside a comma": (",", "a name is missing beside a comma", "treated as no name"),
     "path part of 300 characters": (LONG, "file name too long", "traceback"),
     "home of nobody": ("~nobody-at-all/x.toml", "that user has no home folder", "traceback"),
     "links in a circle": ("circle.toml", "its links go in a circle", "traceback"),
     "bytes that are no UTF-8": (os.fsdecode(b"\xff.toml"), "not plain text", "refused"),
-    "end of line": ("a\nb.toml", "not plain text in UTF-8", "told in two lines"),
-    "NUL": ("a\0b.toml", "not plain text in UTF-8", "no command can hold it"),
+    "end of line": ("a\nb.toml", "not plain text in UTF-8", "an error of two lines"),
+    "NUL": ("a\0b.toml", "not plain text in UTF-8", "no command line can have it"),
     "pipe": ("pipe.toml", "a named pipe", "no such file"),
     "socket": ("socket.toml", "a socket", "no such file"),
     "device": ("/dev/zero", "a device", "no such file"),
     "folder": ("folder.toml", "a folder", "refused"),
 }
-"""The word, words of the error, and what happened before."""
+"""The name, a part of the error, and what happened before."""
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of such files; the user stands in it."""
+    """A folder of such files, in which the user gives the commands."""
     (tmp_path / "circle.toml").symlink_to("other.toml")
     (tmp_path / "other.toml").symlink_to("circle.toml")
     os.mkfifo(tmp_path / "pipe.toml")
@@ -55,7 +55,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_variable_that_takes_a_path(place: Path, variable: str, name: str) -> None:
     word, words, _ = WORDS[name]
     if word == "," and variable not in ("network", "board"):
-        return  # no list there
+        return  # this variable takes no list
     if variable == "data_root" and name == "folder":
         return
     given = {variable: word}

@@ -1,7 +1,7 @@
-"""Random changes of honest files, given to each of our parsers: read, or refused in clear words.
+"""Fuzzing: each of our parsers reads a randomly changed file, or refuses it with a clear error.
 
-Some hundred in the suite; by hand any number: PIPELINE_FUZZ=100000 .venv/bin/pytest
-tests/hostile/test_parsers_fuzz.py
+The suite tries some hundred changes. To try more by hand:
+PIPELINE_FUZZ=100000 .venv/bin/pytest tests/hostile/test_parsers_fuzz.py
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ INTEGERS = (0, 1, 2, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**6
 
 
 def changed(data: bytes, chance: random.Random) -> bytes:
-    """A few bytes, numbers or pieces of it."""
+    """`data` with a few bytes, numbers or pieces changed."""
     out = bytearray(data)
     for _ in range(chance.randint(1, 6)):
         at = chance.randrange(len(out) + 1)

@@ -1,4 +1,4 @@
-"""QONNX files that attack whoever reads them: refused before any library sees them."""
+"""Hostile QONNX files are refused before any library reads them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.hostile.table import Row
 
 CASES = {case.name: case for case in cases()}
 SECONDS = 30.0
-"""Of one file, on a machine that other tests share."""
+"""The time for one file. Other tests may run on the same machine."""
 COMMANDS = ("backend node with a program", "loop of a thousand years", "constant expanded")
-"""Some that were seen, given to the whole command; the others to what chooses its units."""
+"""The cases that a whole command reads. The others are read only by the selection of units."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """path: the file; told: the error it ended with."""
+    """What was said of a file. told: the error."""
 
     path: Path
     told: str
@@ -76,7 +76,7 @@ def test_a_command_ends_with_it(tmp_path: Path, name: str) -> None:
 
 
 def test_annotations_are_not_evaluated(tmp_path: Path) -> None:
-    """The rest of the file is honest: it is taken, and what is left out is told."""
+    """A proper file with parts that are not needed is accepted, and these parts are named."""
     path = mlp(tmp_path / "model.onnx")
     model = onnx.load(str(path))
     names = {name for node in model.graph.node for name in (*node.input, *node.output)}

@@ -1,7 +1,7 @@
-"""Random changes of honest QONNX files: refused in one error, or the same when read again.
+"""Fuzzing: a randomly changed QONNX file is refused with one error, or reads the same twice.
 
-Some hundred in the suite; by hand any number: PIPELINE_FUZZ=100000 .venv/bin/pytest
-tests/hostile/test_qonnx_fuzz.py
+The suite tries some hundred changes. To try more by hand:
+PIPELINE_FUZZ=100000 .venv/bin/pytest tests/hostile/test_qonnx_fuzz.py
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     files = [mlp(folder / "mlp.onnx"), keras_network(folder / "keras.onnx")]
     files += [Random(seed, folder / f"{seed}.onnx").path for seed in range(6)]
     for file in files:
-        read(file)  # else this shows nothing
+        read(file)  # unchanged files must be accepted, or the test shows nothing
     return [file.read_bytes() for file in files]
 
 
@@ -93,7 +93,7 @@ def test_changed_fields(honest: list[bytes], tmp_path: Path, chance: random.Rand
 
 
 def _change(model: Any, chance: random.Random) -> None:
-    """One field of any message."""
+    """Changes one field of any message."""
     message = chance.choice([*_messages(model)])
     field = chance.choice(message.DESCRIPTOR.fields)
     repeated = field.label == field.LABEL_REPEATED
@@ -115,7 +115,7 @@ def _change(model: Any, chance: random.Random) -> None:
 
 
 def _messages(message: Any) -> Iterator[Any]:
-    """The message and all below it."""
+    """The message and all messages within it."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:

@@ -1,4 +1,4 @@
-"""TOML files that attack who reads them: networks, boards, local.toml."""
+"""Hostile TOML files are refused: networks, boards, local.toml."""
 
 from __future__ import annotations
 
@@ -20,21 +20,33 @@ DEEP = "its tables or lists are nested more than 16 deep"
 CONTENT = {
     "lists nested deep": (b"x = " + b"[" * 5000 + b"]" * 5000, DEEP, "traceback"),
     "tables nested deep": (b"x = " + b"{a = " * 5000 + b"1" + b"}" * 5000, DEEP, "traceback"),
-    "key of many parts": (b".".join([b"a"] * 20_000) + b" = 1", DEEP, "no end"),
-    "quoted key of many parts": (b" . ".join([b'"a"'] * 20_000) + b" = 1", DEEP, "no end"),
-    "table of many parts": (b"[" + b".".join([b"a"] * 20_000) + b"]", DEEP, "taken"),
-    "megabytes": (b"x = 1\n" * 200_000, "1,200,000 bytes, more than the 262,144", "read whole"),
+    "key of many parts": (b".".join([b"a"] * 20_000) + b" = 1", DEEP, "did not end"),
+    "quoted key of many parts": (b" . ".join([b'"a"'] * 20_000) + b" = 1", DEEP, "did not end"),
+    "table of many parts": (b"[" + b".".join([b"a"] * 20_000) + b"]", DEEP, "accepted"),
+    "megabytes": (
+        b"x = 1\n" * 200_000,
+        "1,200,000 bytes, more than the 262,144",
+        "all was read",
+    ),
     "number of many digits": (b"x = " + b"9" * 5000, "Exceeds the limit", "traceback"),
-    "number beyond 64 bits": (b"x = 0x" + b"f" * 5000, "more than 64 bits", "taken"),
+    "number beyond 64 bits": (b"x = 0x" + b"f" * 5000, "more than 64 bits", "accepted"),
     "bytes that are no UTF-8": (b'x = "\xff"', "no UTF-8 text", "refused"),
     "NUL": (b'x = "\0"', "Illegal character", "refused"),
-    "key that clears the screen": (b'"a\\u001b[2J" = 1', "a\\x1b[2J: unknown field", "it did"),
-    "key of megabytes": (b"a" * 250_000 + b" = 1", "a: unknown field", "told whole"),
-    "value of megabytes": (b'seed = "' + b"a" * 250_000 + b'"', "seed: unknown field", "told"),
+    "key that clears the screen": (
+        b'"a\\u001b[2J" = 1',
+        "a\\x1b[2J: unknown field",
+        "the screen was cleared",
+    ),
+    "key of megabytes": (b"a" * 250_000 + b" = 1", "a: unknown field", "all repeated"),
+    "value of megabytes": (
+        b'seed = "' + b"a" * 250_000 + b'"',
+        "seed: unknown field",
+        "all repeated",
+    ),
     "thousands of wrong fields": (
         b"".join(b"[a%d]\n" % number for number in range(20_000)),
         "and 19,983 more",
-        "20,003 lines",
+        "an error of 20,003 lines",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""python -m tests.hostile.weigh PATH...: starts a training from each file of weights.
+"""Starts training from each file of weights: python -m tests.hostile.weigh PATH...
 
 Prints a line of JSON for each: the error, and the seconds it took.
 """

@@ -1,4 +1,4 @@
-"""Files of weights that attack who reads them, each an honest one with one thing changed."""
+"""Hostile files of weights. Each is a proper one with one change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from specs.network import NetworkSpec
 from tests.hostile.file_case import Cases
 
 MARK = "RAN"
-"""A folder beside the file: whoever runs the file's code makes it."""
+"""A folder beside the file. It is made if code of the file is run."""
 NAME = "features.2.weight"
 COUNT = 64 * 784
 """Its values."""
@@ -51,17 +51,17 @@ def _with(folder: Path, value: Any, name: str = NAME, **how: Any) -> Path:
     return _saved(folder, lambda weights: weights.update({name: value}), **how)
 
 
-@cases("of another shape: features.2.weight (65536x65536", "asks for 16 GB")
+@cases("of another shape: features.2.weight (65536x65536", "asked for 16 GB of memory")
 def zero_stride(folder: Path) -> Path:
     return _with(folder, torch.zeros(1).expand(1 << 16, 1 << 16))
 
 
-@cases("unexpected: more", "asks for 16 GB")
+@cases("unexpected: more", "asked for 16 GB of memory")
 def zero_stride_under_another_name(folder: Path) -> Path:
     return _with(folder, torch.zeros(1).expand(1 << 16, 1 << 16), "more")
 
 
-@cases("of another type: features.2.weight (complex64", "imaginary part lost, silently")
+@cases("of another type: features.2.weight (complex64", "imaginary parts were silently lost")
 def complex_values(folder: Path) -> Path:
     return _with(folder, torch.ones(64, 784, dtype=torch.complex64))
 
@@ -91,7 +91,7 @@ def float8(folder: Path) -> Path:
     return _with(folder, torch.ones(64, 784).to(torch.float8_e4m3fn))
 
 
-@cases("unexpected: a\\x1b[2J", "moves the cursor")
+@cases("unexpected: a\\x1b[2J", "the error moved the terminal's cursor")
 def name_that_clears_the_screen(folder: Path) -> Path:
     return _with(folder, torch.ones(1), "a\x1b[2J")
 
@@ -111,7 +111,7 @@ def legacy_file_that_claims_8_GB(folder: Path) -> Path:  # noqa: N802
 
 
 def _claiming_more(content: bytes) -> bytes:
-    """The number of values in a pickle (protocol 2) raised to 2^31 - 1."""
+    """Raises the number of values in a pickle (protocol 2) to 2^31 - 1."""
     claim = b"M" + struct.pack("<H", COUNT)
     assert content.count(claim) == 1
     return content.replace(claim, b"J" + struct.pack("<i", 2**31 - 1))
@@ -134,7 +134,7 @@ def member_shorter_than_its_tensor(folder: Path) -> Path:
     return _zipped_anew(_saved(folder, _unchanged), change, zipfile.ZIP_STORED)
 
 
-@cases("its parts are packed or lie in one another", "256 MB in memory")
+@cases("its parts are compressed or overlap", "took 256 MB of memory")
 def zip_bomb(folder: Path) -> Path:
     def change(name: str, content: bytes) -> bytes:
         return bytes(1 << 28) if name.endswith("data/0") else content
@@ -142,7 +142,7 @@ def zip_bomb(folder: Path) -> Path:
     return _zipped_anew(_saved(folder, _unchanged), change, zipfile.ZIP_DEFLATED)
 
 
-@cases("its parts are packed or lie in one another", "refused")
+@cases("its parts are compressed or overlap", "refused")
 def members_that_share_their_bytes(folder: Path) -> Path:
     path = _saved(folder, _unchanged)
     with zipfile.ZipFile(path, "a") as archive:
@@ -169,7 +169,7 @@ def code_in_a_pickle(folder: Path) -> Path:
     return _with(folder, _Code(folder / MARK))
 
 
-@cases("a tuple is a key of a dictionary", "the process crashes")
+@cases("a tuple is a key of a dictionary", "the process crashed")
 def key_nested_deep(folder: Path) -> Path:
     return _legacy(folder, b"\x80\x02})" + b"\x85" * 900_000 + b"K\x01s.")
 
@@ -187,7 +187,7 @@ def legacy_file_damaged(folder: Path) -> Path:
     return _legacy(folder, b"\x80\x02K\x01Q.")
 
 
-@cases("bytes, more than the", "1.4 GB in memory")
+@cases("bytes, more than the", "took 1.4 GB of memory")
 def longer_than_its_network_needs(folder: Path) -> Path:
     path = folder / "weights.pth"
     with path.open("wb") as file:
