@@ -312,7 +312,7 @@ install() {
     fi
     if [ -n "$uv" ] && install_with_uv; then
         :
-    elif [ -n "$has_venv" ] && pip_can_choose_torch; then
+    elif [ -n "$has_venv" ] && pip_can_choose_torch && ! wrong_hash; then
         if [ -n "$uv" ]; then say "no success with uv: trying plain pip"; fi
         install_with_pip || install_failed
     else
@@ -327,8 +327,15 @@ pip_can_choose_torch() {
     case ${PIPELINE_TORCH:-auto} in auto | index) ;; *) return 1 ;; esac
 }
 
+# In the words of uv, and of pip.
+wrong_hash() { grep -qi -e "hash mismatch" -e "do not match the hashes" "$log"; }
+
 install_failed() {
     tail -n 15 "$log" | sed 's/^/  | /' >&2
+    if wrong_hash; then
+        give_up "refused: a package is not the one that requirements/ names by its hash; see above.
+It was changed, or is another build of the same version. Get it again from where it is published."
+    fi
     if [ -z "$uv" ] && ! pip_can_choose_torch; then say "PIPELINE_TORCH=$PIPELINE_TORCH needs uv"; fi
     give_up "the packages could not be installed; above are the last lines of
   $PWD/$log

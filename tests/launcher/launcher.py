@@ -18,7 +18,7 @@ case $call in
 *--version* | *"import sys"* | *"config list"*) ;;
 *) echo "$call | $sources" >>"$CALLS" ;;
 esac
-case $call in ${FAIL:-none}) echo "error: told to fail: $call"; exit 1 ;; esac
+case $call in ${FAIL:-none}) echo "error: ${REASON:-told to fail}: $call"; exit 1 ;; esac
 case $call in ${SLOW:-none})
     echo $$ >"$CALLS.pid"
     until [ -e "$CALLS.go" ]; do sleep 0.05; done

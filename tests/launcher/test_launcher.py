@@ -157,6 +157,13 @@ def test_a_changed_wheel_of_torch_is_never_replaced_by_another(tree: Tree, tmp_p
     assert tree.called("/torch.txt") == tree.called("--torch-backend") == 0
 
 
+def test_a_wheel_of_another_hash_is_refused_at_once(tree: Tree) -> None:
+    result = tree.run("list", FAIL="*constraints*", REASON="Hash mismatch for `brevitas`")
+    assert result.code == 3
+    assert "refused: a package is not the one that requirements/ names" in result.err
+    assert tree.called("pip install") == 1
+
+
 def test_a_build_of_torch_without_a_known_hash_is_told(tree: Tree) -> None:
     result = tree.run("list", TAG="cp312 aarch64")
     assert "the hash of torch for cpu (cp312 aarch64) is not known" in result.err
