@@ -262,7 +262,7 @@ install_with_uv() {
         install_with known_torch "$@"
     elif install_with pytorch_torch "$@"; then
         return 0
-    elif [ "${PIPELINE_TORCH:-auto}" = auto ]; then
+    elif [ "${PIPELINE_TORCH:-auto}" = auto ] && ! wrong_hash; then
         say "no success with PyTorch's own index: trying torch from the package index (with CUDA: 3 GB;
   PIPELINE_TORCH=index does so at once, and a torch wheel in a find-links folder of pip is taken)"
         install_with known_torch "$@"
