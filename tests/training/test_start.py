@@ -92,7 +92,7 @@ def test_the_published_file_is_found_by_the_network_s_shape(name: str) -> None:
 def test_a_network_without_published_weights_is_told_which_have() -> None:
     network = spec("lfc_2w2a")
     with pytest.raises(
-        SpecError, match=r"no weights of this network; only those of cnv_1w1a, .*lfc_1w1a, .*PATH"
+        SpecError, match=r"no weights of this network, only those of cnv_1w1a, .*lfc_1w1a, .*PATH"
     ):
         published(network.model, network.input)
     with pytest.raises(SpecError, match="no weights of this network"):
