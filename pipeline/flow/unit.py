@@ -134,7 +134,7 @@ def _networks(given: Mapping[str, str]) -> Iterator[tuple[str, NetworkSpec]]:
     # this imports onnx, which no other call needs before its stages run
     from pipeline.qonnx.own_model import from_file, in_place_of  # noqa: PLC0415
 
-    path = user_file("qonnx", given["qonnx"], "the path of a QONNX file (.onnx)")
+    path = user_file("qonnx", given["qonnx"], "allowed: the path of a QONNX file (.onnx)")
     if "checkpoint" in given:
         raise SpecError("qonnx= and checkpoint=: a QONNX model is taken as it is; give one of them")
     if "network" not in given:
