@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import PipelineError
 from pipeline.tools.files import remove
+from specs import paths
 
 Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
 T = TypeVar("T")
@@ -80,12 +80,15 @@ class Job:
         Raises PipelineError if the file is gone or has changed.
         """
         place = self.settings.get("files", {}).get(sha256)
-        path = Path(place) if place else None
-        if path is None or not path.is_file():
-            raise PipelineError(f"{path or 'a file of sha256 ' + sha256}: no such file any more")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-            raise PipelineError(f"{path}: it was changed meanwhile; run it again")
-        return path
+        if not place:
+            raise PipelineError(f"a file of sha256 {sha256}: the job does not say where it lies")
+        try:
+            found = paths.sha256(Path(place))
+        except OSError as error:
+            raise PipelineError(f"{place}: no such file any more: {error.strerror}") from None
+        if found != sha256:
+            raise PipelineError(f"{place}: it was changed meanwhile; run it again")
+        return Path(place)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

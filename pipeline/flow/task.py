@@ -203,7 +203,7 @@ class Task:
 
 
 def build_folder(settings: Settings) -> Path:
-    return (ROOT / Path(settings.build_dir).expanduser()).resolve()
+    return (ROOT / settings.build_dir).resolve()
 
 
 def lock_file(folder: Path) -> Path:

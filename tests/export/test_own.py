@@ -154,7 +154,7 @@ def test_every_operator_without_a_layer_is_named(tmp_path: Path) -> None:
         "no quantiser behind it",
         "its weights are floats",
         "max-pools without overlap",
-        "16 bits; activations of 1 to 8",
+        "16 bits; only activations of 1 to 8",
         "multiplies two streams",
     ):
         assert sum(words in line for line in lines) == 1, words
