@@ -15,7 +15,7 @@ from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 from pipeline import ROOT
 from pipeline.chain import LAST
 from pipeline.errors import PipelineError, ToolError
-from pipeline.flow import clean, state, summary, why
+from pipeline.flow import clean, state, why
 from pipeline.flow.reporter import RAN, Progress
 from pipeline.flow.selection import Selection, selection, task_names
 from pipeline.flow.task import Task, build_folder
@@ -88,12 +88,18 @@ def build_tasks() -> Iterator[dict[str, Any]]:
         chain = list(selected().chain(unit))
         yield {
             "name": unit.name,
-            "actions": [(summary.show, [chain])],
+            "actions": [(_show, [chain])],
             "task_dep": task_names(chain),
             "clean": [Removal(_clean_unit, chain)],
             "verbosity": 2,
             "meta": {},
         }
+
+
+def _show(chain: list[Task]) -> None:
+    from pipeline.flow import summary  # noqa: PLC0415 - it brings rich, which `./doit list` need not
+
+    summary.show(chain)
 
 
 def _of_all() -> bool:
