@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,11 +41,12 @@ class DamagedPickleError(PickleError):
     """The file is truncated or not a pickle."""
 
 
-class Built:
+class Built(ABC):
     """An object whose state a pickle may set after it has made the object."""
 
+    @abstractmethod
     def build(self, state: object) -> None:
-        raise NotImplementedError
+        """Takes the state. PickleError: it is none for this object."""
 
 
 def read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from pipeline.errors import SpecError
+from specs.paths import read_file
 
 MOST_MIB = 128
 """The largest file: 32 million float32 weights, several times what any board can store."""
@@ -24,7 +24,10 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 def parsed(path: Path) -> onnx.ModelProto:
     """The model in a file. SpecError: it is not an ONNX file, or is too large."""
-    data = _content(path)
+    try:
+        data = read_file(path, MOST_MIB * 2**20)
+    except OSError as error:
+        raise SpecError(f"cannot be read: {error.strerror}") from None
     model = onnx.ModelProto()
     try:
         _require_small(data)
@@ -36,19 +39,6 @@ def parsed(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise SpecError("not an ONNX file, or one without operators")
     return model
-
-
-def _content(path: Path) -> bytes:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
-            raise SpecError("not a file")
-        with path.open("rb") as file:
-            data = file.read(MOST_MIB * 2**20 + 1)
-    except OSError as error:
-        raise SpecError(f"cannot be read: {error.strerror}") from None
-    if len(data) > MOST_MIB * 2**20:
-        raise SpecError(f"is larger than {MOST_MIB} MiB, the most that is read")
-    return data
 
 
 def _require_small(data: bytes) -> None:

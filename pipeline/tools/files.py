@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 from pathlib import Path
 from typing import Any
+
+from specs import paths
 
 
 def sha256(path: Path) -> str:
@@ -50,18 +51,9 @@ def sync(path: Path) -> None:
 def content(path: Path, most: int) -> bytes | None:
     """The content of a regular file of at most `most` bytes; None for anything else."""
     try:
-        # without O_NONBLOCK, opening a named pipe would wait for a writer
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        return paths.read_file(path, most)
     except OSError:
         return None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
-            return None
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(descriptor)
 
 
 def there(path: Path) -> bool:
