@@ -1,0 +1,1 @@
+"""The AXI shell: what joins the accelerator to the processor's memory and its registers."""
