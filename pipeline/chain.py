@@ -137,11 +137,11 @@ STAGES = (
         "board",
         "pipeline.rtl",
         needs=("streamline", "fold", "fifos"),
-        reads=("board.family", "board.memory_port_bits"),
+        reads=("board.family", "board.memory_port_bits", "target.signatures"),
         wants=("hardware",),
         shows=("modules", "memory_bits"),
         files=(("Verilog", "accelerator.v"), ("AXI shell", "shell.v")),
-        version=4,
+        version=5,
     ),
     Stage(
         "simulate",

@@ -15,13 +15,10 @@ ADDRESS_BITS = {"zynq-7000": 32, "zynq-us+": 40}
 """Bits of an address in the processor's memory, by family."""
 
 
-def generate_shell(
-    design: Design, port_bits: int, family: str, signatures: tuple[str, ...] = ()
-) -> Design:
+def generate_shell(design: Design, port_bits: int, family: str) -> Design:
     """Writes the shell into the design's folder, and returns the design with it.
 
-    port_bits: of the memory port. signatures: the edges whose streams have a signature, in the
-    order in which the accelerator gives them.
+    port_bits: of the memory port.
     """
     parameters = Parameters(
         port_bits,
@@ -30,7 +27,7 @@ def generate_shell(
             Beats(stream.width, stream.beats)
             for stream in (design.stream(design.input), design.stream(design.output))
         ),
-        signatures,
+        len(design.signatures),
     )
     blank = text(parameters, design.top, bytes(4 * registers.DIGEST_WORDS))
     added = [name for name in needed_modules(blank) if f"{name}.v" not in design.sources]
@@ -45,7 +42,7 @@ def generate_shell(
         digest=digest.hex(),
         in_bytes=parameters.input.bytes,
         out_bytes=parameters.output.bytes,
-        signatures=signatures,
+        signatures=design.signatures,
     )
     with_shell = replace(design, shell=shell)
     save_design(with_shell)

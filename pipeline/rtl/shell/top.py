@@ -51,15 +51,15 @@ class Beats:
 class Parameters:
     """What the text of the shell depends on.
 
-    signatures: the edges that have one. alone: the streams of the accelerator are ports, so that
-    the shell can be measured by itself.
+    signatures: the number of signature registers. alone: the streams of the accelerator are ports,
+    so that the shell can be measured by itself.
     """
 
     port_bits: int
     address_bits: int
     input: Beats
     output: Beats
-    signatures: tuple[str, ...] = ()
+    signatures: int = 0
     alone: bool = False
 
     @property
@@ -134,7 +134,7 @@ def _stream_ports(parameters: Parameters) -> Iterator[tuple[str, int, str]]:
         yield "output", 1, "core_rst_n"
         yield "output", 1, "restart"
         if parameters.signatures:
-            yield "input", 32 * len(parameters.signatures), "signatures"
+            yield "input", 32 * parameters.signatures, "signatures"
 
 
 def _constants(parameters: Parameters) -> dict[str, str]:
@@ -142,7 +142,7 @@ def _constants(parameters: Parameters) -> dict[str, str]:
     return {
         "magic": f"32'h{registers.MAGIC:08x}",
         "abi": f"32'd{registers.ABI}",
-        "shape": f"{{8'd0, 8'd{parameters.port_bytes}, 16'd{len(parameters.signatures)}}}",
+        "shape": f"{{8'd0, 8'd{parameters.port_bytes}, 16'd{parameters.signatures}}}",
         **{f"digest_{k}": f"DIGEST[{32 * k}+:32]" for k in range(registers.DIGEST_WORDS)},
     }
 
@@ -157,10 +157,10 @@ def _register_wires(parameters: Parameters) -> Iterator[str]:
         value = constants.get(register.name)
         yield f"  wire [31:0] {register.name}{f' = {value}' if value else ''};"
     words = {register.offset: register.name for register in registers.REGISTERS}
-    for k in range(len(parameters.signatures)):
+    for k in range(parameters.signatures):
         words[registers.signature_offset(k)] = f"signatures[{32 * k}+:32]"
     if parameters.signatures and not parameters.alone:
-        yield f"  wire {_bus(32 * len(parameters.signatures))}signatures;"
+        yield f"  wire {_bus(32 * parameters.signatures)}signatures;"
     pages = sorted({offset // registers.PAGE for offset in words})
     for page in pages:
         yield from _page(
@@ -265,7 +265,7 @@ def _fit_output(parameters: Parameters) -> Iterator[str]:
 def _accelerator(parameters: Parameters, module: str) -> Iterator[str]:
     ports = {"rst_n": "core_rst_n"} | _stream("s_axis", "s_axis") | _stream("m_axis", "m_axis")
     if parameters.signatures:
-        ports |= {"restart": "restart", "signatures": "signatures"}
+        ports |= {"signatures_restart": "restart", "signatures": "signatures"}
     yield from _instance(module, {}, "network", ports)
 
 
