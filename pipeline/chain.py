@@ -112,14 +112,16 @@ STAGES = (
             "board.lut_share",
             "board.bram_share",
             "board.memory_port_bits",
+            "board.family",
             "target.engine",
             "target.fps",
             "target.clock_mhz",
+            "target.signatures",
         ),
         wants=("hardware",),
         shows=("ii", "fps", "lut", "bram36"),
         files=(("folding, certificate", "folding.json"),),
-        version=3,
+        version=4,
     ),
     Stage(
         "fifos",
@@ -174,6 +176,7 @@ STAGES = (
         time_limit_hours=72,
         shows=("lut", "ff", "bram36"),
         files=(("resources by layer", "utilisation.csv"), ("netlist", "netlist.v")),
+        version=2,
     ),
 )
 
