@@ -18,7 +18,7 @@ from specs.board import BoardSpec
 BitfileKind = Literal["simulated", "implemented"]
 
 MARGIN = 10
-"""A batch may take this many times its predicted cycles: the memory may be slower than predicted."""
+"""A batch may take this many times its predicted cycles: the memory may be slow."""
 LEAST_CYCLES = 100_000
 """And so many cycles more, however small it is."""
 _TIMES: Mapping[BitfileKind, Mapping[str, float]] = {

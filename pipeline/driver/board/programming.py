@@ -167,7 +167,7 @@ def _die(part: str) -> str:
 
 def _read_bitfile(settings: Settings, folder: Path) -> bytes:
     """The content of the bitfile. Raises DriverError unless it is that of settings.json."""
-    path = folder / settings.bitfile.file
+    path = folder / str(settings.bitfile.file)
     try:
         content = path.read_bytes()
     except OSError as error:
