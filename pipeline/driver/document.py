@@ -38,27 +38,19 @@ class Target:
     clock_mhz: float
 
 
-@dataclass(frozen=True)
-class ShellFacts:
-    """What design.json says of the shell: its digest, its port, the edges that have signatures."""
-
-    digest: str
-    port_bits: int
-    signatures: tuple[str, ...]
-
-
 def settings(
     unit: str,
     graph: HardwareGraph,
     design: Design,
-    shell: ShellFacts,
     target: Target,
     figures: Mapping[str, Figure],
 ) -> dict[str, Any]:
     """The document, without the bitfile, which is not made yet. See `with_bitfile`.
 
-    figures: what is predicted; latency and ii in cycles, and fps, are required.
+    figures: what is predicted; `ii` and `latency`, in cycles, are required.
     """
+    shell = design.shell
+    assert shell is not None, "the rtl stage writes a shell around every design"
     return {
         "schema_version": SCHEMA_VERSION,
         "unit": unit,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.driver.document import ShellFacts, Target, settings, with_bitfile
+from pipeline.driver.document import Target, settings, with_bitfile
 from pipeline.driver.render import driver
 from pipeline.hardware import reference
 from pipeline.hardware.fold import Fold
@@ -21,10 +21,10 @@ from pipeline.job import Figure
 from pipeline.rtl.design import Design
 from pipeline.rtl.generator import generate
 from pipeline.rtl.shell import registers
+from pipeline.rtl.shell.generate import generate_shell
 from pipeline.simulation import signatures
 from pipeline.simulation.beats import beat_bytes, pack, unpack
 
-DIGEST = "00112233445566778899aabbccddeeff"
 LATENCY, II = 30, 10
 PORT_BYTES = 8
 
@@ -35,12 +35,12 @@ def package(
     """Writes driver.py, settings.json and golden/ of a graph, and its RTL, into `folder`."""
     folding = {layer.id: Fold(pe, pe) for layer in graph.layers}
     (folder / "rtl").mkdir(parents=True)
-    design = generate(graph, folding, {}, folder / "rtl", signatures=signed)
+    bare = generate(graph, folding, {}, folder / "rtl", signatures=signed)
+    design = generate_shell(bare, 8 * PORT_BYTES, "zynq-7000")
     document = settings(
         "unit",
         graph,
         design,
-        ShellFacts(DIGEST, 8 * PORT_BYTES, design.signatures),
         Target("Pynq-Z1", "xc7z020clg400-1", "zynq-7000", 100.0),
         {"ii": Figure(II, "cycles", "simulated"), "latency": Figure(LATENCY, "", "simulated")},
     )
@@ -101,7 +101,8 @@ class FakeBoard:
         self.flip: str | None = None
         self.values = {x.name: 0 for x in registers.REGISTERS}
         self.names = {x.offset: x.name for x in registers.REGISTERS}
-        words = np.frombuffer(bytes.fromhex(DIGEST), "<u4")
+        assert design.shell is not None
+        words = np.frombuffer(bytes.fromhex(design.shell.digest), "<u4")
         self.values |= {f"digest_{k}": int(word) for k, word in enumerate(words)}
         self.values |= {"magic": registers.MAGIC, "abi": registers.ABI}
         self.values["shape"] = len(design.signatures) | PORT_BYTES << 16
