@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -178,18 +177,3 @@ class FakeBoard:
         self.values |= {"input_control": 6, "output_control": 6, "images_done": count}
         self.values |= {"cycles_input": 2, "cycles_first": LATENCY + 2, "cycles_last": end + 2}
         self.values["cycles_busy"] = end + 20
-
-
-def module(folder: Path) -> Any:
-    """The driver of a package, as a user imports it."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("driver", folder / "driver.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["driver"] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.prepare import prepare
+from pipeline.driver import load
 from pipeline.hardware import post, reference
 from pipeline.hardware.graph import HardwareGraph
 from tests.driver import fakes
@@ -28,7 +29,7 @@ class Bench:
         self.raw = fakes.raw(graph, self.images)
         self.design = fakes.package(folder, graph, self.images, signed)
         self.folder = folder
-        self.driver = fakes.module(folder)
+        self.driver: Any = load(folder / "driver.py")
 
     def open(self, batch: int | None = None, **faults: Any) -> Any:
         self.board = fakes.FakeBoard(self.graph, self.design)
