@@ -43,7 +43,7 @@ module beat_gather #(
       assign tail = 0;
     end else begin : partial
       reg [LANE_BITS-1:0] end_place;
-      assign tail = end_place << UNIT_BITS;
+      assign tail = {end_place, {UNIT_BITS{1'b0}}};
       always @(posedge clk) if (s_tvalid) end_place <= next[LANE_BITS-1:0];
     end
   endgenerate
