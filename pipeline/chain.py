@@ -190,7 +190,7 @@ STAGES = (
             *("data", "train", "export", "streamline", "fold", "fifos", "rtl", "simulate"),
             *("synth", "driver"),
         ),
-        reads=("board.part", "board.family", "target.clock_mhz", "package.extra"),
+        reads=("package.extra",),
         wants=("hardware",),
         memory_mib=1024,
         shows=("bitfile", "size"),

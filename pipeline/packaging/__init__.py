@@ -40,10 +40,9 @@ def run(job: Job) -> Metrics:
     document = json.loads((job.inputs["driver"] / "settings.json").read_text())
     files = dict(_copied(job.inputs["driver"]))
     progress("bitfile", 0.1)
-    part, family = job.spec("board.part", str), job.spec("board.family", str)
+    part, clock = document["part"], document["clock_mhz"]
     files[BITFILE] = bitfile.simulated(part, _payload(job.inputs["rtl"]))
-    clock = job.spec("target.clock_mhz", float)
-    files[HWH] = hwh(part, family, clock, document["port_bits"]).encode()
+    files[HWH] = hwh(part, document["family"], clock, document["port_bits"]).encode()
     sha256 = hashlib.sha256(files[BITFILE]).hexdigest()
     settings = with_bitfile(document, BITFILE, HWH, sha256, "simulated")
     if job.spec("package.extra", str) == "testset":
