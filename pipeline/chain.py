@@ -137,10 +137,11 @@ STAGES = (
         "board",
         "pipeline.rtl",
         needs=("streamline", "fold", "fifos"),
+        reads=("board.family", "board.memory_port_bits", "target.signatures"),
         wants=("hardware",),
         shows=("modules", "memory_bits"),
-        files=(("Verilog", "accelerator.v"),),
-        version=3,
+        files=(("Verilog", "accelerator.v"), ("AXI shell", "shell.v")),
+        version=5,
     ),
     Stage(
         "simulate",

@@ -17,6 +17,7 @@ from specs.board import BoardSpec, TargetSpec
 from specs.evaluation import EvaluationSpec
 from specs.models import CnvModel, FactoryModel, FcModel, QonnxModel, ResNetModel
 from specs.network import NetworkSpec
+from specs.package import PackageSpec
 from tests.export.qonnx_files import mlp
 from tests.flow.bench import Bench
 
@@ -95,19 +96,21 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "board.name": ("other", set()),
     "board.description": ("other", set()),
     "board.part": ("other", set()),
-    "board.family": ("zynq-us+", {"synth"}),
+    "board.family": ("zynq-us+", {"rtl", "synth"}),
     "board.lut": (1, {"fold", "synth"}),
     "board.ff": (1, {"synth"}),
     "board.bram36": (1, {"fold", "synth"}),
     "board.dsp": (1, {"synth"}),
     "board.uram": (1, set()),
-    "board.memory_port_bits": (128, {"fold"}),
+    "board.memory_port_bits": (128, {"fold", "rtl"}),
     "board.clock_mhz": (50.0, set()),  # by itself; see the test of the target that defaults to it
     "board.lut_share": (0.5, {"fold"}),
     "board.bram_share": (0.5, {"fold"}),
     "target.engine": ("other", {"fold", "fifos", "synth"}),
     "target.fps": (5.0, {"fold"}),
     "target.clock_mhz": (50.0, {"fold", "simulate"}),
+    "target.signatures": ("on", {"rtl"}),
+    "package.extra": ("testset", set()),
     "evaluation.level": ("rtl", set()),  # says which of the stages beside the chain
     "evaluation.images": (7, set()),
 }
@@ -174,6 +177,7 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
         unit.long_name,
         unit.data_files,
         change(unit.evaluation, fields) if section == "evaluation" else unit.evaluation,
+        change(unit.package, fields) if section == "package" else unit.package,
         unit.files,
     )
 
@@ -192,6 +196,7 @@ def test_the_table_has_every_field_of_every_spec_and_no_other() -> None:
     models: dict[str, type[Spec]]
     models = {"network": NetworkSpec, "board": BoardSpec, "target": TargetSpec}
     models["evaluation"] = EvaluationSpec
+    models["package"] = PackageSpec
     assert {path for name, model in models.items() for path in leaves(model, name)} == set(FIELDS)
 
 
