@@ -10,7 +10,7 @@ SLAVE_ERROR, DECODE_ERROR = 2, 3
 
 def apply(shell: Any, faults: Mapping[str, str]) -> None:
     if side := faults.get("dma-hang"):
-        shell.stop_answering(side, after=2)
+        shell.stop_answering(side)
     if which := faults.get("bus-error"):
         side, _, kind = which.partition("-")
         shell.answer_wrongly(side, SLAVE_ERROR if kind == "slave" else DECODE_ERROR)
