@@ -175,6 +175,31 @@ STAGES = (
         shows=("lut", "ff", "bram36"),
         files=(("resources by layer", "utilisation.csv"), ("netlist", "netlist.v")),
     ),
+    Stage(
+        "driver",
+        "board",
+        "pipeline.driver",
+        needs=("streamline", "rtl", "simulate"),
+        reads=("board.name", "board.part", "board.family", "target.clock_mhz"),
+        wants=("hardware",),
+        memory_mib=2048,
+        shows=("packed", "ii", "fps"),
+        files=(("driver", "driver.py"), ("its settings", "settings.json")),
+    ),
+    Stage(
+        "package",
+        "board",
+        "pipeline.packaging",
+        needs=(
+            *("data", "train", "export", "streamline", "fold", "fifos", "rtl", "simulate"),
+            *("synth", "driver"),
+        ),
+        reads=("board.part", "board.family", "target.clock_mhz", "package.extra"),
+        wants=("hardware",),
+        memory_mib=1024,
+        shows=("bitfile", "size"),
+        files=(("package for the board", "package.tar"),),
+    ),
 )
 
 LAST = STAGES[-1]
