@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.rtl.design import Design, Shell, save_design
+from pipeline.rtl.design import Design, Shell, Stream, save_design
 from pipeline.rtl.modules import copy_modules, needed_modules
 from pipeline.rtl.shell import registers
 from pipeline.rtl.shell.top import TOP, Beats, Parameters, text
@@ -23,10 +23,8 @@ def generate_shell(design: Design, port_bits: int, family: str) -> Design:
     parameters = Parameters(
         port_bits,
         ADDRESS_BITS[family],
-        *(
-            Beats(stream.width, stream.beats)
-            for stream in (design.stream(design.input), design.stream(design.output))
-        ),
+        _beats(design.stream(design.input)),
+        _beats(design.stream(design.output)),
         len(design.signatures),
     )
     blank = text(parameters, design.top, bytes(4 * registers.DIGEST_WORDS))
@@ -58,6 +56,10 @@ def write_alone(parameters: Parameters, folder: Path) -> tuple[str, ...]:
     top = text(replace(parameters, alone=True), "", bytes(range(4 * registers.DIGEST_WORDS)))
     (folder / f"{TOP}.v").write_text(top)
     return (*copy_modules(needed_modules(top), folder), f"{TOP}.v")
+
+
+def _beats(stream: Stream) -> Beats:
+    return Beats(stream.width, stream.beats)
 
 
 def _digest(folder: Path, files: tuple[str, ...], top: str) -> bytes:
