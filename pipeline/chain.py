@@ -29,7 +29,8 @@ class Stage:
     resumes: whether it can continue what an interrupted run of the same job left, with the same
         result. All other stages start again.
     shows: the figures on its console line.
-    files: the files that the table at the end of a build names, each with a description.
+    files: the files that the table at the end of a build names, each with a description; {unit} in
+        a name stands for that of the unit. Without them the stage is not built.
     memory_mib: the most memory that the stage and its programs need. Stages wait for one another
         rather than exceed the machine's memory.
     time_limit_hours: after so long the stage counts as hanging and is ended.
@@ -47,11 +48,6 @@ class Stage:
     version: int = 1
     memory_mib: int = 512
     time_limit_hours: float = 24
-
-    @property
-    def leaves(self) -> list[str]:
-        """The names of `files`: without them it is not built."""
-        return [name for _, name in self.files]
 
 
 STAGES = (
@@ -112,14 +108,16 @@ STAGES = (
             "board.lut_share",
             "board.bram_share",
             "board.memory_port_bits",
+            "board.family",
             "target.engine",
             "target.fps",
             "target.clock_mhz",
+            "target.signatures",
         ),
         wants=("hardware",),
         shows=("ii", "fps", "lut", "bram36"),
         files=(("folding, certificate", "folding.json"),),
-        version=3,
+        version=4,
     ),
     Stage(
         "fifos",
@@ -174,6 +172,32 @@ STAGES = (
         time_limit_hours=72,
         shows=("lut", "ff", "bram36"),
         files=(("resources by layer", "utilisation.csv"), ("netlist", "netlist.v")),
+        version=2,
+    ),
+    Stage(
+        "driver",
+        "board",
+        "pipeline.driver",
+        needs=("streamline", "rtl", "simulate"),
+        reads=("board.name", "board.part", "board.family", "target.clock_mhz"),
+        wants=("hardware",),
+        memory_mib=2048,
+        shows=("packed", "ii", "fps"),
+        files=(("driver", "driver.py"), ("its settings", "settings.json")),
+    ),
+    Stage(
+        "package",
+        "board",
+        "pipeline.packaging",
+        needs=(
+            *("data", "train", "export", "streamline", "fold", "fifos", "rtl", "simulate"),
+            *("synth", "driver"),
+        ),
+        reads=("package.extra",),
+        wants=("hardware",),
+        memory_mib=1024,
+        shows=("bitfile", "size"),
+        files=(("package for the board", "{unit}.tar"),),
     ),
 )
 

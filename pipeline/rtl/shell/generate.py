@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.rtl.design import Design, Shell, Stream, save_design
+from pipeline.rtl.design import Design, Shell, save_design
 from pipeline.rtl.modules import copy_modules, needed_modules
 from pipeline.rtl.shell import registers
 from pipeline.rtl.shell.top import TOP, Beats, Parameters, text
@@ -20,13 +20,7 @@ def generate_shell(design: Design, port_bits: int, family: str) -> Design:
 
     port_bits: of the memory port.
     """
-    parameters = Parameters(
-        port_bits,
-        ADDRESS_BITS[family],
-        _beats(design.stream(design.input)),
-        _beats(design.stream(design.output)),
-        len(design.signatures),
-    )
+    parameters = parameters_of(design, port_bits, ADDRESS_BITS[family])
     blank = text(parameters, design.top, bytes(4 * registers.DIGEST_WORDS))
     added = [name for name in needed_modules(blank) if f"{name}.v" not in design.sources]
     sources = (*design.sources, *copy_modules(added, design.folder))
@@ -47,6 +41,13 @@ def generate_shell(design: Design, port_bits: int, family: str) -> Design:
     return with_shell
 
 
+def parameters_of(design: Design, port_bits: int, address_bits: int) -> Parameters:
+    """What the shell of this design depends on."""
+    ends = (design.stream(design.input), design.stream(design.output))
+    source, sink = (Beats(stream.width, stream.beats) for stream in ends)
+    return Parameters(port_bits, address_bits, source, sink, len(design.signatures))
+
+
 def write_alone(parameters: Parameters, folder: Path) -> tuple[str, ...]:
     """Writes a shell whose streams to the accelerator are ports into `folder`, to be measured.
 
@@ -56,10 +57,6 @@ def write_alone(parameters: Parameters, folder: Path) -> tuple[str, ...]:
     top = text(replace(parameters, alone=True), "", bytes(range(4 * registers.DIGEST_WORDS)))
     (folder / f"{TOP}.v").write_text(top)
     return (*copy_modules(needed_modules(top), folder), f"{TOP}.v")
-
-
-def _beats(stream: Stream) -> Beats:
-    return Beats(stream.width, stream.beats)
 
 
 def _digest(folder: Path, files: tuple[str, ...], top: str) -> bytes:

@@ -157,7 +157,8 @@ def build(design: Design, work: Path, cache: Path) -> Path:
     run_verilator(
         ["--cc", "--vpi", "--x-initial", "unique", "--no-timing", "-Wno-fatal",
          "-Wno-lint", "-Wno-style", "--top-module", "bench", "--prefix", "Vtop", "--Mdir",
-         generated.resolve(), "--timescale", "1ns/1ps", "bench.vlt", *shell.sources, "axi_checker.v",
+         generated.resolve(), "--timescale", "1ns/1ps", "bench.vlt", *shell.sources,
+         "axi_checker.v",
          "slow_memory.v", "bench.v"],
         design.folder,
         work / "verilator.log",
