@@ -182,7 +182,7 @@ STAGES = (
         reads=("board.name", "board.part", "board.family", "target.clock_mhz"),
         wants=("hardware",),
         memory_mib=2048,
-        shows=("packed", "ii", "fps"),
+        shows=("bit_exact", "ii", "latency"),
         files=(("driver", "driver.py"), ("its settings", "settings.json")),
     ),
     Stage(
