@@ -17,7 +17,7 @@ from pathlib import Path
 from deploy.virtual import faults as known_faults
 from deploy.virtual.disk import disk_limit
 from deploy.virtual.environment import PLUGIN, ROOT, environment
-from deploy.virtual.plugin.virtual_settings import Settings
+from deploy.virtual.plugin.virtual_board.settings import Settings
 from pipeline.errors import ToolError
 from pipeline.tools.process import MARK, end_marked, new_mark
 from specs.board import BoardSpec

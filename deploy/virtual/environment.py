@@ -120,7 +120,7 @@ def _install(folder: Path, version: str) -> None:
             ) from error
     packages = next(folder.glob("lib/python3*/site-packages"))
     # the first line adds the folder to the path, the second runs
-    (packages / _PATH_FILE).write_text(f"{PLUGIN}\nimport virtual_board_hook\n")
+    (packages / _PATH_FILE).write_text(f"{PLUGIN}\nimport virtual_board.hook\n")
     mark.write_text(_pins(folder, version))
 
 

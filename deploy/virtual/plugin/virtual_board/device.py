@@ -21,10 +21,10 @@ from pynq.pl_server.embedded_device import (
     _get_bitstream_handler,
     parse_bit_header,
 )
-from virtual_fpga import Fpga
-from virtual_memory import Buffer, Memory
-from virtual_processor import registers
-from virtual_settings import Settings, load
+from .fpga import Fpga
+from .memory import Buffer, Memory
+from .processor import registers
+from .settings import Settings, load
 
 
 class VirtualMemory(EmbeddedXrtMemory):  # type: ignore[misc]
