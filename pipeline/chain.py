@@ -137,10 +137,11 @@ STAGES = (
         "board",
         "pipeline.rtl",
         needs=("streamline", "fold", "fifos"),
+        reads=("target.signatures",),
         wants=("hardware",),
         shows=("modules", "memory_bits"),
         files=(("Verilog", "accelerator.v"),),
-        version=3,
+        version=4,
     ),
     Stage(
         "simulate",

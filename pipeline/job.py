@@ -39,7 +39,9 @@ class Figure:
 
     def __str__(self) -> str:
         number = self.value
-        if isinstance(number, float):
+        if self.unit == "%" and not isinstance(number, str):
+            number = f"{number:.2f}"
+        elif isinstance(number, float):
             number = f"{number:,.0f}" if number.is_integer() else f"{number:,.4g}"
         elif isinstance(number, int):
             number = f"{number:,}"

@@ -52,3 +52,7 @@ class TargetSpec(Spec):
     the budget of the board allows."""
     clock_mhz: float | None = Field(default=None, gt=0, le=1000)
     """Clock of the accelerator in MHz. Without it the board's `clock_mhz` is used."""
+    signatures: Literal["off", "on"] = "off"
+    """Whether every stream has a signature register, a checksum of all its beats that software can
+    read. With them `diagnose` finds the first layer that is wrong on the board; each takes up to 60
+    LUTs."""

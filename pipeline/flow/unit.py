@@ -27,6 +27,7 @@ from specs.data import RANDOM, USERS_OWN
 from specs.evaluation import EvaluationSpec
 from specs.models import FactoryModel, QonnxModel
 from specs.network import NetworkSpec
+from specs.package import PackageSpec
 from specs.training import PUBLISHED
 
 LONGEST_NAME = 80
@@ -50,6 +51,8 @@ class Unit:
     """The fingerprint of the user's files, if this is a data set unit of such files."""
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
     """The options of `evaluate`. They are not in the name, since nothing else depends on them."""
+    package: PackageSpec = field(default_factory=PackageSpec)
+    """The options of `package`. They are not in the name, since nothing else depends on them."""
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
     """The paths of the user's own files by their sha256, which is what the specs have of them."""
 
@@ -245,6 +248,7 @@ def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str,
     return Unit(
         "board", _short(long), network.network, board, target, network, long,
         evaluation=network.evaluation,
+        package=cast(PackageSpec, override(PackageSpec(), "package", given)[0]),
     )  # fmt: skip
 
 

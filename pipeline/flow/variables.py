@@ -38,6 +38,8 @@ VARIABLES = {
     "engine": "target.engine",
     "fps": "target.fps",
     "clock_mhz": "target.clock_mhz",
+    "signatures": "target.signatures",
+    "with": "package.extra",
     "level": "evaluation.level",
     "images": "evaluation.images",
     "data_root": "",

@@ -17,7 +17,8 @@ def run(job: Job) -> Metrics:
     folding = load_folding(job.inputs["fold"] / "folding.json")
     depths = json.loads((job.inputs["fifos"] / "fifo_depths.json").read_text())
     progress("generating the design", 0.0)
-    design = generate(graph, folding, depths, job.folder)
+    signatures = job.spec("target.signatures", str) == "on"
+    design = generate(graph, folding, depths, job.folder, signatures=signatures)
     progress("linting with Verilator and Yosys", 0.3)
     lint(design, job.folder / "logs")
     return {

@@ -61,10 +61,12 @@ def text(
     joined: Mapping[str, Link],
     depths: Mapping[str, int],
     names: Names,
+    signatures: bool,
 ) -> str:
     """The Verilog text of the top module.
 
-    Simulation reads the signals that are marked `/*verilator public_flat_rd*/`.
+    Simulation reads the signals that are marked `/*verilator public_flat_rd*/`. With `signatures`
+    every stream has a signature register, in the order of `joined`.
     """
     # one of each, but for a layer by itself
     read = {name for layer in graph.layers for name in layer.inputs}
@@ -77,6 +79,7 @@ def text(
         f"module {TOP} (",
         "    input  clk,",
         "    input  rst_n,  // active low, synchronous",
+        *(_signature_ports(len(joined)) if signatures else ()),
         *_ports(sources, sinks),
         ");",
     ]
@@ -119,7 +122,27 @@ def text(
             f"  assign {port}_tvalid = {stem}_tvalid;",
             f"  assign {stem}_tready = {port}_tready;",
         ]
+    if signatures:
+        lines += ["", "  // ---- signatures"]
+        for k, link in enumerate(joined.values()):
+            stem, width = names.edges[link.edge.id], link.producer_lanes * link.edge.dtype.bits
+            lines += _signature(stem, width, k)
     return "\n".join([*lines, "endmodule"]) + "\n"
+
+
+def _signature_ports(count: int) -> Iterator[str]:
+    yield f"    output [{32 * count - 1}:0] signatures,  // see signature.v"
+    yield "    input  signatures_restart,"
+
+
+def _signature(stem: str, width: int, k: int) -> Iterator[str]:
+    yield f"  signature #(.WIDTH({width})) {stem}_signature ("
+    yield "      .clk(clk),"
+    yield "      .restart(signatures_restart),"
+    yield f"      .tdata({stem}_tdata),"
+    yield f"      .taken({stem}_tvalid & {stem}_tready),"
+    yield f"      .value(signatures[{32 * k}+:32])"
+    yield "  );"
 
 
 def _port_names(first: str, of: Sequence[Link]) -> list[str]:

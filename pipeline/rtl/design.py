@@ -56,6 +56,7 @@ class Design:
     memory_bits: bits of all memories together.
     input, output: the edges of the top module's ports `s_axis` and `m_axis`.
     cycles: the predicted II (cycles per image) of every layer, by id.
+    signatures: the edges whose streams have a signature register, in the order of the registers.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Design:
     streams: tuple[Stream, ...]
     fifos: tuple[Fifo, ...]
     cycles: dict[str, int]
+    signatures: tuple[str, ...] = ()
 
     def stream(self, edge: str) -> Stream:
         return next(stream for stream in self.streams if stream.edge == edge)
@@ -99,6 +101,6 @@ def load_design(folder: Path) -> Design:
         entry["shape"] = tuple(entry["shape"])
     document["streams"] = tuple(Stream(**entry) for entry in document["streams"])
     document["fifos"] = tuple(Fifo(**entry) for entry in document["fifos"])
-    for key in ("sources", "memories"):
+    for key in ("sources", "memories", "signatures"):
         document[key] = tuple(document[key])
     return Design(folder=folder, **document)

@@ -21,9 +21,16 @@ WAIVERS = "lint.vlt"
 
 
 def generate(
-    graph: HardwareGraph, folding: Folding, depths: Mapping[str, int], folder: Path
+    graph: HardwareGraph,
+    folding: Folding,
+    depths: Mapping[str, int],
+    folder: Path,
+    *,
+    signatures: bool = False,
 ) -> Design:
     """Writes the design into `folder` (made if missing) and returns it.
+
+    signatures: gives every stream a signature register (signature.v).
 
     depths: the depth in beats of each edge's FIFO, by edge id; with 0, or without an entry, there
     is no FIFO. `streams.Link` says which beats these are. Raises PipelineError if the folding is
@@ -40,7 +47,7 @@ def generate(
     joined = links(graph, folding)
     instances = _instances(graph, folding)
     memories = write_memories(graph, folding, folder)
-    text = accelerator.text(graph, instances, joined, depths, names)
+    text = accelerator.text(graph, instances, joined, depths, names, signatures)
     (folder / f"{TOP}.v").write_text(text)
     modules = needed_modules(text)
     for module in modules:
@@ -75,6 +82,7 @@ def generate(
             layer.id: cycles(layer, folding[layer.id], graph.edges[layer.input])
             for layer in graph.layers
         },
+        signatures=tuple(joined) if signatures else (),
     )
     save_design(design)
     return design

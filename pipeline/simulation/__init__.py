@@ -15,6 +15,7 @@ from pipeline.hardware.graph import HardwareGraph, classes
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import write_memories
 from pipeline.simulation.model import Model, Result, Stalls, build_model
+from pipeline.simulation.signatures import of_batch
 from pipeline.verification.compare import first_difference, require_equal
 from pipeline.verification.mutants import kinds, mutants
 
@@ -66,6 +67,8 @@ def run(job: Job) -> Metrics:
             progress(f"stalls {number + 1} of {len(STALLS)}", 0.5 + 0.1 * number)
             stalled = model.run(golden["images"][:count], stalls=stalls, trace=count)
             require_equal(graph, part, stalled.streams, f"RTL with stalls ({stalls})")
+            seen = {graph.source.id: golden["images"][:count], **part}
+            _require_signatures(stalled, of_batch(model.design, seen))
         wanted = {(x.id, kind) for x in graph.layers for kind in kinds(x, folding[x.id])}
         caught: list[list[str]] = []
         # a few images show most mutants; all of them run only for the others
@@ -125,6 +128,15 @@ def _require_outputs(outputs: np.ndarray, result: Result) -> None:
         raise VerificationError(
             f"simulate: the outputs of {len(wrong)} of {count} images differ; first: image "
             f"{image}: expected {expected[image].tolist()}, RTL {found[image].tolist()}"
+        )
+
+
+def _require_signatures(result: Result, expected: dict[str, int]) -> None:
+    """Raises VerificationError if a signature register does not hold what its stream gives."""
+    wrong = [edge for edge, value in expected.items() if result.signatures[edge] != value]
+    if wrong:
+        raise VerificationError(
+            f"simulate: the streams are right, but not the signatures of: {', '.join(wrong)}"
         )
 
 

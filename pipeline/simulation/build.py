@@ -90,6 +90,7 @@ def _header(design: Design) -> str:
             f"#define DESIGN_FIFOS(X) {fifos}",
             f"#define DESIGN_INPUT {edges.index(design.input)}",
             f"#define DESIGN_OUTPUT {edges.index(design.output)}",
+            f"#define DESIGN_SIGNATURES {len(design.signatures)}",
             "",
         ]
     )

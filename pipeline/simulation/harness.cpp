@@ -111,6 +111,9 @@ int main(int argc, char** argv) {
     bool offered = false;
 
     top.rst_n = 0;
+#if DESIGN_SIGNATURES
+    top.signatures_restart = 1;
+#endif
     top.s_axis_tvalid = 0;
     top.m_axis_tready = 0;
     // the first evaluation runs the initial blocks, so the limits go in behind it
@@ -125,6 +128,9 @@ int main(int argc, char** argv) {
         top.eval();
     }
     top.rst_n = 1;
+#if DESIGN_SIGNATURES
+    top.signatures_restart = 0;
+#endif
 
     // a layer may drop its last inputs: all is over when every stream has moved all its beats
     uint64_t to_move = 0;
@@ -143,8 +149,7 @@ int main(int argc, char** argv) {
             if (traced) check_held(stream, cycle);
             if (!(*stream.valid & *stream.ready)) continue;
             moved = true;
-            // padding begins a next image by itself: those beats do not count
-            if (stream.moved < images * stream.beats) --to_move;
+            --to_move;
             if (stream.moved++ < traced * stream.beats)
                 stream.trace.insert(stream.trace.end(), stream.data, stream.data + stream.bytes);
         }
@@ -173,6 +178,9 @@ int main(int argc, char** argv) {
                << " " << int(*stream.ready) << " " << stream.broken << "\n";
     for (const Fifo& fifo : fifos) result << "peak " << *fifo.peak << "\n";
     write_file(folder + "/output.bin", output.data(), output.size());
+#if DESIGN_SIGNATURES
+    write_file(folder + "/signatures.bin", &top.signatures, 4 * DESIGN_SIGNATURES);
+#endif
     write_file(folder + "/done.bin", done.data(), done.size() * sizeof(int64_t));
     for (size_t k = 0; k < streams.size(); ++k)
         write_file(folder + "/stream_" + std::to_string(k) + ".bin", streams[k].trace.data(),

@@ -45,6 +45,7 @@ class Result:
     first_input: the cycle in which the first beat was accepted.
     completed: int64 [N], the cycle of each image's last output beat.
     peaks: the most beats that each edge's FIFO held.
+    signatures: by edge, what its signature register holds after all images; empty without them.
     """
 
     output: np.ndarray
@@ -53,6 +54,7 @@ class Result:
     completed: np.ndarray
     cycles: int
     peaks: dict[str, int]
+    signatures: dict[str, int]
 
     @property
     def latency(self) -> int:
@@ -161,7 +163,14 @@ class Model:
             completed=np.fromfile(folder / "done.bin", np.int64),
             cycles=values["cycles"],
             peaks={f.edge: peak for f, peak in zip(self.design.fifos, peaks, strict=True)},
+            signatures=self._signatures(folder / "signatures.bin"),
         )
+
+    def _signatures(self, file: Path) -> dict[str, int]:
+        if not self.design.signatures:
+            return {}
+        values = map(int, np.fromfile(file, "<u4"))
+        return dict(zip(self.design.signatures, values, strict=True))
 
 
 def build_model(

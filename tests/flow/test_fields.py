@@ -17,6 +17,7 @@ from specs.board import BoardSpec, TargetSpec
 from specs.evaluation import EvaluationSpec
 from specs.models import CnvModel, FactoryModel, FcModel, QonnxModel, ResNetModel
 from specs.network import NetworkSpec
+from specs.package import PackageSpec
 from tests.export.qonnx_files import mlp
 from tests.flow.bench import Bench
 
@@ -108,6 +109,8 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "target.engine": ("other", {"fold", "fifos", "synth"}),
     "target.fps": (5.0, {"fold"}),
     "target.clock_mhz": (50.0, {"fold", "simulate"}),
+    "target.signatures": ("on", {"rtl"}),
+    "package.extra": ("testset", set()),
     "evaluation.level": ("rtl", set()),  # says which of the stages beside the chain
     "evaluation.images": (7, set()),
 }
@@ -174,6 +177,7 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
         unit.long_name,
         unit.data_files,
         change(unit.evaluation, fields) if section == "evaluation" else unit.evaluation,
+        change(unit.package, fields) if section == "package" else unit.package,
         unit.files,
     )
 
@@ -192,6 +196,7 @@ def test_the_table_has_every_field_of_every_spec_and_no_other() -> None:
     models: dict[str, type[Spec]]
     models = {"network": NetworkSpec, "board": BoardSpec, "target": TargetSpec}
     models["evaluation"] = EvaluationSpec
+    models["package"] = PackageSpec
     assert {path for name, model in models.items() for path in leaves(model, name)} == set(FIELDS)
 
 

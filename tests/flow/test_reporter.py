@@ -18,10 +18,10 @@ from pipeline.job import Figure, Job
 @pytest.mark.parametrize(
     ("figure", "text"),
     [
-        (Figure(93.2, "%", "measured"), "93.2 %"),
+        (Figure(93.2, "%", "measured"), "93.20 %"),
         (Figure(1020408, "fps", "estimated"), "1,020,408 fps"),
         (Figure(1.5, "BRAM36", "synthesised"), "1.5 BRAM36"),
-        (Figure(100.0, "%", "measured"), "100 %"),
+        (Figure(100.0, "%", "measured"), "100.00 %"),
         (Figure("64 of 64", "images", "simulated"), "64 of 64 images"),
         (Figure(3, "", "measured"), "3"),
     ],

@@ -14,6 +14,7 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, LabelSelect, Layer, Mvau, Threshold, accumulator_range
 from pipeline.rtl.folds import lanes, threshold_styles, whole_window
 from pipeline.rtl.generator import generate, write_memories
+from pipeline.simulation import signatures
 from pipeline.simulation.model import Model, Result, Stalls, build_model
 from pipeline.verification.compare import first_difference
 from pipeline.verification.mutants import Mutant
@@ -171,14 +172,14 @@ def build(
     cache: Path,
     depths: Mapping[str, int] | None = None,
 ) -> Model:
-    generate(graph, folding, depths or {}, folder / "design")
+    generate(graph, folding, depths or {}, folder / "design", signatures=True)
     return build_model(folder / "design", folder / "model", cache, optimise="-O0")
 
 
 def require_exact(
     model: Model, graph: HardwareGraph, images: np.ndarray, stalls: Stalls | None = None
 ) -> Result:
-    """Every stream of every image equals the reference's."""
+    """Every stream of every image, and every signature, equals the reference's."""
     expected = reference.run(graph, images)
     result = model.run(images, stalls=stalls, trace=len(images))
     for layer in graph.layers:
@@ -187,6 +188,8 @@ def require_exact(
                 result.streams[edge], expected[edge], err_msg=f"{layer.id}, {stalls}"
             )
     np.testing.assert_array_equal(result.output, expected[graph.sink.id])
+    streams = {graph.source.id: images, **expected}
+    assert result.signatures == signatures.of_batch(model.design, streams), stalls
     return result
 
 

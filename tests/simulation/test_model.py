@@ -38,7 +38,7 @@ def test_figures_agree_with_one_another(model: Model) -> None:
 
 def test_interval_is_exact_only_where_it_is_constant() -> None:
     def ended(*completed: int) -> Result:
-        return Result(np.zeros(0), {}, 0, np.array(completed), 0, {})
+        return Result(np.zeros(0), {}, 0, np.array(completed), 0, {}, {})
 
     assert ended(90, 100, 110, 120).interval() == 10
     assert isinstance(ended(90, 100, 110, 120).interval(), int)
