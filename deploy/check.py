@@ -89,7 +89,7 @@ def _root(facts: Facts, wanted: BoardSpec | None) -> Iterator[Finding]:
     yield Finding(
         "problem", "root", f"{found}; the driver needs root for the FPGA's memory",
         f"on the board, once: echo '{user} ALL=(ALL) NOPASSWD: ALL' | sudo tee "
-        f"/etc/sudoers.d/qnn; or log in as root (docs/board.md, Root)",
+        f"/etc/sudoers.d/qnn; or give sudo=ask, which asks for it here (docs/board.md, Root)",
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Runs the driver of a release as root, in the environment of a login: XRT is found only there.
-# Arguments: folder, whether a password comes, name, seconds that it may take, then the driver's.
+# Runs Python in a release as root, in the environment of a login: XRT is found only there.
+# Arguments: folder, whether a password comes, name, seconds that it may take, then Python's.
 root=$(folder "$1")
 read_password "$2"
 name=$3 seconds=$4
@@ -14,7 +14,7 @@ flock -w 30 7 || finish busy "$root/device.lock"
 case $(way_to_root) in
 none | password) finish root_needed ;;
 esac
-as_root timeout -k 10 "$seconds" python3 driver.py "$@"
+as_root timeout -k 10 "$seconds" python3 "$@"
 code=$?
 case $code in
 0) finish ok ;;

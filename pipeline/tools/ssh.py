@@ -21,6 +21,8 @@ from pipeline.tools.watch import Watch
 from specs.paths import shown
 
 ALLOWED = "allowed: a name of ~/.ssh/config, HOST, USER@HOST or USER@HOST:PORT"
+VIRTUAL = "virtual"
+"""Names no machine: a board that is simulated here."""
 STATUS = "@status "
 """Prefix of the last line of a script: one JSON object. Without that line the script did not end,
 whatever the exit code of ssh: 255 may be ssh's own or the script's."""
