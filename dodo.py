@@ -76,6 +76,16 @@ def task_synth() -> Tasks:
     return stage_tasks("synth")
 
 
+def task_driver() -> Tasks:
+    """write the PYNQ and C drivers, and prove them on the golden vectors"""
+    return stage_tasks("driver")
+
+
+def task_package() -> Tasks:
+    """pack everything for the board into one archive; with=testset adds the test set"""
+    return stage_tasks("package")
+
+
 def task_evaluate() -> Tasks:
     """measure the accuracy on the whole test set; level= brevitas, qonnx, reference or rtl"""
     return evaluate_tasks()

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.data.inputs import Inputs, evaluation_inputs, planes
 from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
-from pipeline.hardware import reference
+from pipeline.hardware import post, reference
 from pipeline.hardware.layers import LabelSelect
 from pipeline.job import Figure, Job, Kind, Metrics, progress
 from specs.evaluation import PREFIX
@@ -97,7 +97,7 @@ def _reference(job: Job, images: np.ndarray, contract: InputSpec) -> Found:
     if not isinstance(last, LabelSelect):
         return _by_scores(
             images,
-            lambda part: hardware.scores(graph, _run(graph, part, [graph.sink.id])[0]),
+            lambda part: post.scores(graph.post, _run(graph, part, [graph.sink.id])[0]),
         )
     blocks = [_run(graph, part, [last.input, last.output]) for part in _parts(images)]
     accumulators, labels = map(np.concatenate, zip(*blocks, strict=True))
@@ -125,8 +125,8 @@ def _rtl(job: Job, images: np.ndarray, contract: InputSpec) -> Found:
             progress(f"image {start:,} of {len(images):,}", start / len(images))
             outputs.append(model.run(images[start : start + step]).output)
     output = np.concatenate(outputs)
-    scores = None if graph.post.output == "label" else hardware.scores(graph, output)
-    return hardware.classes(graph, output), scores
+    scores = None if graph.post.output == "label" else post.scores(graph.post, output)
+    return post.classes(graph.post, output), scores
 
 
 _LEVELS: dict[str, Callable[[Job, np.ndarray, InputSpec], Found]] = {

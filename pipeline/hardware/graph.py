@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,10 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.layers import KINDS, Edge, Layer
+from pipeline.hardware.post import Post
 from specs.input import InputSpec
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Post:
-    """What software has to do with the accelerator's output.
-
-    label: nothing; the output is the class. logits: output * scale + bias are the network's scores.
-    scale and bias have one value for each class.
-    """
-
-    output: str = "label"
-    scale: tuple[float, ...] = ()
-    bias: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +33,7 @@ class HardwareGraph:
     input: InputSpec
     edges: dict[str, Edge]
     layers: tuple[Layer, ...]
-    post: Post = Post()
+    post: Post = field(default_factory=Post)
 
     @property
     def source(self) -> Edge:
@@ -86,22 +74,6 @@ class HardwareGraph:
             found.append("two layers share an id")
         if found:
             raise PipelineError(f"hardware graph {self.name}: " + "; ".join(found))
-
-
-def classes(graph: HardwareGraph, output: np.ndarray) -> np.ndarray:
-    """Class of each image, int64 [N], from the accelerator's outputs [N, *shape of the sink]."""
-    flat: np.ndarray = output.reshape(len(output), -1)
-    if graph.post.output == "label":
-        return flat[:, 0].astype(np.int64)
-    found: np.ndarray = np.argmax(scores(graph, flat), axis=1)
-    return found
-
-
-def scores(graph: HardwareGraph, output: np.ndarray) -> np.ndarray:
-    """The network's scores, float64 [N, classes], from the accelerator's logits."""
-    scale, bias = np.asarray(graph.post.scale), np.asarray(graph.post.bias)
-    found: np.ndarray = output.reshape(len(output), -1) * scale + bias
-    return found
 
 
 def save(graph: HardwareGraph, folder: Path) -> None:

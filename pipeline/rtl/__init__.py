@@ -1,4 +1,4 @@
-"""Stage `rtl`: writes one synthesisable Verilog design of the folded network, and lints it."""
+"""Stage `rtl`: writes the folded network and its AXI shell as one Verilog design, and lints it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pipeline.hardware.fold import load_folding
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
+from pipeline.rtl.shell.generate import generate_shell
 
 
 def run(job: Job) -> Metrics:
@@ -19,6 +20,9 @@ def run(job: Job) -> Metrics:
     progress("generating the design", 0.0)
     signatures = job.spec("target.signatures", str) == "on"
     design = generate(graph, folding, depths, job.folder, signatures=signatures)
+    design = generate_shell(
+        design, job.spec("board.memory_port_bits", int), job.spec("board.family", str)
+    )
     progress("linting with Verilator and Yosys", 0.3)
     lint(design, job.folder / "logs")
     return {

@@ -46,6 +46,27 @@ class Fifo:
 
 
 @dataclass(frozen=True)
+class Shell:
+    """The AXI shell around a design, in the same folder.
+
+    sources: the Verilog files of shell and design, in the order of compilation.
+    port_bits, address_bits: of the memory port.
+    digest: identifies the design with its memories and its shell; hex, see registers.py.
+    in_bytes, out_bytes: of a beat in memory.
+    signatures: the edges whose streams have one, in the order of their registers.
+    """
+
+    top: str
+    sources: tuple[str, ...]
+    port_bits: int
+    address_bits: int
+    digest: str
+    in_bytes: int
+    out_bytes: int
+    signatures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Design:
     """A generated design in `folder`.
 
@@ -57,6 +78,7 @@ class Design:
     input, output: the edges of the top module's ports `s_axis` and `m_axis`.
     cycles: the predicted II (cycles per image) of every layer, by id.
     signatures: the edges whose streams have a signature register, in the order of the registers.
+    shell: None for an accelerator by itself.
     """
 
     folder: Path
@@ -71,6 +93,7 @@ class Design:
     fifos: tuple[Fifo, ...]
     cycles: dict[str, int]
     signatures: tuple[str, ...] = ()
+    shell: Shell | None = None
 
     def stream(self, edge: str) -> Stream:
         return next(stream for stream in self.streams if stream.edge == edge)
@@ -103,4 +126,9 @@ def load_design(folder: Path) -> Design:
     document["fifos"] = tuple(Fifo(**entry) for entry in document["fifos"])
     for key in ("sources", "memories", "signatures"):
         document[key] = tuple(document[key])
+    if document.get("shell"):
+        entry = document["shell"]
+        for key in ("sources", "signatures"):
+            entry[key] = tuple(entry[key])
+        document["shell"] = Shell(**entry)
     return Design(folder=folder, **document)

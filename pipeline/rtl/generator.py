@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -14,6 +13,7 @@ from pipeline.rtl import accelerator
 from pipeline.rtl.design import TOP, Design, Fifo, Stream, save_design
 from pipeline.rtl.folds import check_folding, cycles
 from pipeline.rtl.layers import Instance, instance
+from pipeline.rtl.modules import copy_modules, needed_modules
 from pipeline.rtl.streams import links
 
 LIBRARY = Path(__file__).parent / "library"
@@ -49,14 +49,12 @@ def generate(
     memories = write_memories(graph, folding, folder)
     text = accelerator.text(graph, instances, joined, depths, names, signatures)
     (folder / f"{TOP}.v").write_text(text)
-    modules = needed_modules(text)
-    for module in modules:
-        shutil.copyfile(LIBRARY / f"{module}.v", folder / f"{module}.v")
+    modules = copy_modules(needed_modules(text), folder)
     shutil.copyfile(LIBRARY / WAIVERS, folder / WAIVERS)
     design = Design(
         folder=folder,
         top=TOP,
-        sources=(*(f"{module}.v" for module in modules), f"{TOP}.v"),
+        sources=(*modules, f"{TOP}.v"),
         waivers=WAIVERS,
         memories=tuple(memories),
         memory_bits=sum(memories.values()),
@@ -105,26 +103,6 @@ def write_memories(graph: HardwareGraph, folding: Folding, folder: Path) -> dict
             (folder / name).write_text(memory.text())
             written[name] = memory.words.size
     return written
-
-
-def needed_modules(text: str) -> list[str]:
-    """Library modules that `text` uses, directly or not; each comes after those it uses."""
-    available = {path.stem for path in LIBRARY.glob("*.v")}
-    order: dict[str, None] = {}
-
-    def visit(names: Iterable[str]) -> None:
-        for name in sorted(names):
-            if name not in order:
-                visit(_instantiated((LIBRARY / f"{name}.v").read_text(), available))
-                order[name] = None
-
-    visit(_instantiated(text, available))
-    return list(order)
-
-
-def _instantiated(text: str, available: set[str]) -> set[str]:
-    """The names that begin an instance in `text`: `name #(` or `name instance (`."""
-    return set(re.findall(r"^\s*(\w+) (?:#\(|\w+ \()", text, re.MULTILINE)) & available
 
 
 def _instances(graph: HardwareGraph, folding: Folding) -> dict[str, Instance]:

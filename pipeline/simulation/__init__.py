@@ -11,7 +11,8 @@ from pipeline.errors import VerificationError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.hardware.fold import Folding, load_folding
-from pipeline.hardware.graph import HardwareGraph, classes
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.post import classes
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.generator import write_memories
 from pipeline.simulation.model import Model, Result, Stalls, build_model
@@ -113,7 +114,7 @@ def _metrics(
         "latency_us": Figure(free.latency / mhz, "us", "estimated"),
     }
     if "truth" in golden:
-        right = np.count_nonzero(classes(graph, free.output) == golden["truth"])
+        right = np.count_nonzero(classes(graph.post, free.output) == golden["truth"])
         figures["accuracy"] = Figure(float(100 * right / count), "%", "simulated")
     return figures
 

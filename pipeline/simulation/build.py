@@ -14,8 +14,8 @@ from pipeline.tools.verilator import run_verilator, verilator_home
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-_FLAGS = ("-std=c++17", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
-          "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0")  # fmt: skip
+FLAGS = ("-std=c++17", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
+         "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0")  # fmt: skip
 _MODEL = "Vaccelerator"
 
 
@@ -28,7 +28,7 @@ def build_executable(
     library, which is compiled once for each compiler and set of flags.
     """
     work.mkdir(parents=True, exist_ok=True)
-    cxx = [*compiler(), optimise, *_FLAGS]
+    cxx = [*compiler(), optimise, *FLAGS]
     generated = work / "verilated"
     shutil.rmtree(generated, ignore_errors=True)
     # in the design's folder: the names it puts into the code are then plain ones
@@ -44,9 +44,9 @@ def build_executable(
     # bare names, found by -I: there is no way to quote a path in an #include
     included = [*(path.name for path in sorted(generated.glob("*.cpp"))), HARNESS.name]
     (work / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in included))
-    runtime = [f"-I{verilator_home() / 'include'}", f"-I{verilator_home() / 'include' / 'vltstd'}"]
+    runtime = runtime_includes()
     own = [f"-I{folder}" for folder in (generated, work, HARNESS.parent)]
-    objects = _runtime([*cxx, *runtime], work, cache)
+    objects = runtime_objects([*cxx, *runtime], work, cache)
     model = work / "model"
     run_tool(
         [*cxx, '-DDESIGN_H="design.h"', *own, *runtime, work / "unity.cpp", *objects, "-o", model],
@@ -55,7 +55,13 @@ def build_executable(
     return model
 
 
-def _runtime(cxx: list[str], work: Path, cache: Path) -> list[Path]:
+def runtime_includes() -> list[str]:
+    """The compiler's arguments for the headers of Verilator's run-time library."""
+    include = verilator_home() / "include"
+    return [f"-I{include}", f"-I{include / 'vltstd'}"]
+
+
+def runtime_objects(cxx: list[str], work: Path, cache: Path) -> list[Path]:
     """Object files in `work` of Verilator's run-time library, from the cache or compiled."""
     logs = work / "logs"
     versions = [importlib.metadata.version("verilator"), *identity(cxx, logs / "compiler.log")]

@@ -14,8 +14,9 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.graph import HardwareGraph, Post
+from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Add, Edge, Fork, LabelSelect
+from pipeline.hardware.post import Post
 from pipeline.streamlining.builder import Builder
 from pipeline.streamlining.finn import Dataflow
 from pipeline.streamlining.layers import OPERATORS, take

@@ -13,8 +13,9 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Edge, Mvau, Threshold
 from pipeline.rtl.accelerator import Names
 from pipeline.rtl.design import load_design
-from pipeline.rtl.generator import LIBRARY, generate, needed_modules, write_memories
+from pipeline.rtl.generator import generate, write_memories
 from pipeline.rtl.memories import Memory, row_correction, sum_shift, weight_memory
+from pipeline.rtl.modules import files, needed_modules
 from tests.rtl import designs
 
 
@@ -51,7 +52,7 @@ def test_illegal_folds_and_depths_are_refused(tmp_path: Path) -> None:
 def test_modules_come_after_those_they_use() -> None:
     order = needed_modules("  mvau #(")
     for name in order:
-        inner = needed_modules((LIBRARY / f"{name}.v").read_text().replace(f"module {name}", ""))
+        inner = needed_modules(files()[name].read_text().replace(f"module {name}", ""))
         assert all(order.index(other) < order.index(name) for other in inner if other != name)
     assert "threshold" not in order
     assert {"popcount", "rom", "fifo", "replay_buffer"} <= set(order)

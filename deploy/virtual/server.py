@@ -1,0 +1,201 @@
+"""The virtual board's SSH server. It runs with the board's Python, and needs nothing but asyncssh.
+
+`server.py <settings file>` writes keys and an ssh_config, prints its port when it is ready, and ends
+with all it started when its parent ends or asks it to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+ALIAS, USER = "virtual-board", "xilinx"
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_LIBC = ctypes.CDLL(None)
+_CHUNK = 1 << 14
+
+
+class _Login(asyncssh.SSHServer):  # type: ignore[misc]
+    """Knows one user, by key only."""
+
+    def __init__(self, authorized: str) -> None:
+        self._authorized = authorized
+
+    def connection_made(self, connection: Any) -> None:
+        self._connection = connection
+
+    def begin_auth(self, username: str) -> bool:
+        if username == USER:
+            self._connection.set_authorized_keys(self._authorized)
+        return True
+
+
+class _Commands:
+    """Runs each command in a session of its own, as sshd does. They end with the server at last."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._environment: dict[str, str] = settings["environment"]
+        self._home: str = self._environment["HOME"]
+        self._running: set[int] = set()
+
+    async def run(self, process: Any) -> None:
+        child = await asyncio.create_subprocess_exec(
+            *(["/bin/sh", "-c", process.command] if process.command else ["/bin/sh"]),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self._home,
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+        self._running.add(child.pid)
+        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+        code = await child.wait()
+        with contextlib.suppress(asyncssh.Error, OSError):
+            await process.stdout.drain()
+            await process.stderr.drain()
+            if code < 0:
+                process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+            else:
+                process.exit(code)
+
+    def end(self) -> None:
+        """Kills every process of every session that was begun here."""
+        while found := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                        if _session(pid) in self._running]:  # fmt: skip
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+
+
+def _session(pid: int) -> int:
+    try:
+        state, _, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+    except OSError:
+        return -1
+    return -1 if state == "Z" else int(session)
+
+
+def _end_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class _Link:
+    """Stands between client and server: a slow network, or one that breaks once."""
+
+    def __init__(self, port: int, rate: float | None, drop_after: int | None) -> None:
+        self._port, self._rate, self._drop_after = port, rate, drop_after
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        both = (writer, to_writer)
+        await asyncio.gather(
+            self._copy(reader, to_writer, both, inward=True),
+            self._copy(to_reader, writer, both, inward=False),
+        )
+
+    async def _copy(
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        both: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
+        inward: bool,
+    ) -> None:
+        moved = 0
+        with contextlib.suppress(OSError):
+            while data := await source.read(_CHUNK):
+                moved += len(data)
+                if inward and self._drop_after is not None and moved >= self._drop_after:
+                    self._drop_after = None
+                    for writer in both:
+                        writer.transport.abort()
+                    return
+                if self._rate is not None:
+                    await asyncio.sleep(len(data) / self._rate)
+                target.write(data)
+                await target.drain()
+        target.close()
+
+
+async def _serve(settings: dict[str, Any]) -> None:
+    folder = Path(settings["ssh"])
+    faults: dict[str, str] = settings["faults"]
+    host, other, client = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(3))
+    authorized = folder / "authorized_keys"
+    authorized.write_bytes(client.export_public_key())
+    key = folder / "client_key"
+    key.touch(mode=0o600)
+    key.write_bytes(client.export_private_key())
+    commands = _Commands(settings)
+    os.chdir(settings["environment"]["HOME"])  # where sftp begins
+    slow, drop = faults.get("slow-link"), faults.get("dropped-connection")
+    options: dict[str, Any] = {
+        "server_factory": lambda: _Login(str(authorized)),
+        "server_host_keys": [host],
+        "process_factory": commands.run,
+        "sftp_factory": True,
+        "allow_scp": True,
+        "encoding": None,
+        "keepalive_interval": 15,
+    }
+    acceptor = await asyncssh.listen("127.0.0.1", 0, **options)
+    port = acceptor.get_port()
+    if slow or drop:
+        rate = float(slow) * 1000 if slow else None
+        link = _Link(port, rate, int(drop) * 1000 if drop else None)
+        public = await asyncio.start_server(link.serve, "127.0.0.1", 0)
+        port = public.sockets[0].getsockname()[1]
+    shown = other if "wrong-host-key" in faults else host
+    known = folder / "known_hosts"
+    known.write_bytes(ALIAS.encode() + b" " + shown.export_public_key())
+    (folder / "config").write_text(_config(port, key, known))
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    print(port, flush=True)
+    await over.wait()
+    commands.end()
+
+
+def _config(port: int, key: Path, known: Path) -> str:
+    quoted = ['"' + str(path).replace("%", "%%") + '"' for path in (key, known)]
+    return "\n".join(
+        [
+            "# A virtual board, as long as its server runs.",
+            f"Host {ALIAS}",
+            "    HostName 127.0.0.1",
+            f"    Port {port}",
+            f"    User {USER}",
+            f"    HostKeyAlias {ALIAS}",
+            f"    IdentityFile {quoted[0]}",
+            "    IdentitiesOnly yes",
+            "    IdentityAgent none",
+            f"    UserKnownHostsFile {quoted[1]}",
+            "    GlobalKnownHostsFile /dev/null",
+            "    StrictHostKeyChecking yes",
+            "    PreferredAuthentications publickey",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    parent = os.getppid()
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    given = json.loads(Path(sys.argv[1]).read_text())
+    if parent == given["parent"]:  # else it has ended meanwhile
+        asyncio.run(_serve(given))

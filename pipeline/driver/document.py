@@ -1,0 +1,135 @@
+"""settings.json: all that the drivers must know of one build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.driver.board.settings import SCHEMA_VERSION
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.job import Figure
+from pipeline.rtl.design import Design, Stream
+from pipeline.rtl.shell import registers
+from specs import catalog
+from specs.board import BoardSpec
+
+BitfileKind = Literal["simulated", "implemented"]
+
+MARGIN = 10
+"""A batch may take this many times its predicted cycles: the memory may be slow."""
+LEAST_CYCLES = 100_000
+"""And so many cycles more, however small it is."""
+_TIMES: Mapping[BitfileKind, Mapping[str, float]] = {
+    # a simulated accelerator is some ten thousand times slower than its clock says
+    "simulated": {"least_s": 3600, "stall_s": 60, "reset_s": 60},
+    "implemented": {"least_s": 2, "stall_s": 1, "reset_s": 1},
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The board of a build, and the clock of its accelerator."""
+
+    name: str
+    part: str
+    family: str
+    clock_mhz: float
+
+
+def settings(
+    unit: str,
+    graph: HardwareGraph,
+    design: Design,
+    target: Target,
+    figures: Mapping[str, Figure],
+) -> dict[str, Any]:
+    """The document, without the bitfile, which is not made yet. See `with_bitfile`.
+
+    figures: what is predicted; `ii` and `latency`, in cycles, are required.
+    """
+    shell = design.shell
+    assert shell is not None, "the rtl stage writes a shell around every design"
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "unit": unit,
+        "network": graph.name,
+        "board": target.name,
+        "part": target.part,
+        "family": target.family,
+        "clock_mhz": target.clock_mhz,
+        "base_address": registers.BASE[target.family],
+        "port_bits": shell.port_bits,
+        "magic": registers.MAGIC,
+        "abi": registers.ABI,
+        "digest": shell.digest,
+        "bitfile": None,
+        "registers": {register.name: register.offset for register in registers.REGISTERS},
+        "input": {
+            **_stream(design.stream(design.input)),
+            "contract": graph.input.model_dump(mode="json"),
+        },
+        "output": {
+            **_stream(design.stream(design.output)),
+            "kind": graph.post.output,
+            "scale": list(graph.post.scale),
+            "bias": list(graph.post.bias),
+        },
+        "signatures": {
+            "on": bool(shell.signatures),
+            "streams": [
+                {
+                    "edge": edge,
+                    "layer": writer(graph, edge),
+                    "beats": design.stream(edge).beats,
+                    "offset": registers.signature_offset(k),
+                }
+                for k, edge in enumerate(shell.signatures)
+            ],
+        },
+        "predicted": {
+            "ii_cycles": figures["ii"].value,
+            "latency_cycles": figures["latency"].value,
+            "figures": {
+                name: {"value": figure.value, "unit": figure.unit, "kind": figure.kind}
+                for name, figure in figures.items()
+            },
+        },
+        "timeouts": _timeouts("simulated"),
+        "parts": _parts(target),
+    }
+
+
+def with_bitfile(
+    document: Mapping[str, Any], file: str, hwh: str, sha256: str, kind: BitfileKind
+) -> dict[str, Any]:
+    """The document with its bitfile, and the time limits that suit it."""
+    bitfile = {"file": file, "hwh": hwh, "sha256": sha256, "kind": kind}
+    return {**document, "bitfile": bitfile, "timeouts": _timeouts(kind)}
+
+
+def _timeouts(kind: BitfileKind) -> dict[str, float]:
+    return {"margin": MARGIN, "least_cycles": LEAST_CYCLES, **_TIMES[kind]}
+
+
+def _stream(stream: Stream) -> dict[str, Any]:
+    return {
+        "dtype": stream.dtype.name,
+        "shape": list(stream.shape),
+        "lanes": stream.lanes,
+        "beats": stream.beats,
+        "bytes_per_beat": -(-stream.width // 8),
+    }
+
+
+def _parts(target: Target) -> dict[str, str]:
+    """The part of every board that we know by name, so that a wrong board is told at once."""
+    names = catalog.names(BoardSpec)
+    known = {name: catalog.find(BoardSpec, "board", name, Path())[1] for name in names}
+    return {**{name: board.part for name, board in known.items()}, target.name: target.part}
+
+
+def writer(graph: HardwareGraph, edge: str) -> str:
+    """The layer that writes an edge; "input" for the one that the DMA writes."""
+    return next((layer.id for layer in graph.layers if edge in layer.outputs), "input")
