@@ -37,6 +37,7 @@ HOUSE = {
     "fifos": "stage fifos",
     "synthesis": "stage synth",
     "evaluation": "stages evaluate",
+    "deploy": "boards, verdict",
     "layer_kinds": "table of entries",
     "chain": "which stages exist",
     "flow": "units, tasks, doit",
@@ -78,7 +79,9 @@ def imports(path: Path) -> set[str]:
 
 
 def files() -> list[Path]:
-    found = [path for name in ("pipeline", "specs") for path in (ROOT / name).rglob("*.py")]
+    found = [
+        path for name in ("pipeline", "specs", "deploy") for path in (ROOT / name).rglob("*.py")
+    ]
     return [*sorted(found), ROOT / "dodo.py"]
 
 
