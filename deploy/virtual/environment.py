@@ -85,7 +85,7 @@ def _install(folder: Path, version: str) -> None:
     if not (folder / "bin" / "python3").exists():
         shutil.rmtree(folder, ignore_errors=True)
         if uv is not None:
-            make = [uv, "venv", "--python", wanted or "3.11", folder]
+            make: list[str | Path] = [uv, "venv", "--python", wanted or "3.11", folder]
         elif wanted is not None:
             make = [wanted, "-m", "venv", folder]
         else:
@@ -145,7 +145,10 @@ def _index() -> dict[str, str]:
         return {}
     asked = "import pip._internal.cli.main as m; m.main(['config', 'get', 'global.index-url'])"
     base = str(getattr(sys, "_base_executable", sys.executable))
-    found = os.environ.get("PIP_INDEX_URL") or subprocess.run(
-        [base, "-c", asked], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    found = (
+        os.environ.get("PIP_INDEX_URL")
+        or subprocess.run(
+            [base, "-c", asked], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    )
     return {"UV_DEFAULT_INDEX": found} if found else {}

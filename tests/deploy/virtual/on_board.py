@@ -1,4 +1,4 @@
-"""Runs on a virtual board, with pynq alone: programs a bitfile and runs a batch, twice. Prints JSON.
+"""Runs on a virtual board: with pynq alone it runs a batch twice, and prints JSON.
 
 Arguments: bitfile, packed input, images, bytes of the output, number of signatures.
 """

@@ -1,7 +1,7 @@
 """The virtual board as pynq sees it: pynq's own device for boards, on other hardware.
 
-pynq parses the bitfile and the hwh, keeps its books and does its checks with its own code. Only what
-reaches for hardware is replaced: memory-mapped registers, buffers, and the configuration of the FPGA.
+pynq parses the bitfile and the hwh, keeps its books and does its checks with its own code. Only
+what reaches for hardware is replaced: registers, buffers, and the configuration of the FPGA.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pynq.pl_server.embedded_device import (
     _get_bitstream_handler,
     parse_bit_header,
 )
+
 from .fpga import Fpga
 from .memory import Buffer, Memory
 from .processor import registers

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from . import faults
 from .memory import BASE, Memory
 from .settings import Settings

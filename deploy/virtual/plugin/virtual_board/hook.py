@@ -1,5 +1,6 @@
-"""Runs at the start of every Python of the board's environment, from its .pth file. On a virtual board
-it lets `import pynq` find the virtual device; elsewhere it does nothing.
+"""Runs at the start of every Python of the board's environment, from its .pth file.
+
+On a virtual board it lets `import pynq` find the virtual device; elsewhere it does nothing.
 """
 
 import os
