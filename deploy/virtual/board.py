@@ -172,7 +172,9 @@ def _furnish(settings: Settings) -> None:
     for stand_in in (_HERE / "stand_ins").iterdir():
         shutil.copy(stand_in, tools)
     bin_folder = Path(settings.python).parent
-    xclbin = next(bin_folder.parent.glob("lib/python3*/site-packages/pynq/pl_server/default.xclbin"))
+    xclbin = next(
+        bin_folder.parent.glob("lib/python3*/site-packages/pynq/pl_server/default.xclbin")
+    )
     each = 'for file in "$QNN_BOARD_ROOT"/etc/profile.d/*.sh; do . "$file"; done\n'
     board_path = f'"$QNN_BOARD_ROOT/usr/local/bin:{bin_folder}:/usr/bin:/bin"'
     texts = {

@@ -145,7 +145,10 @@ def _index() -> dict[str, str]:
         return {}
     asked = "import pip._internal.cli.main as m; m.main(['config', 'get', 'global.index-url'])"
     base = str(getattr(sys, "_base_executable", sys.executable))
-    found = os.environ.get("PIP_INDEX_URL") or subprocess.run(
-        [base, "-c", asked], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    found = (
+        os.environ.get("PIP_INDEX_URL")
+        or subprocess.run(
+            [base, "-c", asked], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    )
     return {"UV_DEFAULT_INDEX": found} if found else {}
