@@ -1,7 +1,7 @@
-"""The virtual board's SSH server. It runs with the board's Python, and needs nothing but asyncssh.
+"""The virtual board's SSH server. It runs with the board's Python, and needs only asyncssh.
 
-`server.py <settings file>` writes keys and an ssh_config, prints its port when it is ready, and ends
-with all it started when its parent ends or asks it to.
+`server.py <settings file>` writes keys and an ssh_config, and prints its port when it is ready.
+When its parent ends or asks it to, it ends with all that it started.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LIBC = ctypes.CDLL(None)
 _CHUNK = 1 << 14
 
 
-class _Login(asyncssh.SSHServer):  # type: ignore[misc]
+class _Login(asyncssh.SSHServer):
     """Knows one user, by key only."""
 
     def __init__(self, authorized: str) -> None:
@@ -71,14 +71,17 @@ class _Commands:
 
     def end(self) -> None:
         """Kills every process of every session that was begun here."""
-        while found := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
-                        if _session(pid) in self._running]:  # fmt: skip
+        while found := [pid for pid in _processes() if _session(pid) in self._running]:
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def _session(pid: int) -> int:

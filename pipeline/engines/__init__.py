@@ -38,8 +38,14 @@ class Engine(Protocol):
     deepest_fifo: int
     """The most beats that a FIFO may have, except between a fork and a join."""
 
-    def space(self, graph: HardwareGraph) -> Space:
-        """Every legal fold of each layer, with its cycles, stream widths and resources."""
+    def space(self, graph: HardwareGraph, *, signatures: bool) -> Space:
+        """Every legal fold of each layer, with its cycles, stream widths and resources.
+
+        signatures: every stream has a signature, which counts to the layer that writes it.
+        """
+
+    def shell(self, family: str, port_bits: int) -> Utilisation:
+        """What the AXI shell takes beside the network and its signatures."""
 
     def check_folding(self, graph: HardwareGraph, folding: Folding) -> None:
         """Raises PipelineError naming every layer whose fold is missing or illegal."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.engines import engine
 from pipeline.engines.space import Budget, Solution, Space
+from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit
 from pipeline.folding.search import Need, binding, cheapest, fastest, front
 from pipeline.hardware import graph as hardware
@@ -26,25 +27,32 @@ NAMES = {
 def run(job: Job) -> Metrics:
     """Writes folding.json, certificate.json (why none is better) and pareto.csv (II, LUT, BRAM).
 
+    The board's budget has to hold the shell, too: the search gets what that leaves, and so speaks
+    the certificate. The figures and pareto.csv count the shell.
+
     Raises DoesNotFit naming what is short, by how much, and what would fit.
     """
     graph = hardware.load(job.inputs["streamline"])
     progress("design space")
     provider = engine(job.spec("target.engine", str))
-    space = provider.space(graph)
+    signatures = job.spec("target.signatures", str) == "on"
+    space = provider.space(graph, signatures=signatures)
+    port_bits = job.spec("board.memory_port_bits", int)
+    shell = provider.shell(job.spec("board.family", str), port_bits)
     board = Budget(
         job.spec("board.lut", int),
         2 * job.spec("board.bram36", int),
-        job.spec("board.memory_port_bits", int),
+        port_bits,
     )
     budget = Budget(
-        job.spec("board.lut_share", float) * board.lut,
-        job.spec("board.bram_share", float) * board.bram18,
+        job.spec("board.lut_share", float) * board.lut - shell.lut,
+        job.spec("board.bram_share", float) * board.bram18 - 2 * shell.bram36,
         board.input_bits,
     )
     mhz, fps = job.spec("target.clock_mhz", float), job.spec("target.fps", float | None)  # type: ignore[arg-type]
     progress("searching", 0.2)
     solution, certificate = search(space, budget, board, mhz, fps)
+    certificate["shell"] = {"lut": shell.lut, "bram18": round(2 * shell.bram36)}
     folding = {
         layer: option.fold for layer, option in zip(space.layers, solution.choice, strict=True)
     }
@@ -52,13 +60,13 @@ def run(job: Job) -> Metrics:
     save_folding(folding, job.folder / "folding.json")
     (job.folder / "certificate.json").write_text(json.dumps(certificate, indent=1) + "\n")
     progress("Pareto front", 0.5)
-    _write_front(job.folder / "pareto.csv", space, front(space, budget), mhz)
+    _write_front(job.folder / "pareto.csv", space, front(space, budget), mhz, shell)
     counts = {layer: o.cycles for layer, o in zip(space.layers, solution.choice, strict=True)}
     return {
         "ii": Figure(solution.ii, "cycles", "estimated"),
         "fps": Figure(_fps(mhz, solution.ii), "fps", "estimated"),
-        "lut": Figure(solution.lut, "LUT", "estimated"),
-        "bram36": Figure(solution.bram18 / 2, "BRAM36", "estimated"),
+        "lut": Figure(solution.lut + shell.lut, "LUT", "estimated"),
+        "bram36": Figure(solution.bram18 / 2 + shell.bram36, "BRAM36", "estimated"),
         "bottleneck": Figure(max(counts, key=counts.__getitem__), "", "estimated"),
     }
 
@@ -152,7 +160,9 @@ def _told(needs: list[Need]) -> str:
     )
 
 
-def _write_front(path: Path, space: Space, solutions: list[Solution], mhz: float) -> None:
+def _write_front(
+    path: Path, space: Space, solutions: list[Solution], mhz: float, shell: Utilisation
+) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["ii", "fps", "lut", "bram36", *space.layers])
@@ -162,4 +172,5 @@ def _write_front(path: Path, space: Space, solutions: list[Solution], mhz: float
                 for o in solution.choice
             ]
             fps = _fps(mhz, solution.ii)
-            writer.writerow([solution.ii, fps, solution.lut, solution.bram18 / 2, *folds])
+            lut, bram36 = solution.lut + shell.lut, solution.bram18 / 2 + shell.bram36
+            writer.writerow([solution.ii, fps, lut, bram36, *folds])

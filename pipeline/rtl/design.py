@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -97,6 +97,13 @@ class Design:
 
     def stream(self, edge: str) -> Stream:
         return next(stream for stream in self.streams if stream.edge == edge)
+
+    @property
+    def whole(self) -> Design:
+        """The design from its shell down, if it has one."""
+        if self.shell is None:
+            return self
+        return replace(self, sources=self.shell.sources, top=self.shell.top)
 
 
 def save_design(design: Design) -> None:

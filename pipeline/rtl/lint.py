@@ -19,7 +19,7 @@ def lint(design: Design, logs: Path) -> None:
     counts, because Verilator's exit code is not 0 if it warns. Accepted warnings are listed, with
     the reason, in library/lint.vlt. A design with a shell is linted from the shell down.
     """
-    whole = design.shell or design
+    whole = design.whole
     for name, language in (("verilator", "1800-2023"), ("verilog-2005", LANGUAGE)):
         run_verilator(
             ["--lint-only", "-Wall", "--default-language", language, design.waivers,

@@ -15,10 +15,10 @@ from pipeline.hardware import graph as hardware
 from pipeline.hardware.fold import load_folding
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.rtl.design import load_design
-from pipeline.synthesis.layers import utilisation
+from pipeline.synthesis.layers import shell_utilisation, utilisation
 
 BOARD_RESOURCES = ("lut", "ff", "bram36", "dsp")
-TOTAL, BETWEEN = "total", "between layers"
+TOTAL, BETWEEN, SHELL = "total", "between layers", "shell"
 PARALLEL = 2
 """Number of syntheses at a time. Each takes one core and up to 1.5 GB."""
 
@@ -26,8 +26,9 @@ PARALLEL = 2
 def run(job: Job) -> Metrics:
     """Writes netlist.v, what the engine leaves beside it (counts, timing) and utilisation.csv.
 
-    The total is that of one flat run. The row of a layer is of that layer synthesised alone. The
-    row "between layers" is the difference: FIFOs and width converters, less what flattening saves.
+    The total is that of one flat run of the accelerator in its AXI shell. The row of a layer is of
+    that layer synthesised alone, and so is that of the shell. The row "between layers" is the
+    difference: FIFOs, width converters and signatures, less what flattening saves.
     Raises DoesNotFit if the total exceeds the board.
     """
     graph = hardware.load(job.inputs["streamline"])
@@ -39,21 +40,27 @@ def run(job: Job) -> Metrics:
     prefix = job.folder / "netlist"
     with job.scratch() as work, ThreadPoolExecutor(PARALLEL) as pool:
         # the whole design first: it takes longest
-        whole = pool.submit(provider.synthesise, design, family, prefix, logs / "synthesis.log")
+        whole = pool.submit(
+            provider.synthesise, design.whole, family, prefix, logs / "synthesis.log"
+        )
         by_layer = {
             layer.id: pool.submit(
                 utilisation, graph, layer, folding[layer.id], provider, family, job.cache, work
             )
             for layer in graph.layers
         }
+        shell = pool.submit(shell_utilisation, design, provider, family, job.cache, work)
         found = whole.result()
         total = found.utilisation
         rows = {layer: future.result() for layer, future in by_layer.items()}
+        rows[SHELL] = shell.result()
     rows[BETWEEN] = _less(total, rows)
     _write(job.folder / "utilisation.csv", {**rows, TOTAL: total})
     have = {name: job.spec(f"board.{name}", int) for name in BOARD_RESOURCES}
     _require_fit(total, have)
-    return _metrics(total, have, found.longest_path_ns)
+    figures = _metrics(total, have, found.longest_path_ns)
+    figures["shell_lut"] = Figure(rows[SHELL].lut, "LUT", "synthesised")
+    return figures
 
 
 def _less(total: Utilisation, rows: Mapping[str, Utilisation]) -> Utilisation:

@@ -96,7 +96,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "board.name": ("other", {"driver"}),
     "board.description": ("other", set()),
     "board.part": ("other", {"driver"}),
-    "board.family": ("zynq-us+", {"rtl", "synth", "driver"}),
+    "board.family": ("zynq-us+", {"fold", "rtl", "synth", "driver"}),
     "board.lut": (1, {"fold", "synth"}),
     "board.ff": (1, {"synth"}),
     "board.bram36": (1, {"fold", "synth"}),
@@ -109,7 +109,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "target.engine": ("other", {"fold", "fifos", "synth"}),
     "target.fps": (5.0, {"fold"}),
     "target.clock_mhz": (50.0, {"fold", "simulate", "driver"}),
-    "target.signatures": ("on", {"rtl"}),
+    "target.signatures": ("on", {"fold", "rtl"}),
     "package.extra": ("testset", {"package"}),
     "evaluation.level": ("rtl", set()),  # says which of the stages beside the chain
     "evaluation.images": (7, set()),

@@ -22,9 +22,11 @@ BOARD: dict[str, Any] = {
     "board.lut_share": 0.85,
     "board.bram_share": 0.95,
     "board.memory_port_bits": 64,
+    "board.family": "zynq-7000",
     "target.engine": "open",
     "target.fps": None,
     "target.clock_mhz": 100.0,
+    "target.signatures": "off",
 }
 
 

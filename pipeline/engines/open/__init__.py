@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines import Engine, Synthesised
-from pipeline.engines.open import costs, synthesis
+from pipeline.engines.open import costs, shell, synthesis
 from pipeline.engines.space import Space
+from pipeline.engines.utilisation import Utilisation
 from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.rtl import folds
@@ -20,8 +21,11 @@ class OpenEngine:
 
     deepest_fifo = 2048
 
-    def space(self, graph: HardwareGraph) -> Space:
-        return costs.space(graph)
+    def space(self, graph: HardwareGraph, *, signatures: bool) -> Space:
+        return costs.space(graph, signatures=signatures)
+
+    def shell(self, family: str, port_bits: int) -> Utilisation:
+        return shell.shell(family, port_bits)
 
     def check_folding(self, graph: HardwareGraph, folding: Folding) -> None:
         folds.check_folding(graph, folding)

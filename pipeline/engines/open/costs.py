@@ -14,6 +14,7 @@ from math import lcm
 from pathlib import Path
 
 from pipeline.engines.open.shapes import Shape, bram18, shape_of
+from pipeline.engines.open.shell import signature_luts
 from pipeline.engines.open.terms import terms
 from pipeline.engines.space import Option, Space
 from pipeline.hardware.fold import ThresholdStyle
@@ -83,8 +84,12 @@ def cheapest_style(shape: Shape, styles: tuple[ThresholdStyle, ...]) -> Shape:
     )
 
 
-def space(graph: HardwareGraph) -> Space:
-    """The design space of a graph: a chain of layers, and of blocks between a fork and a join."""
+def space(graph: HardwareGraph, *, signatures: bool = False) -> Space:
+    """The design space of a graph: a chain of layers, and of blocks between a fork and a join.
+
+    With `signatures` the LUTs of each option include those of the signatures of its outputs; the
+    first layer's also that of the network's input.
+    """
     layers = graph.layers
     bits = [graph.edges[layer.input].dtype.bits for layer in layers]
     other = [graph.edges[layer.inputs[-1]].dtype.bits for layer in layers]
@@ -92,13 +97,25 @@ def space(graph: HardwareGraph) -> Space:
     before = tuple(tuple(writer[e] for e in layer.inputs if e in writer) for layer in layers)
     return Space(
         tuple(layer.id for layer in layers),
-        tuple(
-            tuple(options(layer, graph.edges[layer.input], graph.edges[layer.output]))
-            for layer in layers
-        ),
+        tuple(tuple(_options(graph, layer, signatures)) for layer in layers),
         lambda i, producer, consumer: junction_luts(bits[i], producer, consumer),
         graph.source.dtype.bits,
         before,
         lambda i, producer, consumer: junction_luts(other[i], producer, consumer),
         SEARCHED,
     )
+
+
+def _options(graph: HardwareGraph, layer: Layer, signatures: bool) -> list[Option]:
+    source = graph.edges[layer.input]
+    plain = options(layer, source, graph.edges[layer.output])
+    if not signatures:
+        return plain
+    out = [graph.edges[edge].dtype.bits for edge in layer.outputs]
+    first = layer is graph.layers[0]
+    found = []
+    for option in plain:
+        added = sum(signature_luts(bits * option.output_lanes) for bits in out)
+        added += signature_luts(source.dtype.bits * option.input_lanes) if first else 0
+        found.append(replace(option, lut=option.lut + added))
+    return found

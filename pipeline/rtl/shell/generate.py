@@ -20,15 +20,7 @@ def generate_shell(design: Design, port_bits: int, family: str) -> Design:
 
     port_bits: of the memory port.
     """
-    parameters = Parameters(
-        port_bits,
-        ADDRESS_BITS[family],
-        *(
-            Beats(stream.width, stream.beats)
-            for stream in (design.stream(design.input), design.stream(design.output))
-        ),
-        len(design.signatures),
-    )
+    parameters = parameters_of(design, port_bits, ADDRESS_BITS[family])
     blank = text(parameters, design.top, bytes(4 * registers.DIGEST_WORDS))
     added = [name for name in needed_modules(blank) if f"{name}.v" not in design.sources]
     sources = (*design.sources, *copy_modules(added, design.folder))
@@ -47,6 +39,13 @@ def generate_shell(design: Design, port_bits: int, family: str) -> Design:
     with_shell = replace(design, shell=shell)
     save_design(with_shell)
     return with_shell
+
+
+def parameters_of(design: Design, port_bits: int, address_bits: int) -> Parameters:
+    """What the shell of this design depends on."""
+    ends = (design.stream(design.input), design.stream(design.output))
+    source, sink = (Beats(stream.width, stream.beats) for stream in ends)
+    return Parameters(port_bits, address_bits, source, sink, len(design.signatures))
 
 
 def write_alone(parameters: Parameters, folder: Path) -> tuple[str, ...]:
