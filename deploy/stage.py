@@ -42,7 +42,7 @@ def run(job: Job) -> Metrics:
     spec = job.spec("board", BoardSpec)
     settings = job.settings
     password = sys.stdin.readline().rstrip("\n") if _asked(settings) else None
-    package, document = open_package(job.inputs["package"], job.unit)
+    package, document = open_package(job.inputs["package"] / f"{job.unit}.tar", job.unit)
     logs = job.folder / "logs"
     with reached(settings["host"], spec, settings, logs, progress, password) as board:
         progress("looking at the board")
