@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.flow.doit_tasks import (
+    board_task,
     build_tasks,
     cache_task,
     check_tasks,
+    deploy_tasks,
     evaluate_tasks,
     notice,
     run_tests,
@@ -93,6 +95,21 @@ def task_build() -> Tasks:
     """run all stages, then show one table: accuracy at each level, II, latency, resources"""
     yield {"name": None, "doc": task_build.__doc__, "meta": {"notice": notice()}}
     yield from build_tasks()
+
+
+def task_deploy() -> Tasks:
+    """bring the package to the boards of host= over SSH, run it there, and judge what they do"""
+    return deploy_tasks()
+
+
+def task_check_board() -> dict[str, Any]:
+    """look at the boards of host=: all findings at once, with remedies"""
+    return board_task("check-board", task_check_board.__doc__)
+
+
+def task_rollback() -> dict[str, Any]:
+    """go back to the release before, on the boards of host="""
+    return board_task("rollback", task_rollback.__doc__)
 
 
 def task_check() -> Tasks:

@@ -1,0 +1,1 @@
+"""Brings packages to boards over SSH, and judges what the boards do."""

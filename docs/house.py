@@ -39,6 +39,7 @@ HOUSE = {
     "driver": "stage driver",
     "packaging": "stage package",
     "evaluation": "stages evaluate",
+    "deploy": "boards, verdict",
     "layer_kinds": "table of entries",
     "chain": "which stages exist",
     "flow": "units, tasks, doit",
@@ -80,7 +81,9 @@ def imports(path: Path) -> set[str]:
 
 
 def files() -> list[Path]:
-    found = [path for name in ("pipeline", "specs") for path in (ROOT / name).rglob("*.py")]
+    found = [
+        path for name in ("pipeline", "specs", "deploy") for path in (ROOT / name).rglob("*.py")
+    ]
     return [*sorted(found), ROOT / "dodo.py"]
 
 

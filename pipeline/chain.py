@@ -26,6 +26,7 @@ class Stage:
     reads: the spec fields that it may read, as dotted paths. Other fields never rebuild it.
     wants: what a unit must have for the stage to exist.
     version: raised when the stage's code gives other results than before.
+    always: whether it runs each time it is asked for, since more than files decides its result.
     resumes: whether it can continue what an interrupted run of the same job left, with the same
         result. All other stages start again.
     shows: the figures on its console line.
@@ -45,6 +46,7 @@ class Stage:
     shows: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     resumes: bool = False
+    always: bool = False
     version: int = 1
     memory_mib: int = 512
     time_limit_hours: float = 24
@@ -232,4 +234,25 @@ EVALUATIONS = (
     _evaluation("rtl", ("streamline", "rtl"), wants=("hardware",), scope="board"),
 )
 """The stages of `./doit evaluate`, one for each level. They run only when asked for."""
+
+
+def deploy_stage(label: str) -> Stage:
+    """The stage that deploys a package to one board and judges it; `label` is of the board's host.
+
+    It is not among `BY_NAME`: there is one for each host that a user names.
+    """
+    return Stage(
+        f"deploy.{label}",
+        "board",
+        "deploy.stage",
+        needs=("data", "package", "evaluate-reference"),
+        reads=("network.input", "evaluation.images", "board.name"),
+        wants=("hardware",),
+        always=True,
+        memory_mib=1024,
+        shows=("verdict", "accuracy", "fps"),
+        files=(("verdict", "verdict.json"),),
+    )
+
+
 BY_NAME = {stage.name: stage for stage in (*STAGES, *EVALUATIONS)}

@@ -30,6 +30,10 @@ class DoesNotFit(PipelineError):
     """The design is too large for the board: which resource, need, have, and what would fit."""
 
 
+class BoardError(PipelineError):
+    """A board cannot be reached, or does not do what it should: which, why, and what to do."""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Part of an error message: the valid names most like `word`, if any, and all allowed ones."""
     allowed = sorted(allowed)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from deploy.virtual import faults as known_faults
 from deploy.virtual.disk import disk_limit
-from deploy.virtual.environment import PLUGIN, ROOT, environment
-from deploy.virtual.plugin.virtual_settings import Settings
+from deploy.virtual.environment import ROOT, environment
+from deploy.virtual.plugin.virtual_board.settings import Settings
 from pipeline.errors import ToolError
 from pipeline.tools.process import MARK, end_marked, new_mark
 from specs.board import BoardSpec
@@ -153,7 +153,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _compiler_environment() -> dict[str, str]:
-    """This machine's environment, for the compiler of simulated bitfiles."""
+    """What the compiler of simulated bitfiles needs of the environment of this machine."""
     kept = ("PATH", "HOME", "CXX", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
     return {name: os.environ[name] for name in kept if name in os.environ}
 
@@ -172,9 +172,7 @@ def _furnish(settings: Settings) -> None:
     for stand_in in (_HERE / "stand_ins").iterdir():
         shutil.copy(stand_in, tools)
     bin_folder = Path(settings.python).parent
-    xclbin = next(
-        bin_folder.parent.glob("lib/python3*/site-packages/pynq/pl_server/default.xclbin")
-    )
+    pynq = next(bin_folder.parent.glob("lib/python3*/site-packages/pynq"))
     each = 'for file in "$QNN_BOARD_ROOT"/etc/profile.d/*.sh; do . "$file"; done\n'
     board_path = f'"$QNN_BOARD_ROOT/usr/local/bin:{bin_folder}:/usr/bin:/bin"'
     texts = {
@@ -184,7 +182,7 @@ def _furnish(settings: Settings) -> None:
         home / ".profile": each,
         root / "root" / ".profile": each,
         root / "etc" / "machine": f"{settings.machine}\n",
-        root / "etc" / "default-xclbin": f"{xclbin}\n",
+        root / "etc" / "default-xclbin": f"{pynq}/pl_server/default.xclbin\n",
         tree / "chosen" / "pynq_board": f"{settings.board}\0",
         tree / "compatible": f"xlnx,{settings.family}\0",
         manager / "name": "Xilinx FPGA Manager (virtual)\n",

@@ -25,7 +25,8 @@ PYTHONS = ((3, 11), (3, 12))
 """pynq needs a numpy below 2, which has no wheel for later ones."""
 _COST = {"3.1": "90 MB to fetch, 150 MB on the disk", "4.0": "40 MB to fetch, 130 MB on the disk"}
 _MARK = "installed-from"
-_PATH_FILE = "virtual_board.pth"
+# the first line adds the folder to the path, the second runs
+_PATH_FILE = ("virtual_board.pth", f"{PLUGIN}\nimport virtual_board.hook\n")
 
 
 def environment(version: str, say: Callable[[str], None] = print) -> Path:
@@ -64,7 +65,7 @@ def _packages(version: str) -> int:
 def _pins(folder: Path, version: str) -> str:
     """What the environment is made from. The paths are part of it: it cannot be moved."""
     content = b"".join(lock.read_bytes() for lock in _locks(version))
-    return hashlib.sha256(f"{folder}\n{PLUGIN}\n".encode() + content).hexdigest()
+    return hashlib.sha256(f"{folder}\n{_PATH_FILE}\n".encode() + content).hexdigest()
 
 
 def _ready(folder: Path, version: str) -> bool:
@@ -85,7 +86,7 @@ def _install(folder: Path, version: str) -> None:
     if not (folder / "bin" / "python3").exists():
         shutil.rmtree(folder, ignore_errors=True)
         if uv is not None:
-            make = [uv, "venv", "--python", wanted or "3.11", folder]
+            make: list[str | Path] = [uv, "venv", "--python", wanted or "3.11", folder]
         elif wanted is not None:
             make = [wanted, "-m", "venv", folder]
         else:
@@ -119,8 +120,7 @@ def _install(folder: Path, version: str) -> None:
                 "index reachable? Is there room on the disk? The next call goes on from here."
             ) from error
     packages = next(folder.glob("lib/python3*/site-packages"))
-    # the first line adds the folder to the path, the second runs
-    (packages / _PATH_FILE).write_text(f"{PLUGIN}\nimport virtual_board_hook\n")
+    (packages / _PATH_FILE[0]).write_text(_PATH_FILE[1])
     mark.write_text(_pins(folder, version))
 
 

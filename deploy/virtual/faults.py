@@ -11,8 +11,11 @@ from pipeline.errors import SpecError, nearest
 
 @dataclass(frozen=True)
 class Fault:
-    """value: a pattern that the part after `=` must match. default: its value where it is left out;
-    None: it must be given."""
+    """One fault.
+
+    value: a pattern that the part after `=` must match. default: its value where it is left out;
+    None: it must be given.
+    """
 
     meaning: str
     value: str = ""

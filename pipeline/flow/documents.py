@@ -98,6 +98,7 @@ class JobFile(Document):
     stage: Name
     module: Module
     resumes: bool
+    always: bool
     memory_mib: Annotated[int, Field(ge=0)]
     version: int
     unit: Name

@@ -15,7 +15,7 @@ from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 from pipeline import ROOT
 from pipeline.chain import LAST
 from pipeline.errors import PipelineError, ToolError
-from pipeline.flow import clean, state, why
+from pipeline.flow import boards, clean, state, why
 from pipeline.flow.reporter import RAN, Progress
 from pipeline.flow.selection import Selection, selection, task_names
 from pipeline.flow.task import Task, build_folder
@@ -110,6 +110,21 @@ def _of_all() -> bool:
 def _refusal(name: str, reason: str) -> dict[str, Any]:
     """A task that fails at once and says why there is nothing to build."""
     return {"name": name, "actions": [lambda: TaskFailed(reason)], "meta": {}}
+
+
+def deploy_tasks() -> Iterator[dict[str, Any]]:
+    yield from boards.deploy_tasks(selected())
+
+
+def board_task(name: str, doc: str | None) -> dict[str, Any]:
+    """A task that works on the boards of host=, and builds nothing."""
+    return {"basename": name, "doc": doc, "actions": [(_on_boards, [name])], "verbosity": 2}
+
+
+def _on_boards(name: str) -> TaskFailed | None:
+    if name == "rollback":
+        return boards.rollback_boards(selected())
+    return boards.check_board(selected(), wanted="board" in given())
 
 
 def check_tasks() -> Iterator[dict[str, Any]]:

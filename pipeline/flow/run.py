@@ -106,7 +106,8 @@ def _run(job: JobFile, build: Path, final: Path) -> None:
         raise PipelineError(f"{final}: its inputs are not built yet: {', '.join(missing)}")
     published, digest = state.manifest(final), digest_of(found)
     if (
-        published is not None
+        not job.always
+        and published is not None
         and published.digest == digest
         and state.changed_output(final, job.files) is None
     ):

@@ -6,7 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,8 @@ class Task:
     def outdated(self) -> str | None:
         """Why the stage must run; None if it is up to date."""
         self._recover()
+        if self.stage.always:
+            return "it runs each time"
         document = state.manifest(self.folder)
         if document is None:
             return "it was not built yet"
@@ -102,6 +104,7 @@ class Task:
             "stage": self.stage.name,
             "module": self.stage.module,
             "resumes": self.stage.resumes,
+            "always": self.stage.always,
             "memory_mib": self.stage.memory_mib,
             "version": self.stage.version,
             "unit": self.unit.name,
@@ -119,8 +122,12 @@ class Task:
         unit = self.unit if self.unit.scope != "board" else self.unit.at("network")
         return dict(unit.files)
 
-    def execute(self, show: Callable[[str, float | None], None]) -> bool:
+    def execute(
+        self, show: Callable[[str, float | None], None], feed: Iterable[bytes] | None = None
+    ) -> bool:
         """Runs the stage in a process of its own; `show` gets its progress lines.
+
+        feed: its standard input, for what must be in no file and no command line.
 
         Returns False if there was nothing to do, since another doit had just built it.
         Raises PipelineError with the stage's own message, or ToolError with the end of the
@@ -136,7 +143,7 @@ class Task:
             unit.mkdir(parents=True, exist_ok=True)
             if self._waited(show) and self.outdated() is None:
                 return False
-            return self._run(show)
+            return self._run(show, feed)
         except (OSError, ToolError) as error:
             if (told := disk.trouble(error, self.build)) is not None:
                 raise PipelineError(told) from None
@@ -153,7 +160,7 @@ class Task:
             return True
         return False
 
-    def _run(self, show: Callable[[str, float | None], None]) -> bool:
+    def _run(self, show: Callable[[str, float | None], None], feed: Iterable[bytes] | None) -> bool:
         for file in (self.job_file, self.log, self.log.with_name(f"{self.log.name}.sh")):
             make_way(file)
         write_atomically(self.job_file, json.dumps(self.job(), indent=1) + "\n")
@@ -185,6 +192,7 @@ class Task:
                 on_line=on_line,
                 watch=watch,
                 tool_errors=False,
+                feed=feed,
             )
         except ToolError:
             if watch.struck is not None:

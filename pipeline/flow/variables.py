@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from pipeline import ROOT
 from pipeline.errors import SpecError, nearest
+from pipeline.tools import ssh
 from specs import paths
 from specs.base import Spec, parse, validate
 from specs.training import BELONGS, PUBLISHED, TrainingSpec
@@ -43,6 +44,10 @@ VARIABLES = {
     "level": "evaluation.level",
     "images": "evaluation.images",
     "data_root": "",
+    "host": "",
+    "pynq": "",
+    "fault": "",
+    "sudo": "",
     **{
         name: f"network.training.{name}"
         for name in TrainingSpec.model_fields
@@ -70,8 +75,34 @@ class Settings(Spec):
     """Memory that the stages of all builds may take together; None: most of the machine's."""
     memory_headroom: float = Field(default=2, ge=1)
     """A stage may take this many times the memory that it declares, and 2 GiB more."""
+    host: str | None = None
+    """The boards of `deploy`, `check-board` and `rollback`: names that ssh knows, several with
+    commas; or "virtual"."""
+    ssh_config: str | None = None
+    """The file to read in place of ~/.ssh/config."""
+    deploy_folder: str = Field(default="qnn", pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_/-]*$")
+    """The folder on the board, absolute or below the home folder of the board's user."""
+    pynq: Literal["3.1", "4.0"] = "3.1"
+    """The version of PYNQ on the virtual board."""
+    fault: str | None = None
+    """Misbehaviour of the virtual board, several with commas: docs/virtual_board.md lists them."""
+    sudo: Literal["plain", "ask"] = "plain"
+    """Whether the password of sudo on the board is asked for on the terminal."""
     time_limit_hours: float | None = Field(default=None, gt=0)
     """The time limit of every stage; None: each stage has a limit of its own."""
+
+
+_OF_DEPLOY = ("host", "pynq", "fault", "sudo")
+"""Settings that are variables of the command line, too."""
+
+
+def boards(text: str) -> list[str]:
+    """The names in host=, each once. Raises SpecError for one that is none."""
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name != ssh.VIRTUAL:
+            ssh.host(name)
+    return names
 
 
 def user_folder() -> Path:
@@ -119,10 +150,13 @@ def settings(given: Mapping[str, str]) -> Settings:
         document["data_root"] = str(root)
     if (checkpoint := checkpoint_file(given)) is not None:
         document["checkpoint"] = str(checkpoint)
+    document |= {name: given[name] for name in _OF_DEPLOY if name in given}
     found = validate(Settings, document, "the command line")
+    if found.host is not None:
+        boards(found.host)
     relative = {
         name: str(paths.resolve(place, ROOT, f"{name} = {place!r}"))
-        for name in ("build_dir", "data_root", "checkpoint")
+        for name in ("build_dir", "data_root", "checkpoint", "ssh_config")
         if name not in given and (place := getattr(found, name)) is not None
     }
     return found.model_copy(update=relative)

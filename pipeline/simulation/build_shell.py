@@ -29,7 +29,7 @@ _VERILATOR = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--n
 
 
 def build_shell(
-    folder: Path, library: Path, cache: Path, *, flips: bool = False, optimise: str = "-O2"
+    folder: Path, library: Path, cache: Path, *, flips: bool = False, optimise: str = "-O1"
 ) -> None:
     """Compiles the design in `folder`, which has a shell, to the shared library `library`.
 

@@ -1,5 +1,6 @@
-"""Drives a compiled AXI shell. Needs numpy and the standard library only, since the virtual board loads
-this file by itself.
+"""Drives a compiled AXI shell.
+
+It needs numpy and the standard library only, since the virtual board loads this file by itself.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ class BusError(Exception):
 
 
 class Shell:
-    """A shell with the memory behind its masters; both work on `memory`, whose first byte has the
-    address `base`.
+    """A shell, and the memory behind its two masters.
 
     Time only passes within calls. Two masters' accesses are in order, each with a latency of 60
     cycles and up to 16 bursts outstanding, unless `memory_speed` says otherwise.
@@ -33,7 +33,11 @@ class Shell:
     def __init__(
         self, library: Path, folder: Path, memory: np.ndarray, base: int, seed: int = 1
     ) -> None:
-        """library: what build_shell compiled. folder: holds the memory files of its design."""
+        """Starts the shell, reset.
+
+        library: what build_shell compiled. folder: holds the memory files of its design. memory:
+        bytes, of which the first has the address `base`.
+        """
         if memory.dtype != np.uint8 or not memory.flags.c_contiguous:
             raise ValueError("the memory is a contiguous array of bytes")
         self._c = _signatures(ctypes.CDLL(str(library)))
@@ -86,8 +90,11 @@ class Shell:
     def memory_speed(
         self, side: Side, latency: int = 60, stall: float = 0.0, outstanding: int = 16
     ) -> None:
-        """latency: cycles from an address to its answer. stall: the chance that a cycle is lost.
-        outstanding: the most bursts that are under way."""
+        """Sets how the memory answers.
+
+        latency: cycles from an address to its answer. stall: the chance that a cycle is lost.
+        outstanding: the most bursts that are under way.
+        """
         self._known(
             self._c.shell_memory(self._shell, side.encode(), latency, stall, outstanding), side
         )

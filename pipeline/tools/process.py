@@ -12,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import psutil
@@ -61,13 +63,14 @@ def run_tool(
     watch: Watch | None = None,
     on_line: Callable[[str], None] | None = None,
     tool_errors: bool = True,
+    feed: Iterable[bytes] | None = None,
 ) -> None:
     """Runs one program to its end. Its output goes to `log`, and line by line to `on_line`.
 
     env adds to the environment. timeout is in seconds; `watch` may set other limits. The command is
-    kept as `<log>.sh`, which can be run again in a shell. The program gets no input and its own
-    process group. However this call ends, all that the program started has ended, too.
-    tool_errors False: only the exit code decides whether the program failed.
+    kept as `<log>.sh`, which can be run again in a shell. The program gets its own process group,
+    and `feed` as its input: by default none. However this call ends, all that the program started
+    has ended, too. tool_errors False: only the exit code decides whether the program failed.
 
     Raises MissingTool if there is no such program. Raises ToolError if it fails, prints an error
     line (`ERROR_LINE`), exceeds a limit, or leaves a full disk, since its files may be truncated.
@@ -92,7 +95,7 @@ def run_tool(
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
             words,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=directory,
@@ -107,7 +110,7 @@ def run_tool(
             watch.begin(timeout)
         try:
             assert process.stdout is not None
-            with watch.over(process.pid, lambda: _kill(process.pid)):
+            with _fed(process, feed), watch.over(process.pid, lambda: _kill(process.pid)):
                 for line in process.stdout:
                     out.write(line)
                     out.flush()
@@ -130,6 +133,39 @@ def run_tool(
         raise ToolError(_failure(words, how, errors or list(tail), log))
     if tool_errors and disk.full(log.parent):
         raise ToolError(_failure(words, "the disk is full", list(tail), log))
+
+
+@contextlib.contextmanager
+def _fed(process: subprocess.Popen[str], feed: Iterable[bytes] | None) -> Iterator[None]:
+    """Writes `feed` to the process while its output is read; an error of `feed` is raised."""
+    if feed is None:
+        yield
+        return
+    broken: list[Exception] = []
+    assert isinstance(process.stdin, TextIOWrapper)
+    into = process.stdin.buffer
+
+    def write() -> None:
+        try:
+            with into:
+                for chunk in feed:
+                    into.write(chunk)
+                    into.flush()
+        except BrokenPipeError:
+            pass  # it ended, or wants no more
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised in the caller
+            broken.append(error)
+            _kill(process.pid)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        _kill(process.pid)  # a program that reads nothing would block the writer
+        writer.join()
+    if broken:
+        raise broken[0]
 
 
 def _kill(pid: int) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,23 @@ def test_a_killed_caller_takes_the_program_with_it(tmp_path: Path) -> None:
     os.kill(caller.pid, signal.SIGKILL)
     caller.wait()
     assert gone_soon(int(pid_file.read_text()))
+
+
+def test_a_program_gets_its_input_while_its_output_is_read(tmp_path: Path) -> None:
+    lines: list[str] = []
+    chunks = (b"x" * 1000 + b"\n" for _ in range(1000))
+    run_tool(["cat"], log=tmp_path / "log", feed=chunks, on_line=lines.append)
+    assert lines == ["x" * 1000] * 1000
+
+
+def test_an_error_of_the_input_ends_the_program_and_is_raised(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"one\n"
+        raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="the disk went away"):
+        run_tool(["cat"], log=tmp_path / "log", feed=chunks())
+
+
+def test_a_program_may_leave_its_input_unread(tmp_path: Path) -> None:
+    run_tool(["true"], log=tmp_path / "log", feed=[bytes(1 << 20)] * 20)

@@ -1,5 +1,6 @@
-"""Runs at the start of every Python of the board's environment, from its .pth file. On a virtual board
-it lets `import pynq` find the virtual device; elsewhere it does nothing.
+"""Runs at the start of every Python of the board's environment, from its .pth file.
+
+On a virtual board it lets `import pynq` find the virtual device; elsewhere it does nothing.
 """
 
 import os
@@ -30,7 +31,7 @@ class _AfterImport:
 
         def run_and_add(module: ModuleType) -> None:
             run(module)
-            import virtual_device  # noqa: F401, PLC0415 - its class enters pynq's list of devices
+            from . import device  # noqa: F401, PLC0415 - its class enters pynq's list of devices
 
         spec.loader.exec_module = run_and_add  # type: ignore[method-assign]
         return spec
@@ -39,7 +40,7 @@ class _AfterImport:
 def _pretend_processor() -> None:
     import platform  # noqa: PLC0415 - every Python of the environment runs this file
 
-    from virtual_settings import load  # noqa: PLC0415
+    from .settings import load  # noqa: PLC0415
 
     machine = load().machine
     platform.machine = lambda: machine

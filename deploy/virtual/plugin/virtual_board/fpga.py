@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import virtual_faults
-from virtual_memory import BASE, Memory
-from virtual_settings import Settings
+
+from . import faults
+from .memory import BASE, Memory
+from .settings import Settings
 
 _PORT = {"zynq-7000": range(0x4000_0000, 0x8000_0000), "zynq-us+": range(0xA000_0000, 0xB000_0000)}
 """Addresses at which the processor reaches the FPGA."""
@@ -84,7 +85,7 @@ class Fpga:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         self._shell = module.Shell(library, content, self._memory.bytes, BASE)
-        virtual_faults.apply(self._shell, settings.faults)
+        faults.apply(self._shell, settings.faults)
 
     def _compile(self, content: Path, library: Path, flips: bool) -> None:
         settings = self._settings

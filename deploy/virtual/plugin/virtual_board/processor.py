@@ -1,4 +1,4 @@
-"""The processor's own registers on the virtual board: files of a page each, which outlive a process."""
+"""The processor's own registers: a file for each page, so that they outlive a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a virtual board is: the file that is written when it starts. Needs the standard library only."""
+"""What a virtual board is: the file that is written when it starts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Settings:
     pynq: str
     python: str
     faults: dict[str, str] = field(default_factory=dict)
-    sudo_password: str | None = "xilinx"
+    sudo_password: str | None = None
     shell_module: str = ""
     compiler: list[str] = field(default_factory=list)
     compiler_environment: dict[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The virtual board as pynq sees it: pynq's own device for boards, on other hardware.
 
-pynq parses the bitfile and the hwh, keeps its books and does its checks with its own code. Only what
-reaches for hardware is replaced: memory-mapped registers, buffers, and the configuration of the FPGA.
+pynq parses the bitfile and the hwh, keeps its books and does its checks with its own code. Only
+what reaches for hardware is replaced: registers, buffers, and the configuration of the FPGA.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from pynq.pl_server.embedded_device import (
     _get_bitstream_handler,
     parse_bit_header,
 )
-from virtual_fpga import Fpga
-from virtual_memory import Buffer, Memory
-from virtual_processor import registers
-from virtual_settings import Settings, load
+
+from .fpga import Fpga
+from .memory import Buffer, Memory
+from .processor import registers
+from .settings import Settings, load
 
 
 class VirtualMemory(EmbeddedXrtMemory):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The virtual board's memory: what the FPGA sees, and the processor's cached view of each buffer."""
+"""The virtual board's memory: what the FPGA sees, and the processor's cached view of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Buffer:
         self._host = np.zeros(size, np.uint8)
 
     def map(self) -> memoryview:
-        return memoryview(self._host)
+        return self._host.data
 
     def size(self) -> int:
         return self._size
