@@ -36,6 +36,8 @@ HOUSE = {
     "simulation": "stage simulate",
     "fifos": "stage fifos",
     "synthesis": "stage synth",
+    "driver": "stage driver",
+    "packaging": "stage package",
     "evaluation": "stages evaluate",
     "deploy": "boards, verdict",
     "layer_kinds": "table of entries",

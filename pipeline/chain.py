@@ -30,7 +30,8 @@ class Stage:
     resumes: whether it can continue what an interrupted run of the same job left, with the same
         result. All other stages start again.
     shows: the figures on its console line.
-    files: the files that the table at the end of a build names, each with a description.
+    files: the files that the table at the end of a build names, each with a description; {unit} in
+        a name stands for that of the unit. Without them the stage is not built.
     memory_mib: the most memory that the stage and its programs need. Stages wait for one another
         rather than exceed the machine's memory.
     time_limit_hours: after so long the stage counts as hanging and is ended.
@@ -49,11 +50,6 @@ class Stage:
     version: int = 1
     memory_mib: int = 512
     time_limit_hours: float = 24
-
-    @property
-    def leaves(self) -> list[str]:
-        """The names of `files`: without them it is not built."""
-        return [name for _, name in self.files]
 
 
 STAGES = (
@@ -199,11 +195,11 @@ STAGES = (
             *("data", "train", "export", "streamline", "fold", "fifos", "rtl", "simulate"),
             *("synth", "driver"),
         ),
-        reads=("board.part", "board.family", "target.clock_mhz", "package.extra"),
+        reads=("package.extra",),
         wants=("hardware",),
         memory_mib=1024,
         shows=("bitfile", "size"),
-        files=(("package for the board", "package.tar"),),
+        files=(("package for the board", "{unit}.tar"),),
     ),
 )
 

@@ -225,7 +225,7 @@ def _check(chain: list[Task]) -> TaskFailed | None:
         print(f"{chain[-1].unit.name}: nothing is built yet")
         return None
     damaged = [
-        damage for task in built for damage in state.damaged_outputs(task.folder, task.stage.leaves)
+        damage for task in built for damage in state.damaged_outputs(task.folder, task.leaves)
     ]
     if damaged:
         text = "\n".join(damaged)

@@ -45,7 +45,7 @@ def show(chain: list[Task]) -> None:
         table.add_section()
     console.print(table)
     for task in chain:
-        for what, name in task.stage.files:
+        for what, name in task.files.items():
             console.print(f"{what:<22} {_short(task.folder / name)}", soft_wrap=True)
     console.print(f"{'bitfile':<22} none: placement and routing are not part of this version")
 

@@ -52,6 +52,15 @@ class Task:
         return self.build / self.unit.name / self.stage.name
 
     @property
+    def files(self) -> dict[str, str]:
+        """The names of the files that the stage must leave, by what they are."""
+        return {what: name.format(unit=self.unit.name) for what, name in self.stage.files}
+
+    @property
+    def leaves(self) -> list[str]:
+        return [*self.files.values()]
+
+    @property
     def job_file(self) -> Path:
         return self.folder.with_name(f"{self.stage.name}.job.json")
 
@@ -79,7 +88,7 @@ class Task:
             return "an input is not built"
         if document.digest != digest_of(basis):
             return "a spec field, an input or the stage's version changed"
-        return state.changed_output(self.folder, self.stage.leaves)
+        return state.changed_output(self.folder, self.leaves)
 
     def _recover(self) -> None:
         if not publishing.cut(self.folder):
@@ -100,7 +109,7 @@ class Task:
             "version": self.stage.version,
             "unit": self.unit.name,
             "long_name": self.unit.long_name,
-            "files": self.stage.leaves,
+            "files": self.leaves,
             "specs": self.specs(),
             "inputs": {
                 task.stage.name: str(task.folder.relative_to(self.build)) for task in self.inputs

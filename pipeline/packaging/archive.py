@@ -27,7 +27,6 @@ REQUIRED = (
     *("golden/inputs.npy", "golden/outputs.npy", "golden/signatures.json"),
 )
 """The files without which a package is none."""
-SCHEMA_VERSION = 1
 MOST_BYTES = 4 << 30
 """The largest archive that is read: a test set of ImageNet's size at 32 x 32 pixels is 150 MB."""
 MOST_FILES = 1000
@@ -96,12 +95,13 @@ class Package:
             target.write_bytes(self.read(name))
 
 
-def write(path: Path, files: Mapping[str, bytes]) -> None:
+def write(target: Path | BinaryIO, files: Mapping[str, bytes]) -> None:
     """Writes an archive of these files by name: with the same files always the same bytes."""
-    with (
-        path.open("wb") as file,
-        tarfile.open(fileobj=file, mode="w:", format=tarfile.USTAR_FORMAT) as tar,
-    ):
+    if isinstance(target, Path):
+        with target.open("wb") as file:
+            write(file, files)
+        return
+    with tarfile.open(fileobj=target, mode="w:", format=tarfile.USTAR_FORMAT) as tar:
         for name in sorted(files):
             entry = tarfile.TarInfo(name)  # by default of user 0, of 1970, and readable by all
             entry.size = len(files[name])
@@ -113,7 +113,7 @@ def manifest_text(
 ) -> bytes:
     """manifest.json for these files."""
     document = PackageManifest(
-        schema_version=SCHEMA_VERSION,
+        schema_version=1,
         files={
             name: FileEntry(sha256=hashlib.sha256(files[name]).hexdigest(), size=len(files[name]))
             for name in sorted(files)
@@ -135,7 +135,8 @@ def read(path: Path) -> Package:
             size = file.seek(0, io.SEEK_END)
             if size > MOST_BYTES:
                 raise _refused(path, f"{size:,} bytes; at most {MOST_BYTES:,} are read")
-            places, sums = {}, {}
+            places: dict[str, tuple[int, int]] = {}
+            sums: dict[str, str] = {}
             for name, start, length in _entries(path, file, size):
                 if name in places:
                     raise _refused(path, f"{shown(name)} is in it twice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def test_validate_compares_bit_for_bit_and_counts_a_test_set(bench: Bench, tmp_p
             "images": COUNT,
             "right": COUNT - 3,
             "accuracy": 100 * (COUNT - 3) / COUNT,
+            "classes_sha256": hashlib.sha256(expected.astype("<i8").tobytes()).hexdigest(),
         }
         bench.board.flip = bench.graph.sink.id
         found = accelerator.validate()

@@ -28,10 +28,10 @@ def built(tmp_path: Path) -> Task:
     basis = data.basis()
     assert basis is not None
     figures = {"images": Figure(3, "images", "measured")}
-    state.seal(data.folder, data.unit.name, basis, figures, RunRecord(), data.stage.leaves)
+    state.seal(data.folder, data.unit.name, basis, figures, RunRecord(), data.leaves)
     data.job_file.write_text(json.dumps(data.job()))
     assert data.outdated() is None
-    assert [*state.damaged_outputs(data.folder, data.stage.leaves)] == []
+    assert [*state.damaged_outputs(data.folder, data.leaves)] == []
     return data
 
 
@@ -131,7 +131,7 @@ def test_outputs_that_leave_out_what_is_declared_mean_changed(built: Task) -> No
     for name in ("manifest.json", "run.json"):
         rewrite(built.folder / name, lambda d: d.update(outputs={}))
     assert built.outdated() == "out.txt is missing"
-    assert [*state.damaged_outputs(built.folder, built.stage.leaves)] == [
+    assert [*state.damaged_outputs(built.folder, built.leaves)] == [
         f"{built.folder / 'out.txt'}: missing"
     ]
 

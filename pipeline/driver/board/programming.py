@@ -36,7 +36,7 @@ class PynqBoard:
             bitfile = _read_bitfile(settings, folder)
             pynq = _pynq()
             self._device = _device(pynq)
-            self.virtual = bool(getattr(self._device, "virtual_board", False))
+            self.virtual = str(self._device.tag).startswith("virtual")
             self._require_board()
             if program:
                 self._program(pynq, bitfile, folder)
