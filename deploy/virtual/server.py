@@ -40,12 +40,11 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Commands:
-    """Runs each command in a session of its own, as sshd does. They end with the server at last."""
+    """Runs each command in a session of its own, as sshd does."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._environment: dict[str, str] = settings["environment"]
         self._home: str = self._environment["HOME"]
-        self._running: set[int] = set()
 
     async def run(self, process: Any) -> None:
         child = await asyncio.create_subprocess_exec(
@@ -58,7 +57,6 @@ class _Commands:
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
-        self._running.add(child.pid)
         await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
         code = await child.wait()
         with contextlib.suppress(asyncssh.Error, OSError):
@@ -69,27 +67,30 @@ class _Commands:
             else:
                 process.exit(code)
 
-    def end(self) -> None:
-        """Kills every process of every session that was begun here."""
-        while found := [pid for pid in _processes() if _session(pid) in self._running]:
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+
+def _end_all() -> None:
+    """Kills every process below this one. The orphans among them are its children by now."""
+    while found := _below(os.getpid()):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
-def _processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _session(pid: int) -> int:
-    try:
-        state, _, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
-    except OSError:
-        return -1
-    return -1 if state == "Z" else int(session)
+def _below(top: int) -> set[int]:
+    parents = {}
+    for path in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if path.name.isdigit():
+                state, parent = (path / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    parents[int(path.name)] = int(parent)
+    found = {top}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {top}
 
 
 def _end_with_parent() -> None:
@@ -170,7 +171,7 @@ async def _serve(settings: dict[str, Any]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     print(port, flush=True)
     await over.wait()
-    commands.end()
+    _end_all()
 
 
 def _config(port: int, key: Path, known: Path) -> str:

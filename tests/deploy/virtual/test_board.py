@@ -213,5 +213,5 @@ def test_unknown_names_are_told() -> None:
         (("Pynq-Z1", "3.1", ["bit-flip"]), "fault bit-flip: needs a value"),
         (("Pynq-Z1", "3.1", ["slow-link=0"]), "fault slow-link=0: not such a value"),
     ):
-        with pytest.raises(SpecError, match=what), start(*arguments):  # type: ignore[arg-type]
+        with pytest.raises(SpecError, match=what), start(*arguments):
             pass
