@@ -19,6 +19,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         ("cnv_against_finn", "estimated"),
         ("cnv_training_speed", "images/s"),
         ("published_networks", "published"),
+        ("packing_speed", "pack, images/s"),
     ],
 )
 def test_a_quick_run_prints_its_table(tmp_path: Path, name: str, shown: str) -> None:

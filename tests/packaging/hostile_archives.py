@@ -38,13 +38,7 @@ def packed(files: Files) -> bytes:
 
 def _entry(change: Callable[[tarfile.TarInfo], None]) -> bytes:
     """A good archive, with one more entry."""
-    return _with_entry(good(), change)
-
-
-def _with_entry(
-    files: Files, change: Callable[[tarfile.TarInfo], None], data: bytes = b""
-) -> bytes:
-    target = io.BytesIO()
+    target, files = io.BytesIO(), good()
     with tarfile.open(fileobj=target, mode="w:", format=tarfile.GNU_FORMAT) as tar:
         for name in sorted(files):
             entry = tarfile.TarInfo(name)
@@ -52,7 +46,7 @@ def _with_entry(
             tar.addfile(entry, io.BytesIO(files[name]))
         entry = tarfile.TarInfo("extra")
         change(entry)
-        tar.addfile(entry, io.BytesIO(data))
+        tar.addfile(entry)
     return target.getvalue()
 
 
