@@ -212,13 +212,14 @@ def bench(parameters: Parameters) -> str:
             port = f"m_axi_{'input' if channel in ('ar', 'r') else 'output'}_{channel}{signal}"
             watched += f", .{channel}{signal}({'shell_' if port in delayed else ''}{port})"
     return f"""
-module bench (input clk, input rst_n, input [15:0] latency, output [15:0] broken,
+module bench (input clk, input rst_n, input [15:0] latency, input lazy, output [15:0] broken,
     output [7:0] most_reads, most_writes{listed});
   wire [{address - 1}:0] shell_{READ}_araddr;
   wire [7:0] shell_{READ}_arlen;
   wire shell_{READ}_arvalid, shell_{READ}_arready;
   shell dut (.clk(clk), .rst_n(rst_n){joined});
   slow_memory #(.WIDTH({address + 8})) slow (.clk(clk), .rst_n(rst_n), .latency(latency),
+      .lazy(lazy),
       .s_tdata({{shell_{READ}_araddr, shell_{READ}_arlen}}), .s_tvalid(shell_{READ}_arvalid),
       .s_tready(shell_{READ}_arready), .m_tdata({{{READ}_araddr, {READ}_arlen}}),
       .m_tvalid({READ}_arvalid), .m_tready({READ}_arready));

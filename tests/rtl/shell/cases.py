@@ -87,10 +87,10 @@ class Batch:
         return len(self.images)
 
 
-def drawn(rng: random.Random, most: int = 12) -> Batch:
+def drawn(rng: random.Random, most: int = 12, least: int = 1) -> Batch:
     """A random batch; its buffers often end at, or just beyond, a boundary of 4 KiB."""
-    most = min(most, HALF // 2 // IN_BYTES, HALF // 2 // OUT_BYTES)
-    images = rng.choices(POOL, k=rng.randint(1, max(1, most)))
+    most = max(1, min(most, HALF // 2 // IN_BYTES, HALF // 2 // OUT_BYTES))
+    images = rng.choices(POOL, k=rng.randint(min(least, most), most))
     high = rng.randrange(1 << TOLD["address_bits"] - 16) << 16
 
     def place(start: int, size: int) -> int:
@@ -141,6 +141,7 @@ class Bench:
 
     async def start(self) -> None:
         self.dut.latency.value = 0
+        self.dut.lazy.value = 0
         Clock(self.dut.clk, 10, unit="ns").start()
         self.dut.rst_n.value = 0
         await ClockCycles(self.dut.clk, 3)
@@ -149,6 +150,7 @@ class Bench:
 
     def stall(self, rng: random.Random, most: float) -> None:
         """Each channel stalls with a probability of its own; 0 for none."""
+        self.dut.lazy.value = int(most > 0)
         channels = (
             self.reads.ar_channel, self.reads.r_channel,
             self.writes.aw_channel, self.writes.w_channel, self.writes.b_channel,
@@ -274,6 +276,12 @@ async def batches(dut: Any) -> None:
         bench.stall(rng, (0, 0.3, 0.9)[k % 3])
         dut.latency.value = rng.choice([0, 5, 60])
         await bench.require(drawn(rng))
+    # results wait for the memory, and images for the results
+    bench.stall(rng, 0)
+    bench.writes.w_channel.set_pause_generator(_stalls(1, 0.9))
+    await bench.require(drawn(rng, most=120, least=60))
+    if OUT_BYTES * 60 > 64 * PORT:
+        assert await bench.read("cycles_full") > 0
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")

@@ -1,10 +1,12 @@
-// Delays the addresses of bursts by `latency` cycles each; the bursts overlap.
+// Delays the addresses of bursts by `latency` cycles each; the bursts overlap. If it is `lazy`, it
+// takes an address in one cycle of four, at random.
 module slow_memory #(
     parameter WIDTH = 32
 ) (
     input              clk,
     input              rst_n,
     input       [15:0] latency,
+    input              lazy,
     input  [WIDTH-1:0] s_tdata,
     input              s_tvalid,
     output             s_tready,
@@ -17,7 +19,8 @@ module slow_memory #(
   reg [4:0] written, given;
   reg [15:0] now;
   wire [15:0] early = due[given[3:0]] - now;
-  assign s_tready = (written - given != 16);
+  reg [15:0] noise;
+  assign s_tready = (written - given != 16) & (~lazy | noise[1:0] == 0);
   assign m_tdata = data[given[3:0]];
   assign m_tvalid = (written != given) & (early == 0 | early[15]);
   always @(posedge clk)
@@ -25,8 +28,10 @@ module slow_memory #(
       written <= 0;
       given <= 0;
       now <= 0;
+      noise <= 1;
     end else begin
       now <= now + 1;
+      noise <= {noise[14:0], noise[15] ^ noise[13] ^ noise[12] ^ noise[10]};
       if (s_tvalid & s_tready) begin
         data[written[3:0]] <= s_tdata;
         due[written[3:0]] <= now + latency;
