@@ -125,5 +125,5 @@ def _judged(driver: Driver, expected: Expected, options: list[str], kind: Kind) 
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BoardError(
             f"{driver.board.machine.word}: the driver's answer is none that this version knows "
-            f"({type(error).__name__}: {error}); log: {driver.board.logs / 'run.log'}"
+            f"({type(error).__name__}: {error}); logs: {driver.board.logs}"
         ) from None

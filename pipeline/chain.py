@@ -246,7 +246,7 @@ def deploy_stage(label: str) -> Stage:
         "board",
         "deploy.stage",
         needs=("data", "package", "evaluate-reference"),
-        reads=("network.input", "evaluation.images", "board.name"),
+        reads=("network.input", "evaluation.images", "board"),
         wants=("hardware",),
         always=True,
         memory_mib=1024,

@@ -268,7 +268,7 @@ async def batches(dut: Any) -> None:
     """One after the other, with all kinds of stalls and latencies, wherever they lie."""
     rng = random.Random(cocotb.RANDOM_SEED)
     bench = await ready(dut)
-    for k in range(24):
+    for k in range(18):
         bench.stall(rng, (0, 0.3, 0.9)[k % 3])
         dut.latency.value = rng.choice([0, 5, 60])
         await bench.require(drawn(rng))
@@ -328,7 +328,7 @@ async def resets(dut: Any) -> None:
     """At any moment, also while the memory answers nothing: no burst is left, and all is as new."""
     rng = random.Random(cocotb.RANDOM_SEED)
     bench = await ready(dut)
-    for k in range(16):
+    for k in range(12):
         bench.stall(rng, 0.5 * (k % 2))
         dut.latency.value = rng.choice([0, 60])
         batch = drawn(rng)

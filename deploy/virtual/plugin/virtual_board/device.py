@@ -32,7 +32,9 @@ class VirtualMemory(EmbeddedXrtMemory):  # type: ignore[misc]
     """pynq's memory; its buffers come back to it, since there is nothing to unmap."""
 
     def allocate(self, shape: Any, dtype: Any, **options: Any) -> Any:
-        return super().allocate(shape, dtype, cache=self, **options)
+        buffer = super().allocate(shape, dtype, cache=self, **options)
+        buffer.freed = True  # of its mapping: what is left to free is given back to this object
+        return buffer
 
     def return_pointer(self, pointer: tuple[Buffer, memoryview, int]) -> None:
         pointer[0].free()
