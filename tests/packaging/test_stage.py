@@ -73,6 +73,11 @@ def packed(stages: Path, place: Path, extra: str = "none", **options: Any) -> Pa
     return place / "unit" / "package.partial" / f"{UNIT}.tar"
 
 
+@pytest.fixture(scope="module")
+def made(stages: Path, tmp_path_factory: pytest.TempPathFactory) -> archive.Package:
+    return archive.read(packed(stages, tmp_path_factory.mktemp("made") / "a", "testset"))
+
+
 def test_it_is_the_same_file_in_any_surroundings(stages: Path, tmp_path: Path) -> None:
     first = packed(stages, tmp_path / "a", umask=0o022, env={"TZ": "UTC", "LC_ALL": "C"})
     second = packed(
@@ -83,12 +88,11 @@ def test_it_is_the_same_file_in_any_surroundings(stages: Path, tmp_path: Path) -
     assert len(sums) == 1
 
 
-def test_the_package_drives_a_board(stages: Path, tmp_path: Path) -> None:
-    package = archive.read(packed(stages, tmp_path / "a", "testset"))
-    assert package.manifest.bitfile == "simulated"
-    assert set(package.manifest.provenance) == {"data", "driver", "rtl", "streamline"}
+def test_the_package_drives_a_board(stages: Path, made: archive.Package, tmp_path: Path) -> None:
+    assert made.manifest.bitfile == "simulated"
+    assert set(made.manifest.provenance) == {"data", "driver", "rtl", "streamline"}
     folder = tmp_path / "board"
-    package.extract(folder)
+    made.extract(folder)
     assert "SIMULATED" in (folder / "README.txt").read_text()
     graph = hardware.load(stages / "unit" / "streamline")
     board = fakes.FakeBoard(graph, load_design(stages / "unit" / "rtl"))
@@ -103,10 +107,9 @@ def test_the_package_drives_a_board(stages: Path, tmp_path: Path) -> None:
     assert predicted.value == pytest.approx(100 * np.mean(labels == np.arange(9) % 6))
 
 
-def test_the_bitfile_holds_the_design(stages: Path, tmp_path: Path) -> None:
-    package = archive.read(packed(stages, tmp_path / "a"))
+def test_the_bitfile_holds_the_design(stages: Path, made: archive.Package, tmp_path: Path) -> None:
     driver: Any = load(stages / "unit" / "driver" / "driver.py")
-    payload = driver._bitfile_fields(package.read("accelerator.bit"))[1]
+    payload = driver._bitfile_fields(made.read("accelerator.bit"))[1]
     path = tmp_path / "payload.tar"
     path.write_bytes(payload)
     names = subprocess.run(
