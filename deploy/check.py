@@ -50,6 +50,8 @@ def check(board: Board, wanted: BoardSpec | None) -> list[Finding]:
         words = line.split(" ", 2)
         if words[0] == "@fact" and len(words) == 3:
             facts.setdefault(words[1], []).append(words[2].strip())
+            if words[1] == "time":
+                facts["here"] = [str(time.time())]
 
     probe = (REMOTE / "probe.py").read_bytes()
     start = time.monotonic()
@@ -186,11 +188,12 @@ def _room(facts: Facts, wanted: BoardSpec | None) -> Iterator[Finding]:
 
 
 def _clocks(facts: Facts, wanted: BoardSpec | None) -> Iterator[Finding]:
-    clock, there = _number(facts, "clock_mhz"), _number(facts, "time")
+    clock = _number(facts, "clock_mhz")
+    there, here = _number(facts, "time"), _number(facts, "here")
     if clock is not None:
         yield Finding("ok", "FPGA clock", f"{clock:g} MHz now; the driver sets what was built")
-    if there is not None:
-        skew = there - time.time()
+    if there is not None and here is not None:
+        skew = there - here
         wrong = abs(skew) > SKEW_SECONDS
         yield Finding(
             "note" if wrong else "ok", "time of day", f"{skew:+,.0f} s from here",

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.install import Board
+from deploy.install import CALL_SECONDS, Board
 from deploy.scripts import REMOTE
 from pipeline.errors import BoardError
 
@@ -27,28 +27,29 @@ class Driver:
         An error of the driver is in it as "error", with kind and message. Raises BoardError if
         there is no such object.
         """
-        return self._python("driver.py", command, "--json", *options)
+        return self._python(command, "driver.py", command, "--json", *options)
 
     def power(self) -> Answer:
         """The power of each rail in watts, idle and while the driver works."""
         program = (REMOTE / "power.py").read_text()
-        return self._python("-c", program, "driver.py", "throughput", "--json")
+        return self._python("power", "-c", program, "driver.py", "throughput", "--json")
 
-    def _python(self, *words: str) -> Answer:
+    def _python(self, what: str, *words: str) -> Answer:
+        """The last JSON object of what Python prints. All else is only in the log."""
+        log = self.board.logs / f"{what}.log"
         last: list[str] = []
 
         def on_line(line: str) -> None:
             if line.startswith("{"):
                 last[:] = [line]
-            else:
-                self.board.show(line)
 
         _, code = self.board.run_with_root(
             "run",
             self.release,
             self.seconds,
             *words,
-            seconds=self.seconds + 120.0,
+            seconds=self.seconds + CALL_SECONDS,
+            log=log,
             on_line=on_line,
             expected=("failed",),
         )
@@ -58,7 +59,7 @@ class Driver:
             answer = None
         if not isinstance(answer, dict):
             raise BoardError(
-                f"{self.board.machine.word}: the driver ended with exit code {code or 0} and "
-                f"without a result; log: {self.board.logs / 'run.log'}"
+                f"{self.board.machine.word}: the driver's {what} ended with exit code "
+                f"{code or 0} and without a result; log: {log}"
             )
         return answer

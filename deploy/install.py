@@ -37,10 +37,15 @@ class Board:
     show: Show = field(default=print)
 
     def run(
-        self, script: str, *arguments: object, seconds: float = CALL_SECONDS, **more: Any
+        self,
+        script: str,
+        *arguments: object,
+        seconds: float = CALL_SECONDS,
+        log: Path | None = None,
+        **more: Any,
     ) -> tuple[str, str]:
         """Runs a script with our folder as its first argument, as `scripts.run` does."""
-        log = self.logs / f"{script}.log"
+        log = log or self.logs / f"{script}.log"
         return scripts.run(
             self.machine, script, self.folder, *arguments, log=log, seconds=seconds, **more
         )

@@ -42,7 +42,7 @@ def run(job: Job) -> Metrics:
     spec = job.spec("board", BoardSpec)
     settings = job.settings
     password = sys.stdin.readline().rstrip("\n") if _asked(settings) else None
-    package, document = open_package(job.inputs["package"], job.unit)
+    package, document = open_package(job.inputs["package"] / f"{job.unit}.tar", job.unit)
     logs = job.folder / "logs"
     with reached(settings["host"], spec, settings, logs, progress, password) as board:
         progress("looking at the board")
@@ -125,5 +125,5 @@ def _judged(driver: Driver, expected: Expected, options: list[str], kind: Kind) 
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BoardError(
             f"{driver.board.machine.word}: the driver's answer is none that this version knows "
-            f"({type(error).__name__}: {error}); log: {driver.board.logs / 'run.log'}"
+            f"({type(error).__name__}: {error}); logs: {driver.board.logs}"
         ) from None

@@ -171,11 +171,11 @@ def _speed(answer: Answer | None, expected: Expected, kind: Kind) -> Iterator[Ro
     fps, predicted = float(answer["fps"]), expected.figure("fps")
     judgement, why = _near(fps, float(predicted.value))
     yield Row(
-        "fps", "speed", Figure(fps, "images/s", kind), predicted, judgement,
+        "fps", "speed", Figure(round(fps), predicted.unit, kind), predicted, judgement,
         f"{why}; its counters at {answer['clock_mhz']:g} MHz",
     )  # fmt: skip
     if kind == "measured":
-        python = Figure(float(answer["fps_execute"]), "images/s", kind)
+        python = Figure(round(float(answer["fps_execute"])), predicted.unit, kind)
         why = "with packing, on the board's processor"
         yield Row("fps_python", "speed of execute()", python, None, "note", why)
 

@@ -184,7 +184,7 @@ STAGES = (
         reads=("board.name", "board.part", "board.family", "target.clock_mhz"),
         wants=("hardware",),
         memory_mib=2048,
-        shows=("packed", "ii", "fps"),
+        shows=("bit_exact", "ii", "latency"),
         files=(("driver", "driver.py"), ("its settings", "settings.json")),
     ),
     Stage(
@@ -246,7 +246,7 @@ def deploy_stage(label: str) -> Stage:
         "board",
         "deploy.stage",
         needs=("data", "package", "evaluate-reference"),
-        reads=("network.input", "evaluation.images", "board.name"),
+        reads=("network.input", "evaluation.images", "board"),
         wants=("hardware",),
         always=True,
         memory_mib=1024,

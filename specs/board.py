@@ -36,10 +36,10 @@ class BoardSpec(Spec):
     clock_mhz: float = Field(default=100, gt=0, le=1000)
     """Clock of the accelerator in MHz, unless `target.clock_mhz` says otherwise."""
     lut_share: Annotated[float, Field(gt=0, le=1)] = 0.85
-    """Share of the LUTs that a network may take. The rest is for the shell, for the router and for
-    the error of the estimates."""
+    """Share of the LUTs that the network and its AXI shell may take. The rest is for the router and
+    for the error of the estimates."""
     bram_share: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Share of the block RAMs that a network may take."""
+    """Share of the block RAMs that they may take."""
 
 
 class TargetSpec(Spec):

@@ -1,38 +1,37 @@
-"""Stage `driver`: writes the drivers of a board unit, and proves them on its golden vectors."""
+"""Stage `driver`: writes the drivers of a board unit, and proves them on the Verilated shell."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from pipeline.driver.document import Target, settings
-from pipeline.driver.golden import write_golden
-from pipeline.driver.render import driver
-from pipeline.errors import VerificationError
+from pipeline.driver.golden import stream_beats, write_golden
+from pipeline.driver.proof import load, require_on_shell, require_packing
+from pipeline.driver.render import c_driver, driver
 from pipeline.hardware import graph as hardware
-from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.post import classes
 from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.rtl.design import Design, Stream, load_design
-from pipeline.simulation.beats import pack
+from pipeline.rtl.design import load_design
+from pipeline.simulation.build_shell import build_shell
+
+SETTINGS = "settings.json"
 
 
 def run(job: Job) -> Metrics:
     """Writes driver.py, settings.json (still without a bitfile) and the folder golden/.
 
-    Raises VerificationError if the driver packs or unpacks a golden vector otherwise than the RTL.
+    Raises VerificationError unless the driver packs and unpacks as the RTL does, and gives the
+    golden outputs and signatures through the Verilated shell, at the accelerator's II.
     """
-    graph = hardware.load(job.inputs["streamline"])
-    design = load_design(job.inputs["rtl"])
+    graph, design = hardware.load(job.inputs["streamline"]), load_design(job.inputs["rtl"])
     with np.load(job.inputs["streamline"] / "golden.npz") as archive:
         golden = {name: archive[name] for name in archive.files if not name.startswith("stream.")}
+    images, outputs = golden["images"], golden["outputs"]
     progress("golden vectors", 0.1)
-    write_golden(job.folder / "golden", graph, design, golden["images"], golden["outputs"])
+    beats = stream_beats(graph, design, images)
+    write_golden(job.folder / "golden", graph, beats, images, outputs)
     (job.folder / "driver.py").write_text(driver(), encoding="utf-8")
     target = Target(
         job.spec("board.name", str),
@@ -40,62 +39,43 @@ def run(job: Job) -> Metrics:
         job.spec("board.family", str),
         job.spec("target.clock_mhz", float),
     )
-    figures = _predicted(graph, design, golden, target.clock_mhz)
-    document = settings(job.unit, graph, design, target, figures)
-    (job.folder / "settings.json").write_text(json.dumps(document, indent=1) + "\n")
-    progress("packing", 0.3)
-    require_packing(load(job.folder / "driver.py"), design, golden)
-    count = len(golden["images"])
-    return {"packed": Figure(f"{count:,} of {count:,}", "images", "measured"), **figures}
-
-
-def load(path: Path) -> ModuleType:
-    """The module of a driver.py, as a board imports it."""
-    found = importlib.util.spec_from_file_location("accelerator_driver", path)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[module.__name__] = module  # its dataclasses look there for it
-    found.loader.exec_module(module)
-    return module
-
-
-def require_packing(module: ModuleType, design: Design, golden: dict[str, np.ndarray]) -> None:
-    """Raises VerificationError unless driver.py packs and unpacks as the RTL's streams are."""
-    source, sink = design.stream(design.input), design.stream(design.output)
-    prepared = golden["images"].astype(module.storage_of(source.dtype.name))
-    _require_equal(
-        "packs", source, pack(golden["images"], source.dtype, source.lanes),
-        module.pack(prepared, source.dtype.name, source.lanes),
-    )  # fmt: skip
-    beats = pack(golden["outputs"], sink.dtype, sink.lanes)
-    unpacked = module.unpack(beats, sink.dtype.name, sink.lanes)
-    _require_equal("unpacks", sink, golden["outputs"].reshape(unpacked.shape), unpacked)
-
-
-def _require_equal(does: str, stream: Stream, expected: np.ndarray, found: np.ndarray) -> None:
-    if np.array_equal(expected, found):
-        return
-    beat = int(np.flatnonzero((expected != found).any(axis=1))[0])
-    raise VerificationError(
-        f"driver: {does} stream {stream.edge} ({stream.lanes} x {stream.dtype.name}) otherwise "
-        f"than the RTL; first: beat {beat}: RTL {expected[beat].tolist()}, driver "
-        f"{found[beat].tolist()}"
-    )
-
-
-def _predicted(
-    graph: HardwareGraph, design: Design, golden: dict[str, np.ndarray], mhz: float
-) -> Metrics:
-    """What the board is compared with. The simulation proved the II that the design predicts."""
     ii = max(design.cycles.values())
     figures: Metrics = {
-        "ii": Figure(ii, "cycles", "simulated"),
-        "fps": Figure(1e6 * mhz / ii, "fps", "estimated"),
+        "ii": Figure(ii, "cycles", "estimated"),
         "latency": Figure(sum(design.cycles.values()), "cycles", "estimated"),
     }
+    document = settings(job.unit, graph, design, target, figures)
+    (job.folder / SETTINGS).write_text(json.dumps(document, indent=1) + "\n")
+    module = load(job.folder / "driver.py")
+    progress("packing", 0.2)
+    require_packing(module, design, images, outputs)
+    progress("compiling the AXI shell", 0.3)
+    with job.scratch() as work:
+        build_shell(job.inputs["rtl"], work / "shell.so", job.cache)
+        progress("the driver on the AXI shell", 0.7)
+        proved = require_on_shell(
+            module, job.folder, work / "shell.so", job.inputs["rtl"], graph, design, beats,
+            images.astype(module.storage_of(graph.input.dtype)), outputs,
+        )  # fmt: skip
+    # now that they are simulated, they take the place of the estimates
+    figures = {
+        "ii": Figure(proved.ii, "cycles", "simulated"),
+        "latency": Figure(proved.latency, "cycles", "simulated"),
+        "fps": Figure(1e6 * target.clock_mhz / proved.ii, "fps", "estimated"),
+    }
     if "truth" in golden:
-        right = np.count_nonzero(classes(graph.post, golden["outputs"]) == golden["truth"])
+        right = np.count_nonzero(classes(graph.post, outputs) == golden["truth"])
         share = float(100 * right / len(golden["truth"]))
         figures["accuracy"] = Figure(share, "%", "measured")
-    return figures
+    document = settings(job.unit, graph, design, target, figures)
+    (job.folder / SETTINGS).write_text(json.dumps(document, indent=1) + "\n")
+    (job.folder / "c").mkdir()
+    for name, text in c_driver(document).items():
+        (job.folder / "c" / name).write_text(text)
+    what = "images" if "truth" in golden else "random inputs"
+    return {
+        "packed": Figure(f"{len(images):,} of {len(images):,}", what, "measured"),
+        "bit_exact": Figure(f"{proved.images:,} of {proved.images:,}", what, "simulated"),
+        "signatures": Figure(len(design.signatures), "streams", "simulated"),
+        **figures,
+    }

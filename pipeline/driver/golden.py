@@ -20,18 +20,22 @@ SINGLE_IMAGES = 4
 
 
 def write_golden(
-    folder: Path, graph: HardwareGraph, design: Design, images: np.ndarray, outputs: np.ndarray
+    folder: Path,
+    graph: HardwareGraph,
+    beats: Mapping[str, np.ndarray],
+    images: np.ndarray,
+    outputs: np.ndarray,
 ) -> None:
     """Writes inputs.npy, outputs.npy and signatures.json (by edge, in hex) into `folder`.
 
-    images: prepared, [N, *shape]; outputs: [N, *shape of the sink].
+    beats: as `stream_beats` gives them. images: prepared, [N, *shape]; outputs: [N, *shape of the
+    sink].
     """
     folder.mkdir()
     np.save(folder / "inputs.npy", images.astype(storage_of(graph.input.dtype)))
     sink = graph.sink
     narrow = outputs.reshape(-1, *sink.shape).astype(storage_of(sink.dtype.name))
     np.save(folder / "outputs.npy", narrow)
-    beats = stream_beats(graph, design, images)
     count = min(SINGLE_IMAGES, len(images))
     single = {edge: signatures(found[:count]) for edge, found in beats.items()}
     document = {

@@ -75,7 +75,7 @@ def _deploy(unit: Unit, tasks: dict[str, Task]) -> TaskFailed | None:
     try:
         for need in next(iter(tasks.values())).inputs:
             if need.outdated() is not None:
-                print(f"     {need.stage.name} {unit.name}")
+                print(f"     {need.stage.name} {need.unit.name}")
                 need.execute(lambda text, share: None)
         passwords = _passwords(tasks, next(iter(tasks.values())).settings)
     except PipelineError as error:

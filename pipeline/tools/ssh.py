@@ -166,7 +166,7 @@ _REASONS = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "its host key is not the one that was known: another machine answers, or the board's image "
-        "was written anew. Only if you know why: ssh-keygen -R {name}, then connect once with "
+        "was written anew. Only if you know why: ssh-keygen -R {known}, then connect once with "
         "ssh {target} and compare the fingerprint",
     ),
     (
@@ -196,7 +196,7 @@ _REASONS = (
     (
         r"Permission denied|Too many authentication failures|no such identity"
         r"|UNPROTECTED PRIVATE KEY|signing failed",
-        "it refuses your key. Give it your public key once: ssh-copy-id {copy}. If the key has a "
+        "it refuses your key. Give it your public key once: ssh-copy-id {target}. If the key has a "
         "pass phrase: ssh-add first; passwords are not asked for here",
     ),
     (
@@ -230,12 +230,10 @@ def _reason(machine: Host, lines: list[str], watch: Watch, seconds: float, log: 
     text = "\n".join(lines)
     for pattern, words in _REASONS:
         if (found := re.search(f".*(?:{pattern}).*", text)) is not None:
-            name = machine.target.rpartition("@")[2]
-            place = f"[{name}]:{machine.port}" if machine.port not in (None, 22) else name
+            changed = re.search(r"Host key for (\S+) has changed", text)
+            known = machine.target.rpartition("@")[2] if changed is None else changed[1]
             port = "" if machine.port is None else f"-p {machine.port} "
-            told = words.format(
-                name=shlex.quote(place), target=port + machine.target, copy=port + machine.target
-            )
+            told = words.format(known=shlex.quote(known), target=port + machine.target)
             return f"{machine.word}: {told}.\n  ssh said: {shown(found[0].strip())}"
     return f"{machine.word}: the command there ended without its result{_last(lines)}; log: {log}"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.prepare import prepare
-from pipeline.driver import load
+from pipeline.driver.proof import load
 from pipeline.hardware import post, reference
 from pipeline.hardware.graph import HardwareGraph
 from tests.driver import fakes

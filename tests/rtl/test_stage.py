@@ -55,8 +55,16 @@ def test_the_stage_publishes_a_linted_design(tmp_path: Path) -> None:
     hardware.save(graph, inputs["streamline"])
     save_folding(designs.random_folding(graph, 3), inputs["fold"] / "folding.json")
     (inputs["fifos"] / "fifo_depths.json").write_text(json.dumps({"act0": 4}))
-    figures = rtl.run(Job("rtl", "test@board", {}, inputs, tmp_path / "rtl"))
+    specs = {
+        "board.family": "zynq-us+",
+        "board.memory_port_bits": 128,
+        "target.signatures": "on",
+    }
+    figures = rtl.run(Job("rtl", "test@board", specs, inputs, tmp_path / "rtl"))
     design = load_design(tmp_path / "rtl")
+    assert design.shell is not None
+    assert design.shell.signatures == design.signatures == tuple(graph.edges)
+    assert (design.shell.port_bits, design.shell.address_bits) == (128, 40)
     assert figures["modules"].value == len(design.sources)
     assert figures["memory_bits"].value == design.memory_bits > 0
     assert [(fifo.edge, fifo.depth) for fifo in design.fifos] == [("act0", 4)]

@@ -80,7 +80,7 @@ def test_a_damaged_run_time_object_is_compiled_again(tmp_path: Path) -> None:
     work, shared = tmp_path / "work", tmp_path / 'it\'s a "cache"'
     work.mkdir()
     cxx = [*compiler(), "-O0", "-w", f"-I{verilator_home() / 'include'}"]
-    objects = build._runtime(cxx, work, shared)
+    objects = build.runtime_objects(cxx, work, shared)
     whole = [path.read_bytes() for path in objects]
     first, second = sorted((shared / "verilated").iterdir())
     good = first.read_bytes()
@@ -88,7 +88,7 @@ def test_a_damaged_run_time_object_is_compiled_again(tmp_path: Path) -> None:
     second.write_bytes(good)
     for path in objects:
         path.write_bytes(b"")
-    build._runtime(cxx, work, shared)
+    build.runtime_objects(cxx, work, shared)
     assert [path.read_bytes() for path in objects] == whole
     assert first.read_bytes() == good
 

@@ -15,7 +15,7 @@ module beat_gather #(
     input      [      8*BEAT_BYTES-1:0] s_tdata,
     input                               s_tlast,
     input                               s_tvalid,   // and there is room
-    output                              full,
+    output reg                          full,
     output reg [                   5:0] write_place,
     output     [$clog2(PORT_BYTES)-1:0] tail,
     input      [                   5:0] read_place,
@@ -31,12 +31,10 @@ module beat_gather #(
   localparam [SIZE_BITS-1:0] WORD = WORD_UNITS;
   reg [SIZE_BITS-1:0] place;  // of the next beat in its word, < WORD_UNITS
   wire [SIZE_BITS-1:0] after = place + BEAT;
-  wire carry = (after >= WORD);
-  wire [SIZE_BITS-1:0] next = carry ? after - WORD : after;
+  wire carry = after[SIZE_BITS-1];
+  wire [SIZE_BITS-1:0] next = after & (WORD - 1'b1);
   wire [5:0] held = write_place - read_place;
   wire [5:0] write_next = write_place + 1'b1;
-  // a beat may need this word and the next one
-  assign full = (held >= 31);
 
   generate
     if (UNIT == PORT_BYTES) begin : whole
@@ -63,6 +61,10 @@ module beat_gather #(
       assign read_data[lane*8*UNIT+:8*UNIT] = memory[read_place[4:0]];
     end
   endgenerate
+
+  // A beat may need this word and the next one, so it may come while 30 words are held. `full` is a
+  // cycle late, in which one more word may be filled.
+  always @(posedge clk) full <= (held >= 30);
 
   always @(posedge clk)
     if (start) begin

@@ -1,5 +1,5 @@
 // Counts cycles from `restart` on, and holds what the count was at certain moments. Each is modulo
-// 2**32.
+// 2**32. All events are seen a cycle later, and the count starts a cycle later, too.
 module cycle_counters (
     input             clk,
     input             restart,
@@ -18,9 +18,15 @@ module cycle_counters (
 );
   reg [31:0] cycles;
   reg begun, one_done;
-  always @(posedge clk)
+  reg entered_then, done_then, running_then, empty_then, full_then;
+  always @(posedge clk) begin
+    entered_then <= entered;
+    done_then <= image_done;
+    running_then <= running;
+    empty_then <= empty;
+    full_then <= full;
     if (restart) begin
-      cycles <= 32'd1;
+      cycles <= 32'd0;
       begun <= 1'b0;
       one_done <= 1'b0;
       cycles_input <= 32'd0;
@@ -32,16 +38,17 @@ module cycle_counters (
       cycles_full <= 32'd0;
     end else begin
       cycles <= cycles + 1'b1;
-      if (entered) begun <= 1'b1;
-      if (entered & ~begun) cycles_input <= cycles;
-      if (image_done) begin
+      if (entered_then) begun <= 1'b1;
+      if (entered_then & ~begun) cycles_input <= cycles;
+      if (done_then) begin
         one_done <= 1'b1;
         images_done <= images_done + 1'b1;
         cycles_last <= cycles;
       end
-      if (image_done & ~one_done) cycles_first <= cycles;
-      if (running) cycles_busy <= cycles;
-      if (empty) cycles_empty <= cycles_empty + 1'b1;
-      if (full) cycles_full <= cycles_full + 1'b1;
+      if (done_then & ~one_done) cycles_first <= cycles;
+      if (running_then) cycles_busy <= cycles;
+      if (empty_then) cycles_empty <= cycles_empty + 1'b1;
+      if (full_then) cycles_full <= cycles_full + 1'b1;
     end
+  end
 endmodule

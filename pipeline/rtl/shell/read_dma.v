@@ -47,11 +47,11 @@ module read_dma #(
   reg [3:0] first;  // word of the block with which the next burst begins
   reg [LEFT_BITS-1:0] left;
   reg [31:0] images_left;  // not yet in `left`
+  reg more;  // there are some
   reg issuing;  // not all bursts have been accepted
   reg final_burst;
   reg [3:0] outstanding;
 
-  wire more = (images_left != 0);
   wire full = (left[LEFT_BITS-1:BLOCK_BITS] != 0);
   wire whole_words = (left[WORD_BITS-1:0] == 0);
   wire [3:0] last = full ? 4'd15 : left[BLOCK_BITS-1:WORD_BITS] - {3'd0, whole_words};
@@ -79,13 +79,17 @@ module read_dma #(
       first <= address[BLOCK_BITS-1:WORD_BITS];
       left <= {{(LEFT_BITS - BLOCK_BITS) {1'b0}}, address[BLOCK_BITS-1:0]};
       images_left <= images;
+      more <= 1'b1;
     end else begin
       if (accepted) begin
         block <= block + 1'b1;
         first <= 4'd0;
       end
       if (accepted | grow) left <= left + (grow ? IMAGE : -BLOCK);
-      if (grow) images_left <= images_left - 1'b1;
+      if (grow) begin
+        images_left <= images_left - 1'b1;
+        more <= (images_left != 1);
+      end
     end
     if (issue) begin
       m_axi_arlen <= {4'd0, last - first};

@@ -80,7 +80,7 @@ def text(parameters: Parameters, accelerator: str, digest: bytes) -> str:
         "    input rst_n,  // active low, synchronous",
         ",\n".join(
             f"    {way} {_bus(width)}{name}"
-            for way, width, name in (*_axi_ports(parameters), *_stream_ports(parameters))
+            for way, width, name in (*axi_ports(parameters), *_stream_ports(parameters))
         ),
         ");",
         *_register_wires(parameters),
@@ -96,7 +96,7 @@ def _bus(bits: int) -> str:
     return f"[{bits - 1}:0] " if bits > 1 else ""
 
 
-def _axi_ports(parameters: Parameters) -> Iterator[tuple[str, int, str]]:
+def axi_ports(parameters: Parameters) -> Iterator[tuple[str, int, str]]:
     """Direction, bits and name of every AXI port."""
     data, strobes = parameters.port_bits, parameters.port_bytes
     lite = [("addr", registers.ADDRESS_BITS)]

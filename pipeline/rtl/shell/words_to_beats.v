@@ -23,19 +23,23 @@ module words_to_beats #(
   localparam UNIT_BITS = $clog2(UNIT);
   localparam SIZE_BITS = $clog2(WORD_UNITS) + 1;
   localparam [SIZE_BITS-1:0] BEAT = BEAT_UNITS;
+  localparam [SIZE_BITS-1:0] WORD = WORD_UNITS;
   reg [8*PORT_BYTES-1:0] current, following;
   reg [SIZE_BITS-1:0] current_size, following_size;
   reg current_valid, following_valid;
   reg [SIZE_BITS-1:0] place;  // of the next beat in `current`, < WORD_UNITS
+  reg [SIZE_BITS-1:0] after;  // its end: place + BEAT
 
-  wire [SIZE_BITS-1:0] after = place + BEAT;
-  wire fits = (after <= current_size);
-  // a beat may have ended in the last word of a batch, exactly where that word ends
-  wire spent = current_valid & (place == current_size);
-  wire available = current_valid & ~spent & (fits | following_valid);
+  // Only the last word of a batch is short, and it ends where a beat ends.
+  wire over = after[SIZE_BITS-1];
+  wire [SIZE_BITS-1:0] rest = after & (WORD - 1'b1);
+  wire straddles = over & (rest != 0);
+  wire ends_current = ~over & (after == current_size);
+  wire ends_following = straddles & (rest == following_size);
+  wire [SIZE_BITS-1:0] next = (ends_current | ends_following) ? {SIZE_BITS{1'b0}} : rest;
+  wire available = current_valid & (~straddles | following_valid);
   wire give = available & (~m_tvalid | m_tready);
-  wire drop = spent | (give & (after >= current_size));
-  wire advance = drop | ~current_valid;
+  wire advance = ~current_valid | (give & (over | ends_current));
   wire take = s_tvalid & s_tready;
   assign s_tready = ~following_valid | advance;
 
@@ -69,12 +73,15 @@ module words_to_beats #(
       current_valid <= 1'b0;
       following_valid <= 1'b0;
       place <= 0;
+      after <= BEAT;
       m_tvalid <= 1'b0;
     end else begin
-      if (advance) current_valid <= following_valid;
+      if (advance) current_valid <= following_valid & ~(give & ends_following);
       following_valid <= take | (following_valid & ~advance);
-      if (spent) place <= 0;
-      else if (give) place <= fits ? ((after == current_size) ? {SIZE_BITS{1'b0}} : after) : after - current_size;
+      if (give) begin
+        place <= next;
+        after <= next + BEAT;
+      end
       m_tvalid <= give | (m_tvalid & ~m_tready);
     end
   end

@@ -49,11 +49,11 @@ module write_dma #(
   reg gathering;
   reg [BEAT_BITS-1:0] beat;
   reg [31:0] images_left;
+  reg last_image;
   wire [5:0] write_place;
   wire [WORD_BITS-1:0] tail;
   wire full;
   wire push = s_tvalid & s_tready;
-  wire last_image = (images_left == 1);
   wire last_beat = image_done & last_image;
   assign s_tready = gathering & ~full & ~stop;
   assign waiting = s_tvalid & gathering & full;
@@ -109,13 +109,17 @@ module write_dma #(
       first <= address[BLOCK_BITS-1:WORD_BITS];
       read_place <= {2'd0, address[BLOCK_BITS-1:WORD_BITS]};
       images_left <= images;
+      last_image <= (images == 1);
     end else begin
       if (accepted) begin
         block <= block + 1'b1;
         first <= 4'd0;
       end
       if (fetch) read_place <= read_next;
-      if (image_done) images_left <= images_left - 1'b1;
+      if (image_done) begin
+        images_left <= images_left - 1'b1;
+        last_image <= (images_left == 2);
+      end
     end
     if (begins) begin
       m_axi_awlen <= {4'd0, burst_last - first};

@@ -1,0 +1,92 @@
+"""What is in a package: the bitfile's header, the hwh, the notebook."""
+
+from __future__ import annotations
+
+import json
+import struct
+from xml.etree import ElementTree
+
+import pytest
+
+from pipeline.driver.board.programming import _as_binary, _bitfile_fields, _die
+from pipeline.packaging.bitfile import simulated
+from pipeline.packaging.hwh import hwh
+from pipeline.packaging.notebook import notebook
+from pipeline.rtl.shell import registers
+from specs import catalog
+from specs.board import BoardSpec
+
+BOARDS = [
+    catalog.find(BoardSpec, "board", name, catalog._HERE)[1] for name in catalog.names(BoardSpec)
+]
+
+
+def _tree(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text)  # noqa: S314 - we have just written it
+
+
+@pytest.mark.parametrize("payload", [b"", b"a", bytes(range(16)), b"x" * 70_001])
+def test_a_simulated_bitfile_has_a_header_and_whole_words(payload: bytes) -> None:
+    content = simulated("xc7z020clg400-1", payload)
+    fields, data = _bitfile_fields(content)
+    assert fields["b"] == "7z020clg400-1"
+    assert data[: len(payload)] == payload
+    assert len(data) % 4 == 0
+    assert not data[len(payload) :].strip(b"\0")
+    turned = _as_binary(content)
+    words = len(data) // 4
+    assert struct.unpack(f"<{words}I", turned) == struct.unpack(f">{words}I", data)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_the_hwh_has_what_pynq_reads(board: BoardSpec) -> None:
+    root = _tree(hwh(board.part, board.family, 100.0, board.memory_port_bits))
+    assert root.find("EXTERNALPORTS") is not None
+    base = registers.BASE[board.family]
+    ranges = {
+        entry.get("INSTANCE"): int(entry.get("BASEVALUE", ""), 16)
+        for entry in root.iter("MEMRANGE")
+    }
+    assert ranges == {"idma0": base, "odma0": base + 0x1000, "signatures0": base + 0x2000}
+    modules = {module.get("INSTANCE") for module in root.iter("MODULE")}
+    assert ranges.keys() < modules
+    names = {entry.get("NAME"): entry.get("VALUE") for entry in root.iter("PARAMETER")}
+    for clock in range(4):
+        assert float(names[f"PSU__CRL_APB__PL{clock}_REF_CTRL__ACT_FREQMHZ"] or 0) == 100.0
+    if board.family == "zynq-us+":
+        assert names["C_SAXIGP2_DATA_WIDTH"] == str(board.memory_port_bits)
+
+
+@pytest.mark.parametrize(("family", "pll"), [("zynq-7000", 1000), ("zynq-us+", 1500)])
+@pytest.mark.parametrize("mhz", [1.0, 33.3, 100.0, 142.0, 250.0])
+def test_the_clock_of_the_hwh_is_never_above_what_was_built(
+    family: str, pll: float, mhz: float
+) -> None:
+    text = hwh("xc7z020clg400-1", family, mhz, 64)
+    names = {entry.get("NAME"): entry.get("VALUE") for entry in _tree(text).iter("PARAMETER")}
+    stem = (
+        "PCW_FCLK0_PERIPHERAL_DIVISOR"
+        if family == "zynq-7000"
+        else ("PSU__CRL_APB__PL0_REF_CTRL__DIVISOR")
+    )
+    first, second = (int(names[f"{stem}{k}"] or 0) for k in range(2))
+    assert 0 < first < 64
+    assert 0 < second < 64
+    assert 0.8 * mhz <= pll / (first * second) <= mhz * 1.001
+
+
+def test_parts_of_the_same_die_are_told_apart_from_others() -> None:
+    assert _die("7z020clg400") == _die("xc7z020clg400-1") == "7z020clg400"
+    assert _die("xczu3eg-sbva484-1-e") == _die("xczu3eg-sbva484-1-i")
+    assert _die("xck26-sfvc784-2LV-c") == "k26-sfvc784"
+    assert len({_die(board.part) for board in BOARDS}) == 4
+
+
+def test_the_notebook_runs_on_the_package() -> None:
+    document = json.loads(notebook("net", "Pynq-Z1", (28, 28, 1)))
+    assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
+    ids = [cell["id"] for cell in document["cells"]]
+    assert len(set(ids)) == len(ids)
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code":
+            compile("".join(cell["source"]), "cell", "exec")
