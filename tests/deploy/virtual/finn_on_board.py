@@ -12,7 +12,7 @@ import numpy as np
 packages, bitfile, settings, images = sys.argv[1:]
 sys.path.append(packages)
 
-from finn_plus_driver import get_driver_class  # noqa: E402
+from finn_plus_driver import get_driver_class  # type: ignore[import-not-found]  # noqa: E402
 
 information = json.loads(Path(settings).read_text())["driver_information"]
 given = np.load(images)
