@@ -30,20 +30,20 @@ def show_verdict(host: str, unit: str, verdict: Mapping[str, Any]) -> None:
         (
             _MARKS[row["judgement"]],
             escape(row["what"]),
-            *_figure(row["found"]),
-            *_figure(row["predicted"]),
+            _figure(row["found"]),
+            _figure(row["predicted"]),
             escape(row["why"]),
         )
         for row in verdict["rows"]
     ]
-    heads = ("", "", "on the board", "kind", "predicted", "kind", "")
+    heads = ("", "", "on the board", "predicted", "")
     _show(f"{unit} on {host}: {verdict['verdict']}", heads, rows)
 
 
-def _figure(entry: Mapping[str, Any] | None) -> tuple[str, str]:
+def _figure(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
-        return "", ""
-    return escape(str(Figure(**entry))), f"[dim]{escape(str(entry['kind']))}[/]"
+        return ""
+    return f"{escape(str(Figure(**entry)))} [dim]{escape(str(entry['kind']))}[/]"
 
 
 def _show(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -51,8 +51,8 @@ def _show(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> No
     if not console.is_terminal:
         console.width = WIDTH
     table = Table(title=escape(title), title_justify="left", pad_edge=False)
-    for head in heads:
-        table.add_column(head)
+    for number, head in enumerate(heads):
+        table.add_column(head, no_wrap=number < 2)
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -114,7 +114,7 @@ def _outputs(answer: Answer | None, diagnosis: Answer | None, kind: Kind) -> Ite
     if answer is None:
         return
     if error_of(answer) is not None:
-        yield _failed("outputs", "outputs of the golden inputs", answer)
+        yield _failed("outputs", "outputs, golden inputs", answer)
         return
     images, wrong = int(answer["images"]), int(answer["wrong"])
     found = Figure(f"{images - wrong:,} of {images:,}", "equal", kind)
@@ -125,9 +125,7 @@ def _outputs(answer: Answer | None, diagnosis: Answer | None, kind: Kind) -> Ite
         if diagnosis is not None:
             why = error_of(diagnosis) or str(diagnosis.get("verdict", why))
     wanted = Figure(f"{images:,} of {images:,}", "equal", "simulated")
-    yield Row(
-        "outputs", "outputs of the golden inputs", found, wanted, "fail" if wrong else "pass", why
-    )
+    yield Row("outputs", "outputs, golden inputs", found, wanted, "fail" if wrong else "pass", why)
 
 
 def _accuracy(answer: Answer | None, expected: Expected, kind: Kind) -> Iterator[Row]:
@@ -149,7 +147,7 @@ def _accuracy(answer: Answer | None, expected: Expected, kind: Kind) -> Iterator
     else:
         yield Row("accuracy", "accuracy", found, wanted, "pass", why)
         return
-    yield Row("accuracy", "accuracy", found, wanted, "fail", f"{why}: equal hardware is equal")
+    yield Row("accuracy", "accuracy", found, wanted, "fail", why)
 
 
 def _near(found: float, predicted: float) -> tuple[Judgement, str]:

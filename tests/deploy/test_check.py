@@ -96,6 +96,7 @@ def test_another_family_is_told(server: Server, board: Board) -> None:
     assert by_name(check(board, None))["board"].level == "ok"
 
 
+SECRET = "se cret$"  # noqa: S105
 SUDO = """#!/bin/sh
 if [ "$1" = -n ]; then echo 'sudo: a password is required' >&2; exit 1; fi
 IFS= read -r given
@@ -123,15 +124,14 @@ def test_sudo_that_asks_for_a_password(server: Server, board: Board, tmp_path: P
     assert "PYNQ" not in found  # only root could say
     wrong = Board(board.machine, "qnn", tmp_path, password="wrong")  # noqa: S106
     assert by_name(check(wrong, None))["root"].level == "problem"
-    secret = "se cret$"  # noqa: S105
-    right = Board(board.machine, "qnn", tmp_path / "right", password=secret)
+    right = Board(board.machine, "qnn", tmp_path / "right", password=SECRET)
     found = by_name(check(right, None))
     assert found["root"].level == found["PYNQ"].level == "ok"
-    assert secret not in repr(right)
-    assert not any(secret in command for command in server.commands)
+    assert SECRET not in repr(right)
+    assert not any(SECRET in command for command in server.commands)
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.name not in ("sudo", "mem"):
-            assert secret.encode() not in path.read_bytes(), path
+            assert SECRET.encode() not in path.read_bytes(), path
 
 
 def test_a_board_that_cannot_be_reached_is_no_finding_but_an_error(

@@ -11,17 +11,27 @@ from deploy.install import Board, install
 from pipeline import ROOT
 from tests.deploy.packages import make_package
 from tests.deploy.server import Server
+from tests.deploy.test_check import SECRET, WHOLE, as_user, furnish, python
 
 
-def doit(server: Server | None, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def environment(server: Server | None, folder: Path) -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if "PIPELINE_" not in name}
     env["PIPELINE_BUILD_DIR"] = str(folder / "build")
     if server is not None:
         env["PIPELINE_SSH_CONFIG"] = str(server.config)
+    return env
+
+
+def doit(server: Server | None, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "doit", *words],
-        cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment(server, folder),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_several_boards_at_once_and_one_that_is_not_there(
@@ -76,3 +86,33 @@ def test_a_password_is_never_asked_for_without_a_terminal(server: Server, tmp_pa
     assert done.returncode == 1
     assert "sudo=ask: there is no terminal" in done.stdout
     assert server.commands == []
+
+
+def test_a_password_goes_to_sudo_and_nowhere_else(server: Server, tmp_path: Path) -> None:
+    """Typed on a terminal, as a user does, and then searched for wherever something is written."""
+    furnish(server)
+    python(server, WHOLE)
+    as_user(server)
+    leader, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "doit", "check-board", "host=board", "sudo=ask"],
+        cwd=ROOT, env=environment(server, tmp_path), stdin=terminal, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    os.close(terminal)
+    assert process.stdout is not None
+    prompt = ""
+    while not prompt.endswith("sudo's password on board: "):
+        prompt += process.stdout.read(1)  # what is typed before it is thrown away
+    os.write(leader, f"{SECRET}\n".encode())
+    text, _ = process.communicate(timeout=60)
+    os.close(leader)
+    assert process.returncode == 0, text
+    assert "PYNQ" in text
+    assert SECRET not in text
+    assert not any(SECRET in command for command in server.commands)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "check.log.sh" for path in kept)
+    for path in kept:
+        if path.name not in ("sudo", "mem"):
+            assert SECRET.encode() not in path.read_bytes(), path
