@@ -18,7 +18,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from pipeline.data import prepare
-from pipeline.driver.board import accelerator, bits, command, packing, programming, settings, shell
+from pipeline.driver.board import (
+    accelerator,
+    bits,
+    command,
+    diagnosis,
+    files,
+    packing,
+    programming,
+    settings,
+    shell,
+)
 from pipeline.errors import PipelineError
 from pipeline.hardware import post
 from pipeline.hardware.datatypes import DataType
@@ -27,7 +37,10 @@ from specs.input import InputSpec
 
 C_FILES = ("accelerator.c", "example.c")
 """The text of the C driver that is the same for every build."""
-PARTS = (prepare, post, packing, settings, shell, programming, accelerator, command)
+PARTS = (
+    *(prepare, post, packing, settings, shell, programming),
+    *(files, diagnosis, accelerator, command),
+)
 """The modules whose text makes driver.py, each after those that it uses at import."""
 _OURS = ("pipeline", "specs", "__future__")
 

@@ -23,9 +23,18 @@ from pipeline.rtl.shell import registers
 from pipeline.rtl.shell.generate import generate_shell
 from pipeline.simulation import signatures
 from pipeline.simulation.beats import beat_bytes, pack, unpack
+from tests.hardware import networks
 
 LATENCY, II = 30, 10
 PORT_BYTES = 8
+
+
+def network(label: bool = True) -> HardwareGraph:
+    """A small network whose outputs differ from image to image."""
+    graph = networks.dense((12, 10, 6), "INT2", "UINT2", seed=8, label=label)
+    outputs = reference.run(graph, networks.images(graph, 20))[graph.sink.id]
+    assert len(np.unique(outputs, axis=0)) >= 4
+    return graph
 
 
 def package(

@@ -42,7 +42,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("package"), networks.dense((12, 10, 6)))
+    return Bench(tmp_path_factory.mktemp("package"), fakes.network())
 
 
 @pytest.mark.parametrize("batch", [None, 1, 5, COUNT, 100])
@@ -68,7 +68,7 @@ def test_raw_images_are_prepared_as_in_training(bench: Bench) -> None:
 def test_logits_become_scores_as_in_the_pipeline(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    graph = networks.dense((12, 10, 6), label=False)
+    graph = fakes.network(label=False)
     rng = np.random.default_rng(0)
     logits = post.Post("logits", tuple(rng.normal(size=6)), tuple(rng.normal(size=6)))
     bench = Bench(tmp_path, replace(graph, post=logits))

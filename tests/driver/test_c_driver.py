@@ -125,7 +125,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("c"), networks.dense((12, 10, 6)))
+    return Bench(tmp_path_factory.mktemp("c"), fakes.network())
 
 
 @pytest.mark.parametrize("size", [160, 200, 4096])

@@ -53,7 +53,7 @@ class Pynq:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("package")
-    graph = networks.dense((12, 10, 6))
+    graph = fakes.network()
     images = networks.images(graph, 8)
     design = fakes.package(folder, graph, images)
     (folder / "accelerator.hwh").write_text("hwh")

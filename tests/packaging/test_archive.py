@@ -1,11 +1,8 @@
-"""Archives are the same everywhere and read whole; tests/hostile has those that are refused."""
+"""Archives are read whole or not at all; tests/hostile has the tampered ones."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -63,27 +60,3 @@ def test_no_changed_byte_gets_through(
         return
     unchanged = {name: data for name, data in good().items() if name != archive.MANIFEST}
     assert {name: package.read(name) for name in package.manifest.files} == unchanged
-
-
-def test_the_same_files_make_the_same_bytes_in_any_surroundings(tmp_path: Path) -> None:
-    program = (
-        "import sys, pathlib\n"
-        "from tests.packaging.hostile_archives import good\n"
-        "from pipeline.packaging import archive\n"
-        "archive.write(pathlib.Path(sys.argv[1]), good())\n"
-    )
-    sums = set()
-    for number, (mask, zone, locale) in enumerate(
-        [(0o022, "UTC", "C"), (0o077, "Asia/Tokyo", "C.UTF-8"), (0o002, "America/Lima", "POSIX")]
-    ):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        subprocess.run(
-            [sys.executable, "-c", program, folder / "a.tar"],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": zone, "LC_ALL": locale},
-            cwd=folder,
-            umask=mask,
-            check=True,
-        )
-        sums.add(hashlib.sha256((folder / "a.tar").read_bytes()).hexdigest())
-    assert len(sums) == 1

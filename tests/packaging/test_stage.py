@@ -46,7 +46,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folders of the stages that the package stage reads, of a small network."""
     root = tmp_path_factory.mktemp("stages")
     unit = root / "unit"
-    graph = networks.dense((12, 10, 6))
+    graph = fakes.network()
     images = networks.images(graph, 9)
     fakes.package(unit / "driver", graph, images)
     shutil.move(unit / "driver" / "rtl", unit / "rtl")
@@ -121,4 +121,4 @@ def test_the_bitfile_holds_the_design(stages: Path, made: archive.Package, tmp_p
 def test_a_test_set_needs_a_data_set(tmp_path: Path) -> None:
     job = Job("package", UNIT, {}, {}, tmp_path)
     with pytest.raises(PipelineError, match="only random inputs; dataset= names one"):
-        packaging._test_set(job, networks.dense((12, 10, 6)))
+        packaging._test_set(job, fakes.network())

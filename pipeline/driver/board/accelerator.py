@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import statistics
 import time
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.prepare import prepare
+from pipeline.driver.board.diagnosis import verdict
+from pipeline.driver.board.files import read_array, read_signatures, read_test_set
 from pipeline.driver.board.packing import bytes_of_beat, pack, storage_of, unpack
 from pipeline.driver.board.programming import PynqBoard
 from pipeline.driver.board.settings import DriverError, load_settings
@@ -138,7 +139,7 @@ class Accelerator:
                 "found": found[first].reshape(-1)[:16].tolist(),
             }
         if testset is not None:
-            images, labels = _test_set(Path(testset))
+            images, labels = read_test_set(Path(testset))
             told = self.classify(images)
             right = int(np.count_nonzero(told == labels))
             result["testset"] = {
@@ -212,34 +213,28 @@ class Accelerator:
         """
         inputs, expected = self._golden("inputs.npy"), self._golden("outputs.npy")
         (first, signs), (second, again) = [self._signed(inputs) for _ in range(2)]
-        streams, golden = self.settings.signatures.streams, self._golden_signatures()
+        streams, golden = (
+            self.settings.signatures.streams,
+            read_signatures(self.folder / "golden" / "signatures.json"),
+        )
+        steady = bool(np.array_equal(first, second)) and signs == again
         right = bool(np.array_equal(first, expected))
-        result: dict[str, Any] = {
-            "ok": False,
+        wanted = golden["batch"] if steady else again
+        odd = next((x for x in streams if signs[x.edge] != wanted[x.edge]), None)
+        result = {
+            "ok": steady and right and odd is None,
             "images": len(inputs),
-            "deterministic": bool(np.array_equal(first, second)) and signs == again,
+            "deterministic": steady,
             "outputs_equal": right,
             "signatures": len(streams),
-            "layer": None,
-            "stream": None,
+            "layer": None if odd is None else odd.layer,
+            "stream": None if odd is None else odd.edge,
             "kind": self._kind(),
+            "verdict": verdict(streams, odd, steady, right),
         }
-        if not result["deterministic"]:
-            odd = next((x for x in streams if signs[x.edge] != again[x.edge]), None)
-            return {**result, **_place(odd), "verdict": _UNSTEADY.format(_named(odd))}
-        if not streams:
-            verdict = _SOUND if right else _UNKNOWN
-            return {**result, "ok": right, "verdict": f"{verdict} {_WITHOUT}"}
-        odd = next((x for x in streams if signs[x.edge] != golden["batch"][x.edge]), None)
-        if odd is not None:
-            text = _INPUT if odd is streams[0] else _LAYER.format(odd.layer, odd.edge)
-            return {
-                **result,
-                **_place(odd),
-                "first_image": self._first_image(odd.edge, golden["images"]),
-                "verdict": text,
-            }
-        return {**result, "ok": right, "verdict": _SOUND if right else _OUTPUT}
+        if steady and odd is not None:
+            result["first_image"] = self._first_image(odd.edge, golden["images"])
+        return result
 
     def _first_image(self, edge: str, golden: list[dict[str, int]]) -> int | None:
         """The first of the first golden inputs that by itself gives another stream."""
@@ -369,20 +364,7 @@ class Accelerator:
         return self.execute(images), self.shell.signatures()
 
     def _golden(self, name: str) -> np.ndarray:
-        return _array(self.folder / "golden" / name)
-
-    def _golden_signatures(self) -> dict[str, Any]:
-        """batch: of all golden inputs by edge; images: of each of the first inputs by itself."""
-        path = self.folder / "golden" / "signatures.json"
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            batch, *images = (
-                {edge: int(text, 16) for edge, text in entry.items()}
-                for entry in (document["batch"], *document["images"])
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DriverError("golden", f"{path}: cannot be read: {error}") from None
-        return {"batch": batch, "images": images}
+        return read_array(self.folder / "golden" / name)
 
     def _kind(self) -> str:
         """The kind of the numbers: measured on a board, simulated on the virtual one."""
@@ -390,68 +372,7 @@ class Accelerator:
         return "measured" if bitfile and bitfile.kind == "implemented" else "simulated"
 
 
-_SOUND = "The outputs of all golden inputs are right, twice."
-_WITHOUT = (
-    "This accelerator was built without signatures, so no layer can be named; build it with "
-    "signatures=on to see each stream."
-)
-_UNKNOWN = "The outputs differ from the golden ones, the same in both runs."
-_UNSTEADY = (
-    "Two runs of the same inputs differ{}: the board is not deterministic. Look for an unstable "
-    "clock or power supply, too fast a clock, or another program that uses the memory."
-)
-_INPUT = (
-    "The input stream differs already when it enters the accelerator: what the DMA reads is not "
-    "what was packed (a cache that was not flushed, or a wrong address), or the driver is not of "
-    "this build."
-)
-_LAYER = (
-    "The first stream that differs from the golden one is written by layer {} (stream {}), the "
-    "same in both runs: this layer's logic or memory is wrong in the bitfile."
-)
-_OUTPUT = (
-    "All streams are right, and the outputs in memory are not: look for the output DMA, a cache "
-    "that was not invalidated, or a wrong address."
-)
-
-
-def _place(stream: Any) -> dict[str, Any]:
-    if stream is None:
-        return {}
-    return {"layer": stream.layer, "stream": stream.edge}
-
-
-def _named(stream: Any) -> str:
-    if stream is None:
-        return ""
-    return f", first in stream {stream.edge} of layer {stream.layer}"
-
-
 def _bytes(stream: Any) -> int:
     """Bytes of one image in memory."""
     size: int = stream.beats * bytes_of_beat(stream.dtype, stream.lanes)
     return size
-
-
-def _array(path: Path) -> np.ndarray:
-    """An array of the package, which may hold nothing but numbers."""
-    try:
-        found: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DriverError("golden", f"{path}: cannot be read: {error}") from None
-    return found
-
-
-def _test_set(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    names = ("images", "labels")
-    if path.is_dir():
-        images, labels = (_array(path / f"{name}.npy") for name in names)
-    else:
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                images, labels = (archive[name] for name in names)
-        except (OSError, ValueError, KeyError) as error:
-            raise DriverError("test set", f"{path}: cannot be read: {error}") from None
-    if len(images) != len(labels) or not len(images):
-        raise DriverError("test set", f"{path}: {len(images)} images and {len(labels)} labels")
-    return images, labels

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.prepare import prepare  # noqa: F401 - one namespace with it on the board
-from pipeline.driver.board.accelerator import Accelerator, _array
+from pipeline.driver.board.accelerator import Accelerator
+from pipeline.driver.board.files import read_array
 from pipeline.driver.board.settings import DriverError
 from pipeline.errors import PipelineError
 
@@ -44,7 +44,7 @@ def _command(accelerator: Accelerator, options: argparse.Namespace) -> tuple[dic
     if options.command == "execute":
         if options.input is None or options.output is None:
             raise DriverError("input", "execute needs --input IMAGES.npy and --output FILE.npy")
-        outputs = accelerator.execute(_array(Path(options.input)))
+        outputs = accelerator.execute(read_array(Path(options.input)))
         np.save(options.output, outputs)
         return {"images": len(outputs), "output": options.output}, True
     if options.command == "validate":
