@@ -84,7 +84,7 @@ def files(folder: Path, spec: BoardSpec) -> Files:
 
 
 def ssh(
-    board: VirtualBoard, command: str, given: bytes = b"", timeout: float = 120
+    board: VirtualBoard, command: str, given: bytes = b"", timeout: float = 600
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         ["ssh", "-F", board.config, "-o", "BatchMode=yes", board.alias, command],
@@ -115,17 +115,19 @@ def install(board: VirtualBoard, given: Files, name: str = "accelerator") -> Non
 
 
 def run_raw(
-    board: VirtualBoard, given: Files, name: str = "accelerator"
+    board: VirtualBoard, given: Files, name: str = "accelerator", limit: float = 60
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs on_board.py as root."""
     streams = len(shell_of(given.design).signatures)
-    words = f"{name}.bit inputs.npy {len(IMAGES)} {out_size(given.design)} {streams}"
+    words = f"{name}.bit inputs.npy {len(IMAGES)} {out_size(given.design)} {streams} {limit}"
     command = f"sudo -S -p '' -i python3 on_board.py {words}"
     return ssh(board, command, b"xilinx\n")
 
 
-def run(board: VirtualBoard, given: Files, name: str = "accelerator") -> dict[str, Any]:
-    done = run_raw(board, given, name)
+def run(
+    board: VirtualBoard, given: Files, name: str = "accelerator", limit: float = 60
+) -> dict[str, Any]:
+    done = run_raw(board, given, name, limit)
     assert done.returncode == 0, done.stderr.decode()
     assert b"Error" not in done.stderr, done.stderr.decode()
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,7 @@
 """Runs on a virtual board: with pynq alone it runs a batch twice, and prints JSON.
 
-Arguments: bitfile, packed input, images, bytes of the output, number of signatures.
+Arguments: bitfile, packed input, images, bytes of the output, number of signatures, and the
+seconds after which a run is given up.
 """
 
 import json
@@ -10,8 +11,8 @@ import time
 import numpy as np
 import pynq
 
-bitfile, source, images, out_bytes, signatures = (
-    kind(word) for kind, word in zip((str, str, int, int, int), sys.argv[1:], strict=True)
+bitfile, source, images, out_bytes, signatures, limit = (
+    kind(word) for kind, word in zip((str, str, int, int, int, float), sys.argv[1:], strict=True)
 )
 overlay = pynq.Overlay(bitfile)
 pynq.Clocks.fclk0_mhz = 50
@@ -31,7 +32,7 @@ for _ in range(2):
         mmio.write(dma + 0x14, buffer.device_address >> 32)
         mmio.write(dma + 0x1C, images)
         mmio.write(dma, 1)
-    end = time.monotonic() + 1.5
+    end = time.monotonic() + limit
     while not (done := mmio.read(0x1000) & 6) and time.monotonic() < end:
         pass
     taken.invalidate()

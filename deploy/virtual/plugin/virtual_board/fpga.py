@@ -6,8 +6,10 @@ import errno
 import hashlib
 import importlib.util
 import io
+import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +49,29 @@ class Fpga:
         digest = hashlib.sha256(payload).hexdigest()
         content = self._folder / digest
         if not content.exists():
-            try:
-                with tarfile.open(fileobj=io.BytesIO(payload)) as archive:
-                    archive.extractall(content, filter="data")
-            except tarfile.TarError as error:
-                raise OSError(
-                    errno.EIO,
-                    "not a simulated bitfile: the virtual board runs only what the package stage "
-                    "makes without an engine for bitfiles",
-                ) from error
+            self._unpack(payload, content)
         loaded = self._folder / "loaded"
         loaded.unlink(missing_ok=True)
         self._start(content)
         loaded.write_text(digest)
+        for other in self._folder.iterdir():
+            if other not in (content, loaded):
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _unpack(self, payload: bytes, content: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=self._folder))
+        try:
+            with tarfile.open(fileobj=io.BytesIO(payload)) as archive:
+                archive.extractall(partial, filter="data")
+        except tarfile.TarError as error:
+            shutil.rmtree(partial)
+            raise OSError(
+                errno.EIO,
+                "not a simulated bitfile: the virtual board runs only what the package stage "
+                "makes without an engine for bitfiles",
+            ) from error
+        partial.rename(content)
 
     @property
     def configured(self) -> bool:
