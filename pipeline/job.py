@@ -42,7 +42,8 @@ class Figure:
         if self.unit == "%" and not isinstance(number, str):
             number = f"{number:.2f}"
         elif isinstance(number, float):
-            number = f"{number:,.0f}" if number.is_integer() else f"{number:,.4g}"
+            whole = number.is_integer() or abs(number) >= 1000
+            number = f"{number:,.0f}" if whole else f"{number:,.4g}"
         elif isinstance(number, int):
             number = f"{number:,}"
         return f"{number} {self.unit}".strip()

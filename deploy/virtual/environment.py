@@ -106,12 +106,13 @@ def _install(folder: Path, version: str) -> None:
         ("wheels", ["--only-binary", ":all:", "-r", wheels]),
         ("pynq", ["--no-build-isolation", "-r", source]),
     )
+    index = _index()
     for name, arguments in steps:
         try:
             run_tool(
                 [*install, "--require-hashes", "--no-deps", *arguments],
                 log=logs / f"{name}.log",
-                env=_index(),
+                env=index,
                 tool_errors=False,
             )
         except ToolError as error:

@@ -50,8 +50,10 @@ FAULTS = {
         None,
     ),
     "stale-bitfile": Fault(
-        "A bitfile is not loaded if the board has an earlier one of the same name: that is loaded, "
-        "and nothing is said."
+        "A bitfile is not loaded if the board has an earlier one: that is loaded, and nothing is "
+        "said. Value: name (an earlier one of the same name) or any.",
+        "name|any",
+        "name",
     ),
     "slow-link": Fault("The network is slow. Value: kB/s.", r"[1-9]\d*", "256"),
     "dropped-connection": Fault(

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.driver.document import Target, settings
 from pipeline.driver.golden import stream_beats, write_golden
 from pipeline.driver.proof import load, require_on_shell, require_packing
-from pipeline.driver.render import driver
+from pipeline.driver.render import c_driver, driver
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.post import classes
 from pipeline.job import Figure, Job, Metrics, progress
@@ -69,6 +69,9 @@ def run(job: Job) -> Metrics:
         figures["accuracy"] = Figure(share, "%", "measured")
     document = settings(job.unit, graph, design, target, figures)
     (job.folder / SETTINGS).write_text(json.dumps(document, indent=1) + "\n")
+    (job.folder / "c").mkdir()
+    for name, text in c_driver(document).items():
+        (job.folder / "c" / name).write_text(text)
     what = "images" if "truth" in golden else "random inputs"
     return {
         "packed": Figure(f"{len(images):,} of {len(images):,}", what, "measured"),

@@ -23,7 +23,7 @@ LEAST_CYCLES = 100_000
 """And so many cycles more, however small it is."""
 _TIMES: Mapping[BitfileKind, Mapping[str, float]] = {
     # a simulated accelerator is some ten thousand times slower than its clock says
-    "simulated": {"least_s": 3600, "stall_s": 60, "reset_s": 60},
+    "simulated": {"least_s": 3600, "stall_s": 60, "reset_s": 5},
     "implemented": {"least_s": 2, "stall_s": 1, "reset_s": 1},
 }
 

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from pipeline.data import prepare
 from pipeline.driver.board import accelerator, bits, command, packing, programming, settings, shell
 from pipeline.errors import PipelineError
 from pipeline.hardware import post
+from pipeline.hardware.datatypes import DataType
+from pipeline.rtl.shell import registers
 from specs.input import InputSpec
 
+C_FILES = ("accelerator.c", "example.c")
+"""The text of the C driver that is the same for every build."""
 PARTS = (prepare, post, packing, settings, shell, programming, accelerator, command)
 """The modules whose text makes driver.py, each after those that it uses at import."""
 _OURS = ("pipeline", "specs", "__future__")
@@ -30,15 +38,18 @@ class Part:
     text: str
 
 
-def driver() -> str:
-    """The text of driver.py. It is the same for every build; settings.json has the rest."""
-    environment = Environment(
-        loader=PackageLoader("pipeline.driver", "board"),
+def _template(folder: str, name: str) -> Template:
+    return Environment(
+        loader=PackageLoader("pipeline.driver", folder),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - it writes Python, no HTML
-    )
-    text = environment.get_template("driver.py.j2").render(
+        autoescape=False,  # noqa: S701 - it writes Python and C, no HTML
+    ).get_template(name)
+
+
+def driver() -> str:
+    """The text of driver.py. It is the same for every build; settings.json has the rest."""
+    text = _template("board", "driver.py.j2").render(
         imports=_imports(),
         bits=bits,
         error=inspect.getsource(PipelineError).rstrip(),
@@ -89,3 +100,34 @@ def _imports() -> str:
     lines = [f"import {name}" for name in sorted(plain - outside)]
     lines += [f"from {name} import {', '.join(sorted(named[name]))}" for name in sorted(named)]
     return "\n".join([*lines, "", *(f"import {name}" for name in sorted(outside))])
+
+
+def c_driver(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The files of the C driver by name. The header has what settings.json says of the build."""
+    predicted, timeouts = settings["predicted"], settings["timeouts"]
+    digest = bytes.fromhex(settings["digest"])
+    header = _template("c", "accelerator.h.j2").render(
+        {
+            **settings,
+            "bits": bits,
+            "errors": registers.ERRORS,
+            "extent": bits.EXTENT,
+            "signatures_offset": registers.SIGNATURES,
+            "digest_words": [
+                int.from_bytes(digest[k : k + 4], "little") for k in range(0, len(digest), 4)
+            ],
+            "margin_latency": int(timeouts["margin"] * predicted["latency_cycles"]),
+            "margin_ii": ceil(timeouts["margin"] * predicted["ii_cycles"]),
+            "input": _c_stream(settings["input"]),
+            "output": _c_stream(settings["output"]),
+        }
+    )
+    folder = Path(__file__).with_name("c")
+    return {"accelerator.h": header, **{name: (folder / name).read_text() for name in C_FILES}}
+
+
+def _c_stream(stream: Mapping[str, Any]) -> dict[str, Any]:
+    dtype = DataType(stream["dtype"])
+    signed = dtype.signed and not dtype.bipolar
+    numbers = {"bits": dtype.bits, "bipolar": int(dtype.bipolar), "signed": int(signed)}
+    return {**stream, **numbers}

@@ -47,7 +47,11 @@ def show(chain: list[Task]) -> None:
     for task in chain:
         for what, name in task.files.items():
             console.print(f"{what:<22} {_short(task.folder / name)}", soft_wrap=True)
-    console.print(f"{'bitfile':<22} none: placement and routing are not part of this version")
+    console.print(
+        f"{'bitfile':<22} simulated: for the virtual board (./doit deploy host=virtual); placement "
+        "and routing are not part of this version",
+        soft_wrap=True,
+    )
 
 
 def _row(what: str, figure: Figure, remark: str = "") -> Row:
@@ -73,6 +77,8 @@ def _speed(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
     fold, simulated = metrics["fold"], metrics["simulate"]
     yield _row("II predicted", fold["ii"], f"bound by {fold['bottleneck'].value}")
     yield _row("II simulated", simulated["ii"])
+    driver = metrics["driver"]
+    yield _row("II with the AXI shell", driver["ii"], "a memory that answers after 60 cycles")
     clock = f"at {unit.read('target.clock_mhz'):g} MHz, not yet implemented"
     yield _row("speed", fold["fps"], clock)
     yield _row("latency", simulated["latency"], f"first image; {simulated['latency_us']} {clock}")
@@ -89,6 +95,7 @@ def _resources(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
             over = ": OVER IT" if share > budget else ""
             remark += f" (budget {budget:g} %{over}); estimated {fold[name].value:,}"
         yield _row(name.upper(), synth[name], remark)
+    yield _row("of it the AXI shell", synth["shell_lut"], "registers and DMAs, synthesised alone")
     for name in ("muxf", "carry", "inv"):
         yield _row(name.upper(), synth[name], "not counted as LUT")
     if "longest_cell_path" in synth:
@@ -107,6 +114,10 @@ def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
     unseen = simulated["mutants_unseen"].value
     where = f"these show on no random input: {unseen}" if unseen else "each in its own layer"
     yield _row("mutants caught", simulated["mutants"], where)
+    driver = metrics["driver"]
+    yield _row(
+        "driver, bit-exact", driver["bit_exact"], "driver.py through the Verilated AXI shell"
+    )
 
 
 def _short(path: Path) -> str:

@@ -109,7 +109,7 @@ class FakeBoard:
         self.signs: dict[str, int] = {}
         self.buffers: dict[int, Buffer] = {}
         self.batches: list[int] = []
-        self.closed = False
+        self.closed = self.waiting = False
 
     def allocate(self, size: int) -> Buffer:
         buffer = np.full(size, 0xAA, np.uint8).view(Buffer)
@@ -126,6 +126,8 @@ class FakeBoard:
             edge = self.design.signatures[(offset - registers.SIGNATURES) // 4]
             return self.signs[edge]
         name = self.names[offset]
+        if name == "output_control" and self.waiting:
+            self._run()  # as late as can be: until then the buffers are in use
         if name == "cycles_busy" and not self.values["output_control"] & 4 and not self.still:
             self.values[name] += 5_000
         value = self.values[name]
@@ -143,12 +145,12 @@ class FakeBoard:
                 self.values |= {"input_control": 4, "output_control": 4}
         elif name.endswith("_control"):
             self.values[name] = 1
-            if name == "input_control":
-                self._run()
+            self.waiting = name == "input_control"
         else:
             self.values[name] = value
 
     def _run(self) -> None:
+        self.waiting = False
         count = self.values["input_images"]
         self.batches.append(count)
         self.values |= {"cycles_busy": 0, "images_done": 0}

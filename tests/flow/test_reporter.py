@@ -24,6 +24,7 @@ from pipeline.job import Figure, Job
         (Figure(100.0, "%", "measured"), "100.00 %"),
         (Figure("64 of 64", "images", "simulated"), "64 of 64 images"),
         (Figure(3, "", "measured"), "3"),
+        (Figure(1020408.2, "fps", "estimated"), "1,020,408 fps"),
     ],
 )
 def test_figures_are_plain(figure: Figure, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Archives that somebody tampered with: name, what was done to a good one, and what is said."""
+"""Archives that somebody tampered with: what was done to a good one, and words of the error."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def _corrupt(at: int) -> bytes:
 
 
 CASES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "path above": (lambda: _named("../evil"), r"the name \.\./evil is not allowed"),
+    "path above": (lambda: _named("../evil"), "the name ../evil is not allowed"),
     "path above, inside": (lambda: _named("golden/../../evil"), "is not allowed"),
     "absolute path": (lambda: _named("/etc/passwd"), "the name /etc/passwd is not allowed"),
     "hidden file": (lambda: _named(".bashrc"), "is not allowed"),
     "option as name": (lambda: _named("-rf"), "is not allowed"),
-    "line break in a name": (lambda: _named("a\nb"), r"the name a\\nb is not allowed"),
+    "line break in a name": (lambda: _named("a\nb"), r"the name a\nb is not allowed"),
     "empty part": (lambda: _named("golden//x"), "is not allowed"),
     "long name": (lambda: _named("x" * 300), "is not allowed"),
     "symbolic link": (lambda: _of_type(tarfile.SYMTYPE, "/etc/passwd"), "extra is a symbolic link"),
@@ -127,7 +127,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "no digest": (lambda: _manifest(digest="../x"), "manifest.json: digest"),
     "path in the manifest": (
         lambda: _manifest(files={"../x": {"sha256": "0" * 64, "size": 1}}),
-        r"\.\./x is in its manifest and missing",
+        "../x is in its manifest and missing",
     ),
     "no JSON": (lambda: _raw_manifest(b"{"), "manifest.json: whole file"),
     "deep JSON": (lambda: _raw_manifest(b"[" * 100_000), "manifest.json: whole file"),

@@ -13,6 +13,7 @@ from pipeline.hardware.layers import Mvau
 from pipeline.rtl.design import load_design
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
+from pipeline.rtl.shell.generate import generate_shell
 from tests.rtl import designs
 
 GATES = importlib.import_module("pipeline.rtl.lint")  # the package's `lint` is the function
@@ -22,7 +23,11 @@ GATES = importlib.import_module("pipeline.rtl.lint")  # the package's `lint` is 
 def test_generated_designs_are_clean(seed: int, tmp_path: Path) -> None:
     graph = designs.random_chain(seed)
     depths = dict.fromkeys(graph.edges, seed % 5)
-    design = generate(graph, designs.random_folding(graph, seed), depths, tmp_path / "design")
+    folder, folding = tmp_path / "design", designs.random_folding(graph, seed)
+    design = generate(graph, folding, depths, folder, signatures=seed % 2 == 0)
+    design = generate_shell(
+        design, (32, 64, 128)[seed % 3], ("zynq-7000", "zynq-us+")[seed // 3 % 2]
+    )
     lint(design, tmp_path / "logs")
 
 

@@ -151,7 +151,7 @@ class Shell:
             if time.monotonic() - begin > self.settings.timeouts.reset_s:
                 raise DriverError(
                     "reset",
-                    "the soft reset does not end: a memory access was never answered. Only "
+                    "The soft reset does not end: a memory access was never answered. Only "
                     "programming the bitfile again, or a restart of the board, helps",
                 )
         self.put("status", sum(1 << bit for bit in ERRORS))

@@ -127,6 +127,7 @@ def run_raw(
 def run(board: VirtualBoard, given: Files, name: str = "accelerator") -> dict[str, Any]:
     done = run_raw(board, given, name)
     assert done.returncode == 0, done.stderr.decode()
+    assert b"Error" not in done.stderr, done.stderr.decode()
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

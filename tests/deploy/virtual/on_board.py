@@ -43,6 +43,8 @@ for _ in range(2):
             "signatures": [mmio.read(0x2000 + 4 * k) for k in range(signatures)],
         }
     )
+given.freebuffer()  # by hand, and again when the buffer goes
+del given, taken
 digest = b"".join(mmio.read(0x48 + 4 * k).to_bytes(4, "little") for k in range(4)).hex()
 print(
     json.dumps(

@@ -99,6 +99,15 @@ def test_a_stale_bitfile(begin: Begin, pynq_z1: Files) -> None:
     assert b"not a simulated bitfile" in run_raw(board, pynq_z1, "other").stderr
 
 
+def test_a_stale_bitfile_of_any_name(begin: Begin, pynq_z1: Files) -> None:
+    board = begin("Pynq-Z1", "3.1", "stale-bitfile=any")
+    install(board, pynq_z1)
+    digest = run(board, pynq_z1)["digest"]
+    other = simulated("xc7z020clg400-1", b"no archive at all, and 31 bytes.")
+    install(board, dataclasses.replace(pynq_z1, bit=other), "other")
+    assert run(board, pynq_z1, "other")["digest"] == digest
+
+
 def test_a_slow_link(begin: Begin) -> None:
     content = bytes(200_000)
     times = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import random
@@ -25,7 +26,7 @@ from pipeline.tools.verilator import run_verilator, verilator_home
 
 HERE = Path(__file__).parent
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_vpi.cpp")
-FLAGS = ("-std=c++17", "-pthread", "-w", "-O1", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
+FLAGS = ("-std=c++17", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
          "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0")  # fmt: skip
 
 
@@ -124,20 +125,21 @@ def run_cases(
         "pool": [[image.hex(), result.hex()] for image, result in pool],
     }
     (work / "bench.json").write_text(json.dumps(told))
-    results = get_runner("verilator").test(
-        test_module="tests.rtl.shell.cases",
-        hdl_toplevel="bench",
-        hdl_toplevel_lang="verilog",
-        build_dir=executable.parent,
-        test_dir=design.folder,
-        results_xml=str(work / "results.xml"),
-        testcase=names,
-        seed=1,
-        log_file=work / "cocotb.log",
-        extra_env={"SHELL_BENCH": str(work / "bench.json"), "COCOTB_LOG_LEVEL": "WARNING"},
-    )
-    ran, failed = get_results(results)
-    assert (ran, failed) == (len(names), 0), (work / "cocotb.log").read_text()[-6000:]
+    results = work / "results.xml"
+    with contextlib.suppress(SystemExit):  # the runner's way to say that a test failed
+        get_runner("verilator").test(
+            test_module="tests.rtl.shell.cases",
+            hdl_toplevel="bench",
+            hdl_toplevel_lang="verilog",
+            build_dir=executable.parent,
+            test_dir=design.folder,
+            results_xml=str(results),
+            testcase=names,
+            seed=1,
+            log_file=work / "cocotb.log",
+            extra_env={"SHELL_BENCH": str(work / "bench.json"), "COCOTB_LOG_LEVEL": "WARNING"},
+        )
+    assert get_results(results) == (len(names), 0), (work / "cocotb.log").read_text()[-6000:]
 
 
 def build(design: Design, work: Path, cache: Path) -> Path:

@@ -34,6 +34,8 @@ IN_BYTES, OUT_BYTES = len(POOL[0][0]), len(POOL[0][1])
 MEMORY = 1 << 16
 HALF = MEMORY // 2
 GUARD = 256
+PATIENCE = 1000
+"""Cycles that 8 bursts of 16 words may take with stalls and latency."""
 START, DONE, IDLE = (1 << bit for bit in (registers.START, registers.DONE, registers.IDLE))
 
 
@@ -231,7 +233,7 @@ async def ready(dut: Any) -> Bench:
     return bench
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def identity(dut: Any) -> None:
     """What never changes, what is written and read back, and what is not there."""
     bench = await ready(dut)
@@ -263,18 +265,18 @@ async def identity(dut: Any) -> None:
         assert int.from_bytes((await bench.bus.read(offset, 4)).data, "little") == 0, hex(offset)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def batches(dut: Any) -> None:
     """One after the other, with all kinds of stalls and latencies, wherever they lie."""
     rng = random.Random(cocotb.RANDOM_SEED)
     bench = await ready(dut)
-    for k in range(24):
+    for k in range(18):
         bench.stall(rng, (0, 0.3, 0.9)[k % 3])
         dut.latency.value = rng.choice([0, 5, 60])
         await bench.require(drawn(rng))
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def refusals(dut: Any) -> None:
     """A batch that cannot be is done at once, and says why; the next one is right."""
     rng = random.Random(cocotb.RANDOM_SEED)
@@ -298,7 +300,7 @@ async def refusals(dut: Any) -> None:
     await bench.require(drawn(rng))
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def errors(dut: Any) -> None:
     """An error of the memory is reported, however early or late, and ends nothing early."""
     rng = random.Random(cocotb.RANDOM_SEED)
@@ -323,36 +325,39 @@ async def errors(dut: Any) -> None:
         await bench.require(drawn(rng))
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def resets(dut: Any) -> None:
-    """At any moment, also while the memory answers nothing: no burst is left, and all is as new."""
+    """At any moment, also while the memory answers nothing: no burst is left, and all is as new.
+
+    It waits for the bursts that are under way, and for no others.
+    """
     rng = random.Random(cocotb.RANDOM_SEED)
     bench = await ready(dut)
-    for k in range(16):
+    for k in range(12):
         bench.stall(rng, 0.5 * (k % 2))
         dut.latency.value = rng.choice([0, 60])
-        batch = drawn(rng)
-        await bench.begin(batch)
-        await ClockCycles(dut.clk, rng.randint(1, 300))
-        if k % 4 == 3:  # a memory that hangs for a while
-            for channel in (bench.reads.r_channel, bench.writes.aw_channel):
+        await bench.begin(drawn(rng, most=400))
+        await ClockCycles(dut.clk, rng.choice([rng.randint(1, 100), rng.randint(100, 1000)]))
+        hangs = k % 4 == 3  # for a while
+        if hangs:
+            for channel in (bench.reads.ar_channel, bench.writes.aw_channel):
                 channel.set_pause_generator(itertools.repeat(True))
             await ClockCycles(dut.clk, 50)
         await bench.write("reset", 1)
-        if k % 4 == 3:
+        if hangs:
             await ClockCycles(dut.clk, 100)
             bench.stall(rng, 0)
-        for _ in range(3000):
+        for _ in range(PATIENCE // 8):  # a read takes some eight cycles
             if not await bench.read("reset"):
                 break
         else:
-            raise AssertionError("the reset does not end")
+            raise AssertionError("the reset does not end, or not until the batch has ended")
         assert await bench.read("input_control") == await bench.read("output_control") == IDLE
         bench.sound()
         await bench.require(drawn(rng))
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def signatures(dut: Any) -> None:
     """A start of the input DMA restarts them; they are those of the streams' reference."""
     rng = random.Random(cocotb.RANDOM_SEED)
@@ -365,7 +370,7 @@ async def signatures(dut: Any) -> None:
             assert int.from_bytes(answer.data, "little") == golden, number
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=3, timeout_unit="ms")
 async def rate(dut: Any) -> None:
     """The DMAs keep the accelerator's II, with a memory that takes 60 cycles to answer."""
     rng = random.Random(cocotb.RANDOM_SEED)

@@ -32,7 +32,9 @@ class VirtualMemory(EmbeddedXrtMemory):  # type: ignore[misc]
     """pynq's memory; its buffers come back to it, since there is nothing to unmap."""
 
     def allocate(self, shape: Any, dtype: Any, **options: Any) -> Any:
-        return super().allocate(shape, dtype, cache=self, **options)
+        buffer = super().allocate(shape, dtype, cache=self, **options)
+        buffer.freed = True  # of its mapping: what is left to free is given back to this object
+        return buffer
 
     def return_pointer(self, pointer: tuple[Buffer, memoryview, int]) -> None:
         pointer[0].free()
@@ -65,6 +67,7 @@ class VirtualDevice(EmbeddedDevice):  # type: ignore[misc]
         self.memory = Memory(flushes="no-flush" not in self.settings.faults)
         self.fpga = Fpga(self.settings, self.memory)
         self._part: str | None = None
+        self._stale = self.settings.faults.get("stale-bitfile")
 
     # ---- registers
 
@@ -118,7 +121,7 @@ class VirtualDevice(EmbeddedDevice):  # type: ignore[misc]
             data = _get_bitstream_handler(bitstream.bitfile_name).get_bin_data()
         bitstream.binfile_name = Path(bitstream.bitfile_name).stem + ".bin"
         bitstream.firmware_path = self.root / "lib/firmware" / bitstream.binfile_name
-        if "stale-bitfile" in self.settings.faults and bitstream.firmware_path.exists():
+        if self._stale == "name" and bitstream.firmware_path.exists():
             return  # the old one stays, and nobody is told
         bitstream.firmware_path.write_bytes(data)
 
@@ -129,6 +132,8 @@ class VirtualDevice(EmbeddedDevice):  # type: ignore[misc]
         if self._part is not None and not _same_part(self._part, self.settings.part):
             state.write_text("write error\n")
             raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        if self._stale == "any" and self.fpga.configured:
+            return
         try:
             words = np.frombuffer(firmware.read_bytes(), "i4").byteswap()
             self.fpga.configure(words.tobytes())

@@ -62,6 +62,10 @@ class Fpga:
         loaded.write_text(digest)
 
     @property
+    def configured(self) -> bool:
+        return (self._folder / "loaded").exists()
+
+    @property
     def shell(self) -> Any:
         if self._shell is None:
             loaded = self._folder / "loaded"
