@@ -17,7 +17,6 @@ FAULTS = {
     "virtual: wrong part": "wrong-part",
     "virtual: missing flush": "no-flush",
     "virtual: a bit flips in fc1": "bit-flip=fc1_out",
-    "virtual: bits flip at random": "bit-flip=fc1_out:0:0.01",
     "virtual: stale bitfile": "stale-bitfile",
     "virtual: slow link": "slow-link=400",
     "virtual: dropped connection": "dropped-connection=64",
@@ -76,4 +75,5 @@ def told(text: str) -> str:
     _, _, words = text.partition("failed deploy:")
     words = words.partition("\n")[2].partition("\n  ssh said:")[0]
     words = re.sub(r"\d+(?= MiB free)", "...", words)
+    words = re.sub(r"[\d,.]+(?= cycles| s\)| of [\d,]+ images were)", "...", words)
     return " ".join(words.split())
