@@ -75,5 +75,5 @@ def told(text: str) -> str:
     _, _, words = text.partition("failed deploy:")
     words = words.partition("\n")[2].partition("\n  ssh said:")[0]
     # numbers depend on the network, and on how fast this machine is
-    words = re.sub(r"[\d,.]+(?= MiB free| cycles| s\)| of [\d,]+ )|(?<= of )[\d,]+", "...", words)
-    return " ".join(words.split())
+    words = re.sub(r"[\d,.]+(?= MiB free| cycles| s\)| of )|(?<= of )[\d,]+", "...", words)
+    return " ".join(words.replace("|", "/").split())  # a cell of a table ends with |
