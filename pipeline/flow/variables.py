@@ -105,6 +105,18 @@ def boards(text: str) -> list[str]:
     return names
 
 
+def _require_boards(found: Settings, given: Mapping[str, str]) -> None:
+    """Raises SpecError for a host= that names no machine, and for what only a virtual board has."""
+    words = [] if found.host is None else boards(found.host)
+    for name in ("pynq", "fault"):
+        if name in given and ssh.VIRTUAL not in words:
+            raise SpecError(f"{name}=: only a virtual board has it: give host={ssh.VIRTUAL}, too")
+    if "fault" in given:
+        from deploy.virtual.faults import parse  # noqa: PLC0415 - no other call needs it
+
+        parse(given["fault"].split(","))
+
+
 def user_folder() -> Path:
     """The folder where the user gave the command. The launcher changes to the repository's root."""
     return Path(os.environ.get("PIPELINE_CWD", "."))
@@ -152,8 +164,7 @@ def settings(given: Mapping[str, str]) -> Settings:
         document["checkpoint"] = str(checkpoint)
     document |= {name: given[name] for name in _OF_DEPLOY if name in given}
     found = validate(Settings, document, "the command line")
-    if found.host is not None:
-        boards(found.host)
+    _require_boards(found, given)
     relative = {
         name: str(paths.resolve(place, ROOT, f"{name} = {place!r}"))
         for name in ("build_dir", "data_root", "checkpoint", "ssh_config")

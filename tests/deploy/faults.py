@@ -83,7 +83,7 @@ def plain(text: str, bench: Bench) -> str:
     text = text.partition("\n  ssh said:")[0]  # which depends on its version
     text = re.sub(r"(port|-p) \d+|(?<=\]:)\d+|(?<=127\.0\.0\.1:)\d+", lambda m: _port(m[0]), text)
     text = re.sub(r"\d+(?= MiB free)", "...", text)
-    return " ".join(text.split())
+    return " ".join(text.replace("|", "/").split())  # a cell of a table ends with |
 
 
 def _port(text: str) -> str:

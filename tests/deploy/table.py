@@ -26,7 +26,7 @@ line follows what is shown here.
 
 def line(fault: str, found: Outcome) -> str:
     cells = (fault, found.said, found.left, found.again)
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
+    return f"| {' | '.join(cells)} |\n"
 
 
 def committed() -> dict[str, Outcome]:

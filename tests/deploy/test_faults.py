@@ -31,5 +31,6 @@ def test_fault(
 def test_the_table_has_every_fault() -> None:
     if table.UPDATE in os.environ:
         assert rows.keys() == FAULTS.keys(), "all of them have to run"
-        table.write(rows)
-    assert [*table.committed()] == [*FAULTS]
+        kept = {name: row for name, row in table.committed().items() if name not in FAULTS}
+        table.write(rows | kept)
+    assert FAULTS.keys() <= table.committed().keys()

@@ -81,6 +81,30 @@ def test_a_host_that_is_no_name_is_refused_before_anything_is_built(
     assert not (tmp_path / "build").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("host=virtual", "fault=no-such"),
+            "fault no-such: no such fault; did you mean 'no-flush'? allowed: bit-flip",
+        ),
+        (("host=pynq", "fault=dma-hang"), "fault=: only a virtual board has it"),
+        (("pynq=4.0",), "pynq=: only a virtual board has it: give host=virtual, too"),
+        (("host=virtual", "pynq=2.7"), "3.1"),
+        (("host=virtual", "sudo=yes"), "ask"),
+    ],
+)
+def test_values_that_are_not_allowed_are_refused_at_once(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    done = doit(None, tmp_path, "deploy", *words)
+    assert done.returncode != 0
+    text = done.stdout + done.stderr
+    assert told in text
+    assert "Traceback" not in text
+    assert not (tmp_path / "build").exists()
+
+
 def test_a_password_is_never_asked_for_without_a_terminal(server: Server, tmp_path: Path) -> None:
     done = doit(server, tmp_path, "check-board", "host=board", "sudo=ask")
     assert done.returncode == 1
