@@ -202,6 +202,7 @@ class Bench:
         """
         await self.begin(batch)
         if again:
+            await ClockCycles(self.dut.clk, 60)
             await self.write("output_control", START)
         await self.wait("output")
         start = batch.target % MEMORY - GUARD
@@ -283,6 +284,7 @@ async def batches(dut: Any) -> None:
         await bench.require(drawn(rng))
     # results wait for the memory, and images for the results
     bench.stall(rng, 0)
+    dut.latency.value = 0
     bench.writes.w_channel.set_pause_generator(_stalls(1, 0.9))
     await bench.require(drawn(rng, most=120, least=60), again=True)
     if OUT_BYTES * 60 > 64 * PORT:
