@@ -133,7 +133,7 @@ class FakeBoard:
     def read(self, offset: int) -> int:
         if offset >= registers.SIGNATURES:
             edge = self.design.signatures[(offset - registers.SIGNATURES) // 4]
-            return self.signs[edge]
+            return self.signs.get(edge, 0)
         name = self.names[offset]
         if name == "output_control" and self.waiting:
             self._run()  # as late as can be: until then the buffers are in use

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import pytest
 
 from pipeline.driver.proof import VerilatedBoard, load
 from pipeline.hardware import reference
+from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, Folding
 from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Edge, Threshold
 from pipeline.rtl.generator import write_memories
 from pipeline.simulation.build_shell import build_shell
 from pipeline.verification.mutants import kinds, mutants
+from specs.input import InputSpec
 from tests.driver import fakes
 from tests.hardware import networks
+from tests.rtl import designs, maps
 
 COUNT, MEMORY = 50, 1 << 18
 RUNS_OF_TEN_THOUSAND = 10_000 // (2 * COUNT)
@@ -102,3 +107,35 @@ def test_ten_thousand_images_give_no_false_alarm(bench: Bench) -> None:
                 outstanding=int(random.integers(1, 17)),
             )
         assert bench.diagnosed(board)["ok"]
+
+
+def strided() -> HardwareGraph:
+    """Windows that leave the last rows, behind a slow layer: its last beats come long after the
+    last output."""
+    rng = np.random.default_rng(0)
+    image, shape = Edge("image", DataType("UINT8"), (16, 32, 1)), (16, 32, 1)
+    act = Edge("input", DataType("INT4"), shape)
+    limits = np.sort(rng.integers(0, 256, (1, 15)), axis=1)
+    mixed, edge = designs.random_mvau(rng, Edge("input", act.dtype, (1,)), "mixed", 16)
+    pixels = Edge("mixed", edge.dtype, (*shape[:2], 16))
+    window, windows = maps.swg(pixels, (2, 2), (8, 4))
+    flat = Edge(windows.id, windows.dtype, (windows.channels,))
+    last, out = designs.mvau(flat, "out", rng.choice([-1, 1], (2, 64)), "BIPOLAR", None)
+    layers = [Threshold("quant", "image", "input", (), limits, -8), mixed, window, last]
+    result = Edge("out", out.dtype, (*windows.shape[:2], 2))
+    graph = designs.graph_of([image, act, pixels, windows, result], layers)
+    return replace(graph, input=InputSpec(shape=shape))
+
+
+def test_beats_that_a_layer_drops_count_although_the_last_output_has_left(
+    tmp_path: Path, cache: Path
+) -> None:
+    graph = strided()
+    images = designs.random_images(graph, 3, 1)
+    fakes.package(tmp_path, graph, images)
+    build_shell(tmp_path / "rtl", tmp_path / "shell.so", cache)
+    board = VerilatedBoard(tmp_path / "shell.so", tmp_path / "rtl", MEMORY)
+    driver: Any = load(tmp_path / "driver.py")
+    with driver.Accelerator(tmp_path, batch=len(images), board=board) as accelerator:
+        found = accelerator.diagnose()
+    assert found["ok"], found["verdict"]

@@ -8,6 +8,9 @@ from typing import Any
 from pipeline.driver.board.bits import DONE, ERRORS, IDLE, START, STATES
 from pipeline.driver.board.settings import DriverError, Settings
 
+_MOST_ROUNDS = 100
+"""So many times the signatures are read at most, until they stay the same."""
+
 
 class Shell:
     """The registers of the shell, by name.
@@ -163,6 +166,19 @@ class Shell:
         return {**found, "images_done": self.get("images_done")}
 
     def signatures(self) -> dict[str, int]:
-        """The signature of every stream over the latest batch; empty if built without them."""
-        streams = self.settings.signatures.streams
-        return {x.edge: int(self.bus.read(x.offset)) for x in streams}
+        """The signature of every stream over the latest batch; empty if built without them.
+
+        A layer may drop the end of an image, and those beats still move when the last output has
+        left. So it waits for as long as an image takes, and reads until nothing changes.
+        """
+        settings = self.settings
+        time.sleep(settings.predicted.ii_cycles / (1e6 * settings.clock_mhz))
+        found: dict[str, int] = {}
+        for _ in range(_MOST_ROUNDS):
+            before, found = (
+                found,
+                {x.edge: int(self.bus.read(x.offset)) for x in settings.signatures.streams},
+            )
+            if found == before:
+                break
+        return found
