@@ -26,6 +26,8 @@ from specs.catalog import find
 ALIAS, USER, PASSWORD = "virtual-board", "xilinx", "xilinx"
 _HERE = Path(__file__).parent
 _MACHINES = {"zynq-7000": "armv7l", "zynq-us+": "aarch64"}
+_TREES = {"zynq-7000": "xlnx,zynq-7000", "zynq-us+": "xlnx,zynqmp"}
+"""How Linux' device tree calls each family."""
 _START_SECONDS = 30
 
 
@@ -184,7 +186,7 @@ def _furnish(settings: Settings) -> None:
         root / "etc" / "machine": f"{settings.machine}\n",
         root / "etc" / "default-xclbin": f"{pynq}/pl_server/default.xclbin\n",
         tree / "chosen" / "pynq_board": f"{settings.board}\0",
-        tree / "compatible": f"xlnx,{settings.family}\0",
+        tree / "compatible": f"{_TREES[settings.family]}\0",
         manager / "name": "Xilinx FPGA Manager (virtual)\n",
         manager / "flags": "0\n",
     }

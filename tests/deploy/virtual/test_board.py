@@ -13,11 +13,16 @@ import numpy as np
 import psutil
 import pytest
 
+from deploy.check import check
+from deploy.install import Board
 from deploy.virtual import start
 from deploy.virtual.environment import ROOT
 from pipeline.errors import SpecError
 from pipeline.rtl.shell.registers import MAGIC
 from pipeline.tools.process import MARK
+from pipeline.tools.ssh import host as ssh_host
+from specs import catalog
+from specs.board import BoardSpec
 from tests.deploy.virtual import boards
 from tests.deploy.virtual.boards import install, run, ssh
 from tests.deploy.virtual.conftest import Begin
@@ -215,3 +220,15 @@ def test_unknown_names_are_told() -> None:
     ):
         with pytest.raises(SpecError, match=what), start(*arguments):
             pass
+
+
+@pytest.mark.parametrize("name", ["Pynq-Z1", "Ultra96"])
+def test_the_check_of_boards_takes_it_for_the_board_that_it_is(
+    begin: Begin, tmp_path: Path, name: str
+) -> None:
+    board = begin(name)
+    place = Board(ssh_host(board.alias, board.config), "qnn", tmp_path)
+    _, spec = catalog.find(BoardSpec, "board", name, Path())
+    assert isinstance(spec, BoardSpec)
+    (found,) = (finding for finding in check(place, spec) if finding.what == "board")
+    assert found.level == "ok", found
