@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.chain import STAGES
 from tests.export import qonnx_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,7 +101,7 @@ def test_resources_by_layer_add_up_and_fit(clone: Clone) -> None:
 
 def test_every_number_has_its_kind_and_no_manifest_a_path(clone: Clone) -> None:
     manifests = list((clone.folder / "build").glob("*/*/manifest.json"))
-    assert len(manifests) == 9
+    assert len(manifests) == len(STAGES)
     for path in manifests:
         text = path.read_text()
         assert clone.folder.parent.name not in text
@@ -112,7 +113,17 @@ def test_a_second_call_does_nothing(clone: Clone) -> None:
     again = clone.doit("build")
     assert again.returncode == 0
     assert lines(again, "ran") == []
-    assert len(lines(again, "kept")) == 9
+    assert len(lines(again, "kept")) == len(STAGES)
+
+
+def test_the_package_runs_on_a_virtual_board(clone: Clone) -> None:
+    done = clone.doit("deploy", "host=virtual")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "on virtual: pass" in done.stdout
+    assert "360 of 360 equal" in done.stdout
+    (path,) = (clone.folder / "build").glob("*/deploy.virtual/manifest.json")
+    kinds = {figure["kind"] for figure in json.loads(path.read_text())["metrics"].values()}
+    assert kinds == {"simulated"}, "a virtual board measures nothing"
 
 
 def test_another_board_retrains_nothing(clone: Clone) -> None:

@@ -175,7 +175,7 @@ async def _serve(settings: dict[str, Any]) -> None:
 
 
 def _config(port: int, key: Path, known: Path) -> str:
-    quoted = ['"' + str(path).replace("%", "%%") + '"' for path in (key, known)]
+    quoted = [_quoted(path) for path in (key, known)]
     return "\n".join(
         [
             "# A virtual board, as long as its server runs.",
@@ -194,6 +194,12 @@ def _config(port: int, key: Path, known: Path) -> str:
             "",
         ]
     )
+
+
+def _quoted(path: Path) -> str:
+    """The path as ssh_config takes it, whatever characters it has."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.replace("%", "%%") + '"'
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ SIGNALS = {
 here; tests/flow tries the rest on fake stages."""
 ROOM_KIB = {
     "data": 64, "train": 32, "export": 48, "streamline": 64, "fold": 16,
-    "fifos": 400, "rtl": 64, "simulate": 300, "synth": 400,
+    "fifos": 400, "rtl": 64, "simulate": 300, "synth": 400, "driver": 300, "package": 64,
 }  # fmt: skip
 """Free space on the full disk: enough for the stage to begin, too little for it to end."""
 
