@@ -107,7 +107,10 @@ def test_only_the_board_s_key_opens_it(begin: Begin, tmp_path: Path) -> None:
 
 def test_sudo_asks_for_a_password_and_loses_xrt(begin: Begin) -> None:
     board = begin()
-    assert b"a password is required" in ssh(board, "sudo -n true").stderr
+    said = ssh(board, "sudo -n true").stderr
+    if b"closed by remote host" in said:  # seen once in many runs; the reason is not known yet
+        said = ssh(board, "sudo -n true").stderr
+    assert b"a password is required" in said
     wrong = ssh(board, "sudo -S -p '' true", b"a\nb\nc\n")
     assert wrong.returncode == 1
     assert b"3 incorrect password attempts" in wrong.stderr
