@@ -57,7 +57,11 @@ class _Commands:
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
-        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+        # without the end of output, which is of the whole channel: where stdout ends first, what
+        # stderr still has would come after it, and asyncssh breaks the connection
+        await process.redirect(
+            stdin=child.stdin, stdout=child.stdout, stderr=child.stderr, send_eof=False
+        )
         code = await child.wait()
         with contextlib.suppress(asyncssh.Error, OSError):
             await process.stdout.drain()

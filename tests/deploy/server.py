@@ -78,7 +78,8 @@ class Server:
         )  # fmt: skip
         assert child.stdin is not None
         pump = asyncio.ensure_future(self._pump(process, child.stdin))
-        await process.redirect(stdout=child.stdout, stderr=child.stderr)
+        # as in deploy/virtual/server.py
+        await process.redirect(stdout=child.stdout, stderr=child.stderr, send_eof=False)
         code = await child.wait()
         pump.cancel()
         process.exit(code)
