@@ -24,7 +24,7 @@ _ZYNQ_7000 = {0x02: "xc7z010", 0x03: "xc7z007s", 0x07: "xc7z020", 0x08: "xc7z014
               0x0C: "xc7z030", 0x11: "xc7z045", 0x12: "xc7z035", 0x16: "xc7z100",
               0x1B: "xc7z015", 0x1C: "xc7z012s"}  # fmt: skip
 """Device codes in the identification register of Zynq-7000 (UG585, PSS_IDCODE)."""
-_FAMILY = {"zynq-7000": "xlnx,zynq-7000", "zynq-us+": "xlnx,zynqmp"}
+DEVICE_TREE = {"zynq-7000": "xlnx,zynq-7000", "zynq-us+": "xlnx,zynqmp"}
 """How the board's device tree calls each family."""
 _PROBE_SECONDS = 180.0
 
@@ -153,7 +153,7 @@ def _part(facts: Facts, wanted: BoardSpec | None) -> Iterator[Finding]:
     if wanted is None:
         yield Finding("ok", "board", found)
         return
-    wrong_family = bool(tree) and _FAMILY[wanted.family] not in tree
+    wrong_family = bool(tree) and DEVICE_TREE[wanted.family] not in tree
     wrong_chip = chip is not None and not wanted.part.startswith(chip)
     # a label is only what the image was made for, so it alone is no problem
     if wrong_family or wrong_chip:

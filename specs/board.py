@@ -54,5 +54,5 @@ class TargetSpec(Spec):
     """Clock of the accelerator in MHz. Without it the board's `clock_mhz` is used."""
     signatures: Literal["off", "on"] = "off"
     """Whether every stream has a signature register, a checksum of all its beats that software can
-    read. With them `diagnose` finds the first layer that is wrong on the board; each takes up to 60
-    LUTs."""
+    read. With them `diagnose` finds the first layer that is wrong on the board. Each takes 30 to 50
+    LUTs, and more where a beat has over 128 bits."""

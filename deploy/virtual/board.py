@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.check import DEVICE_TREE
 from deploy.virtual import faults as known_faults
 from deploy.virtual.disk import disk_limit
 from deploy.virtual.environment import ROOT, environment
@@ -26,8 +27,6 @@ from specs.catalog import find
 ALIAS, USER, PASSWORD = "virtual-board", "xilinx", "xilinx"
 _HERE = Path(__file__).parent
 _MACHINES = {"zynq-7000": "armv7l", "zynq-us+": "aarch64"}
-_TREES = {"zynq-7000": "xlnx,zynq-7000", "zynq-us+": "xlnx,zynqmp"}
-"""How Linux' device tree calls each family."""
 _START_SECONDS = 30
 
 
@@ -92,7 +91,7 @@ def start(
         ssh = temporary / "ssh"
         ssh.mkdir(mode=0o700)
         orders = temporary / "server.json"
-        document = {"ssh": str(ssh), "faults": switched_on, "environment": environ,
+        document = {"ssh": str(ssh), "faults": switched_on, "environment": environ, "alias": ALIAS,
                     "parent": os.getpid()}  # fmt: skip
         orders.write_text(json.dumps(document))
         server = stack.enter_context(_server(python, orders, temporary / "server.log", environ))
@@ -186,7 +185,7 @@ def _furnish(settings: Settings) -> None:
         root / "etc" / "machine": f"{settings.machine}\n",
         root / "etc" / "default-xclbin": f"{pynq}/pl_server/default.xclbin\n",
         tree / "chosen" / "pynq_board": f"{settings.board}\0",
-        tree / "compatible": f"{_TREES[settings.family]}\0",
+        tree / "compatible": f"{DEVICE_TREE[settings.family]}\0",
         manager / "name": "Xilinx FPGA Manager (virtual)\n",
         manager / "flags": "0\n",
     }

@@ -18,7 +18,6 @@ from typing import Any
 
 import asyncssh
 
-ALIAS, USER = "virtual-board", "xilinx"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIBC = ctypes.CDLL(None)
 _CHUNK = 1 << 14
@@ -27,14 +26,14 @@ _CHUNK = 1 << 14
 class _Login(asyncssh.SSHServer):
     """Knows one user, by key only."""
 
-    def __init__(self, authorized: str) -> None:
-        self._authorized = authorized
+    def __init__(self, user: str, authorized: str) -> None:
+        self._user, self._authorized = user, authorized
 
     def connection_made(self, connection: Any) -> None:
         self._connection = connection
 
     def begin_auth(self, username: str) -> bool:
-        if username == USER:
+        if username == self._user:
             self._connection.set_authorized_keys(self._authorized)
         return True
 
@@ -141,6 +140,7 @@ class _Link:
 async def _serve(settings: dict[str, Any]) -> None:
     folder = Path(settings["ssh"])
     faults: dict[str, str] = settings["faults"]
+    alias, user = settings["alias"], settings["environment"]["USER"]
     host, other, client = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(3))
     authorized = folder / "authorized_keys"
     authorized.write_bytes(client.export_public_key())
@@ -151,7 +151,7 @@ async def _serve(settings: dict[str, Any]) -> None:
     os.chdir(settings["environment"]["HOME"])  # where sftp begins
     slow, drop = faults.get("slow-link"), faults.get("dropped-connection")
     options: dict[str, Any] = {
-        "server_factory": lambda: _Login(str(authorized)),
+        "server_factory": lambda: _Login(user, str(authorized)),
         "server_host_keys": [host],
         "process_factory": commands.run,
         "sftp_factory": True,
@@ -168,8 +168,8 @@ async def _serve(settings: dict[str, Any]) -> None:
         port = public.sockets[0].getsockname()[1]
     shown = other if "wrong-host-key" in faults else host
     known = folder / "known_hosts"
-    known.write_bytes(ALIAS.encode() + b" " + shown.export_public_key())
-    (folder / "config").write_text(_config(port, key, known))
+    known.write_bytes(alias.encode() + b" " + shown.export_public_key())
+    (folder / "config").write_text(_config(alias, user, port, key, known))
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
@@ -178,16 +178,16 @@ async def _serve(settings: dict[str, Any]) -> None:
     _end_all()
 
 
-def _config(port: int, key: Path, known: Path) -> str:
+def _config(alias: str, user: str, port: int, key: Path, known: Path) -> str:
     quoted = [_quoted(path) for path in (key, known)]
     return "\n".join(
         [
             "# A virtual board, as long as its server runs.",
-            f"Host {ALIAS}",
+            f"Host {alias}",
             "    HostName 127.0.0.1",
             f"    Port {port}",
-            f"    User {USER}",
-            f"    HostKeyAlias {ALIAS}",
+            f"    User {user}",
+            f"    HostKeyAlias {alias}",
             f"    IdentityFile {quoted[0]}",
             "    IdentitiesOnly yes",
             "    IdentityAgent none",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.rtl.design import Design
@@ -16,6 +17,8 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 FLAGS = ("-std=c++17", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
          "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0")  # fmt: skip
+VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--no-timing",
+            "-Wno-fatal", "-Wno-lint", "-Wno-style")  # fmt: skip
 _MODEL = "Vaccelerator"
 
 
@@ -33,26 +36,35 @@ def build_executable(
     shutil.rmtree(generated, ignore_errors=True)
     # in the design's folder: the names it puts into the code are then plain ones
     run_verilator(
-        ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--no-timing",
-         "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", design.top,
-         "--prefix", _MODEL, "--Mdir", generated.resolve(),
+        [*VERILATE, "--top-module", design.top, "--prefix", _MODEL, "--Mdir", generated.resolve(),
          *(["-DTIMING_ONLY"] if timing_only else []), *design.sources],
         design.folder,
         work / "logs" / "verilator.log",
     )  # fmt: skip
     (work / "design.h").write_text(_header(design))
+    model = work / "model"
+    link(cxx, ['-DDESIGN_H="design.h"'], HARNESS, work, cache, model)
+    return model
+
+
+def link(
+    cxx: list[str], options: list[str], harness: Path, work: Path, cache: Path, target: Path
+) -> None:
+    """Compiles `harness` and what Verilator left in `work`/verilated as one unit, to `target`.
+
+    options: of this step only; Verilator's run-time library is compiled without them.
+    """
+    generated = work / "verilated"
     # bare names, found by -I: there is no way to quote a path in an #include
-    included = [*(path.name for path in sorted(generated.glob("*.cpp"))), HARNESS.name]
+    included = [*(path.name for path in sorted(generated.glob("*.cpp"))), harness.name]
     (work / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in included))
     runtime = runtime_includes()
-    own = [f"-I{folder}" for folder in (generated, work, HARNESS.parent)]
+    own = [f"-I{folder}" for folder in (generated, work, harness.parent)]
     objects = runtime_objects([*cxx, *runtime], work, cache)
-    model = work / "model"
     run_tool(
-        [*cxx, '-DDESIGN_H="design.h"', *own, *runtime, work / "unity.cpp", *objects, "-o", model],
+        [*cxx, *options, *own, *runtime, work / "unity.cpp", *objects, "-o", target],
         log=work / "logs" / "compile.log",
     )
-    return model
 
 
 def runtime_includes() -> list[str]:
@@ -61,12 +73,14 @@ def runtime_includes() -> list[str]:
     return [f"-I{include}", f"-I{include / 'vltstd'}"]
 
 
-def runtime_objects(cxx: list[str], work: Path, cache: Path) -> list[Path]:
+def runtime_objects(
+    cxx: list[str], work: Path, cache: Path, names: Sequence[str] = RUNTIME
+) -> list[Path]:
     """Object files in `work` of Verilator's run-time library, from the cache or compiled."""
     logs = work / "logs"
     versions = [importlib.metadata.version("verilator"), *identity(cxx, logs / "compiler.log")]
     objects = []
-    for name in RUNTIME:
+    for name in names:
         source, target = verilator_home() / "include" / name, work / f"{Path(name).stem}.o"
 
         def compiled(source: Path = source, target: Path = target) -> bytes:

@@ -14,18 +14,17 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.rtl.design import Design, Shell, load_design
-from pipeline.simulation.build import FLAGS, runtime_includes, runtime_objects
+from pipeline.rtl.shell import registers
+from pipeline.simulation.build import FLAGS, VERILATE, link
 from pipeline.tools.cache import remembered
 from pipeline.tools.compiler import compiler, identity
 from pipeline.tools.files import sha256
-from pipeline.tools.process import run_tool
 from pipeline.tools.verilator import run_verilator
 
 HARNESS = Path(__file__).with_name("shell_harness.cpp")
-_VERSION = 1
+_VERSION = 2
 _MODEL = "Vshell"
-_VERILATOR = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--no-timing",
-              "-Wno-fatal", "-Wno-lint", "-Wno-style", "--prefix", _MODEL)  # fmt: skip
+_VERILATOR = (*VERILATE, "--prefix", _MODEL)
 
 
 def build_shell(
@@ -85,17 +84,8 @@ def _compile(
         work / "logs" / "verilator.log",
     )
     (work / "shell.h").write_text(_header(generated, flipped))
-    included = [*(path.name for path in sorted(generated.glob("*.cpp"))), HARNESS.name]
-    (work / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in included))
-    runtime = runtime_includes()
-    own = [f"-I{folder}" for folder in (generated, work, HARNESS.parent)]
-    objects = runtime_objects([*cxx, *runtime], work, cache)
     library = work / "shell.so"
-    run_tool(
-        [*cxx, "-shared", '-DSHELL_H="shell.h"', *own, *runtime, work / "unity.cpp", *objects,
-         "-o", library],
-        log=work / "logs" / "compile.log",
-    )  # fmt: skip
+    link(cxx, ["-shared", '-DSHELL_H="shell.h"'], HARNESS, work, cache, library)
     return library.read_bytes()
 
 
@@ -128,10 +118,18 @@ def _header(generated: Path, flipped: list[tuple[str, str]]) -> str:
         found = re.search(rf"\b(\w+__DOT__{signal})_flip\b", root)
         assert found is not None, signal
         entries.append(f'X("{edge}", {found[1]})')
+    numbers = {
+        "INPUT_CONTROL": registers.BY_NAME["input_control"].offset,
+        "OUTPUT_CONTROL": registers.BY_NAME["output_control"].offset,
+        "START": 1 << registers.START,
+        "DONE": 1 << registers.DONE,
+        "IDLE": 1 << registers.IDLE,
+    }
     return "\n".join(
         [
             f'#include "{_MODEL}.h"',
             f'#include "{_MODEL}___024root.h"',
+            *(f"constexpr uint32_t {name} = {value};" for name, value in numbers.items()),
             f"#define SHELL_FLIPS(X) {' '.join(entries)}",
             "",
         ]

@@ -14,8 +14,6 @@
 
 namespace {
 
-constexpr uint32_t INPUT_CONTROL = 0, OUTPUT_CONTROL = 0x1000;
-constexpr uint32_t START = 1, DONE = 2, IDLE = 4;
 constexpr int OK = 0, DECODE_ERROR = 3, NO_ANSWER = -1;
 constexpr int64_t NEVER = INT64_MAX;
 constexpr int MOST_WAIT = 100000;  // cycles for one access to a register

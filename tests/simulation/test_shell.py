@@ -13,6 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.rtl.design import Design, load_design, save_design
 from pipeline.rtl.shell import registers
 from pipeline.simulation import build_shell as building
+from pipeline.simulation import shell as shell_module
 from pipeline.simulation.build_shell import build_shell
 from pipeline.simulation.shell import Shell, Side
 from tests.deploy.virtual import boards
@@ -195,3 +196,15 @@ def test_a_design_without_a_shell_is_refused(design: Design, tmp_path: Path, cac
     save_design(bare)
     with pytest.raises(PipelineError, match="no AXI shell"):
         build_shell(tmp_path / "bare", tmp_path / "x.so", cache)
+
+
+def test_the_wrapper_has_the_offsets_of_the_register_table() -> None:
+    """It writes them itself, since the virtual board loads it without the rest of this project."""
+    for prefix, base in (("input", shell_module.INPUT), ("output", shell_module.OUTPUT)):
+        assert base + shell_module.CONTROL == AT[f"{prefix}_control"]
+        assert base + shell_module.ADDRESS_LOW == AT[f"{prefix}_address_low"]
+        assert base + shell_module.ADDRESS_HIGH == AT[f"{prefix}_address_high"]
+        assert base + shell_module.IMAGES == AT[f"{prefix}_images"]
+    bits = (registers.START, registers.DONE, registers.IDLE)
+    found = (shell_module.START, shell_module.DONE, shell_module.IDLE)
+    assert found == tuple(1 << bit for bit in bits)

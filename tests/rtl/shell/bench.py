@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import random
 import shutil
@@ -19,15 +18,13 @@ from pipeline.hardware.datatypes import DataType
 from pipeline.rtl.design import Design, Stream
 from pipeline.rtl.shell.generate import generate_shell
 from pipeline.rtl.shell.top import READ, Beats, Parameters, axi_ports
-from pipeline.tools.cache import remembered
+from pipeline.simulation.build import FLAGS, runtime_includes, runtime_objects
 from pipeline.tools.compiler import compiler
 from pipeline.tools.process import run_tool
-from pipeline.tools.verilator import run_verilator, verilator_home
+from pipeline.tools.verilator import run_verilator
 
 HERE = Path(__file__).parent
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_vpi.cpp")
-FLAGS = ("-std=c++17", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
-         "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0")  # fmt: skip
 
 
 Pool = list[tuple[bytes, bytes]]
@@ -168,22 +165,12 @@ def build(design: Design, work: Path, cache: Path) -> Path:
     main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
     names = [*(path.name for path in sorted(generated.glob("*.cpp"))), main]
     (work / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in names))
-    home = verilator_home() / "include"
-    cxx = [*compiler(), *FLAGS, f"-I{home}", f"-I{home / 'vltstd'}"]
-    objects = []
-    for name in RUNTIME:
-        target = work / f"{name}.o"
-
-        def compiled(name: str = name, target: Path = target) -> bytes:
-            run_tool([*cxx, "-c", home / name, "-o", target], log=work / f"{name}.log")
-            return target.read_bytes()
-
-        made_of = [name, importlib.metadata.version("verilator"), cxx]
-        target.write_bytes(remembered(cache / "bench", made_of, compiled))
-        objects.append(target)
+    runtime = runtime_includes()
+    cxx = [*compiler(), *FLAGS]
+    objects = runtime_objects([*cxx, *runtime], work, cache, RUNTIME)
     libraries = config.libs_dir
     run_tool(
-        [*cxx, f"-I{generated}", work / "unity.cpp", *objects, f"-L{libraries}",
+        [*cxx, *runtime, f"-I{generated}", work / "unity.cpp", *objects, f"-L{libraries}",
          f"-Wl,-rpath,{libraries}", "-lcocotbvpi_verilator", "-o", work / "bench"],
         log=work / "compile.log",
     )  # fmt: skip
