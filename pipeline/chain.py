@@ -198,7 +198,7 @@ STAGES = (
         reads=("package.extra",),
         wants=("hardware",),
         memory_mib=1024,
-        shows=("bitfile", "size"),
+        shows=("files", "size"),
         files=(("package for the board", "{unit}.tar"),),
     ),
 )
