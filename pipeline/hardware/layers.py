@@ -90,18 +90,31 @@ class Threshold(Layer):
     """y[c] = offset + #{t : x[c] >= thresholds[c, t]}; a BIPOLAR output is -1 or +1.
 
     thresholds: int64 [C, T], ascending in t; C is the number of channels. A BIPOLAR output has one
-    threshold per channel.
+        threshold per channel.
+    falling: bool [C]: where it is set, the levels fall as x rises: y[c] = offset + T - #{t : x[c]
+        >= thresholds[c, t]}, and a BIPOLAR output is +1 below the threshold. None: no channel.
     """
 
     kind: ClassVar[str] = "threshold"
-    arrays: ClassVar[tuple[str, ...]] = ("thresholds",)
+    arrays: ClassVar[tuple[str, ...]] = ("thresholds", "falling")
     thresholds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int64))
     offset: int = 0
+    falling: np.ndarray | None = None
+
+    @property
+    def falls(self) -> bool:
+        """Whether the levels of any channel fall."""
+        return self.falling is not None and bool(self.falling.any())
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if source.shape != target.shape:
             yield f"input shape {source.shape} differs from output shape {target.shape}"
         yield from _check_thresholds(self.thresholds, self.offset, source.channels, target)
+        falling = self.falling
+        if falling is not None and (
+            falling.shape != (source.channels,) or falling.dtype != np.dtype(bool)
+        ):
+            yield f"falling is {falling.dtype} {falling.shape}, not bool ({source.channels},)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,10 +323,14 @@ class Fork(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Add(Layer):
-    """Adds two inputs of the same shape, element by element. Neither may be BIPOLAR."""
+    """y = factors[0] * input + factors[1] * other, element by element. Neither may be BIPOLAR.
+
+    factors: integers other than 0.
+    """
 
     kind: ClassVar[str] = "add"
     other: str = ""
+    factors: tuple[int, int] = (1, 1)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -325,8 +342,15 @@ class Add(Layer):
             yield f"shapes {[edge.shape for edge in sources]} become {target.shape}"
         if any(edge.dtype.bipolar for edge in sources):
             yield "a BIPOLAR input, which is not added"
-        ends = (sum(edge.dtype.min for edge in sources), sum(edge.dtype.max for edge in sources))
-        yield from _check_range(ends, target)
+        if 0 in self.factors:
+            yield f"factors {self.factors}; an input times 0 is no input"
+        yield from _check_range(self.range(source, *others), target)
+
+    def range(self, source: Edge, other: Edge) -> tuple[int, int]:
+        """Smallest and greatest output."""
+        edges = zip((source, other), self.factors, strict=True)
+        ends = [sorted((f * edge.dtype.min, f * edge.dtype.max)) for edge, f in edges]
+        return ends[0][0] + ends[1][0], ends[0][1] + ends[1][1]
 
 
 def _check_range(ends: tuple[int, int], target: Edge) -> Iterator[str]:
