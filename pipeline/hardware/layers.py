@@ -106,9 +106,10 @@ class Threshold(Layer):
     falling: np.ndarray | None = None
 
     @property
-    def falls(self) -> bool:
-        """Whether the levels of any channel fall."""
-        return self.falling is not None and bool(self.falling.any())
+    def shared(self) -> bool:
+        """Whether all channels do the same, so that the design keeps one row for all of them."""
+        same = self.falling is None or bool(np.all(self.falling == self.falling[0]))
+        return same and shares_thresholds(self.thresholds)
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         if not target.has_shape(source.shape):
@@ -381,5 +382,5 @@ def accumulator_range(
 
 
 def shares_thresholds(thresholds: np.ndarray) -> bool:
-    """Whether all channels of thresholds [C, T] have the same ones, so that one row is enough."""
+    """Whether all channels of thresholds [C, T] have the same ones."""
     return bool(np.all(thresholds == thresholds[0]))
