@@ -85,11 +85,14 @@ def _require_range(raw: np.ndarray, contract: InputSpec) -> None:
 
 
 def network_input(prepared: np.ndarray, contract: InputSpec) -> np.ndarray:
-    """The network's input for prepared images: (value * scale - mean) / std, float32."""
+    """The network's input for prepared images: (value * scale - mean) / std, float32.
+
+    The last axis is that of the channels, for which mean and std may have one number each.
+    """
     values = prepared.astype(np.float32)
     values *= np.float32(contract.scale)
-    values -= np.float32(contract.mean)
-    values /= np.float32(contract.std)
+    values -= np.asarray(contract.mean, np.float32)
+    values /= np.asarray(contract.std, np.float32)
     return values
 
 

@@ -214,7 +214,7 @@ def preprocessing(contract: InputSpec) -> Any:
 
     *size, channels = contract.shape
     shape = [1, channels, *size]
-    steps = [("Mul", contract.scale)] if contract.scale != 1 else []
+    steps: list[tuple[str, Any]] = [("Mul", contract.scale)] if contract.scale != 1 else []
     if contract.mean:
         steps.append(("Sub", contract.mean))
     if contract.std != 1:
@@ -233,7 +233,10 @@ def preprocessing(contract: InputSpec) -> Any:
     )
     model = ModelWrapper(qonnx_make_model(graph, producer_name="pipeline"))
     for i, (_, value) in enumerate(steps):
-        model.set_initializer(f"c{i}", np.asarray(value, np.float32))
+        constant = np.asarray(value, np.float32)
+        model.set_initializer(
+            f"c{i}", constant.reshape(-1, *[1] * len(size)) if constant.ndim else constant
+        )
     return model
 
 

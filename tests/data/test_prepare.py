@@ -102,6 +102,12 @@ def test_network_input_scales_and_normalises_in_float32() -> None:
     assert values[0, 0, :, 0].tolist() == [-0.5, 0.0, 63.25]
 
 
+def test_network_input_has_a_mean_and_a_std_for_each_channel() -> None:
+    spec = contract(1, 2, 3, scale=0.5, mean=(0, 1, 2), std=(1, 2, 4))
+    raw = np.array([[0, 4, 8], [2, 6, 12]], np.uint8).reshape(1, 1, 2, 3)
+    assert network_input(raw, spec)[0, 0].tolist() == [[0, 0.5, 0.5], [1, 1, 1]]
+
+
 def test_data_is_light_to_import() -> None:
     code = "import sys, pipeline.data, pipeline.data.prepare; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
