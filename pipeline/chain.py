@@ -57,7 +57,7 @@ STAGES = (
         "data",
         "dataset",
         "pipeline.data",
-        reads=("dataset", "data_files", "network.data"),
+        reads=("dataset", "data_files", "data_size", "network.data"),
         wants=("data",),
         memory_mib=1024,
         shows=("train_images", "test_images"),

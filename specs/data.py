@@ -15,6 +15,17 @@ USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
 """The data sets that consist of the user's own files in `data_root`."""
 
 
+class Resize(Spec):
+    """The size that images of the user's are resized to while they are read.
+
+    It follows from the network's input, not from a field of its own.
+    """
+
+    height: int
+    width: int
+    method: Literal["bilinear", "nearest"]
+
+
 class DataSpec(Spec):
     """How many images of the data set to use, and how to read the user's own files."""
 

@@ -47,7 +47,12 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder = tmp_path / name
         folder.mkdir()
-        specs: dict[str, object] = {"dataset": "digits", "data_files": None, "network.data": {}}
+        specs: dict[str, object] = {
+            "dataset": "digits",
+            "data_files": None,
+            "data_size": None,
+            "network.data": {},
+        }
         metrics = run(Job("data", "digits", specs, {}, folder))
         assert [path.name for path in folder.iterdir()] == [FILE]
         written.append((folder / FILE).read_bytes())
