@@ -224,6 +224,7 @@ def _evaluation(
         memory_mib=2048,
         time_limit_hours=7 * 24,
         shows=("top1", "top5", "right"),
+        version=2,
     )
 
 

@@ -19,3 +19,14 @@ def over_classes(labels: np.ndarray | None, count: int, total: int) -> np.ndarra
     turn = np.empty(total, np.int64)
     turn[by_class] = np.arange(total) - np.repeat(starts, sizes)
     return np.lexsort((labels, turn))[:count]
+
+
+def in_proportion(labels: np.ndarray, count: int) -> np.ndarray:
+    """Indices [min(count, N)], ascending, of images whose classes have the shares of all N images.
+
+    So the accuracy on them estimates that on all images, in whatever order these are.
+    """
+    total = len(labels)
+    count = min(count, total)
+    places = (2 * np.arange(count) + 1) * total // (2 * count)
+    return np.sort(np.argsort(labels, kind="stable")[places])

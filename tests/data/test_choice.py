@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.choice import over_classes
+from pipeline.data.choice import in_proportion, over_classes
 
 Labels = st.lists(st.integers(0, 6), min_size=1, max_size=60).map(np.array)
 
@@ -44,6 +44,22 @@ def test_the_classes_chosen_do_not_depend_on_the_order(labels: np.ndarray, seed:
         first = kept[over_classes(kept, count, len(kept))]
         second = mixed[over_classes(mixed, count, len(mixed))]
         assert first.tolist() == second.tolist()
+
+
+@given(Labels, st.integers(1, 70))
+def test_in_proportion_each_class_has_its_share(labels: np.ndarray, count: int) -> None:
+    chosen = in_proportion(labels, count)
+    assert chosen.tolist() == sorted(set(chosen.tolist()))
+    assert len(chosen) == min(count, len(labels))
+    shares = np.bincount(labels) * len(chosen) / len(labels)
+    taken = np.bincount(labels[chosen], minlength=len(shares))
+    assert np.abs(taken - shares).max() <= 1 + 1e-9
+
+
+def test_all_images_keep_their_order() -> None:
+    labels = np.array([2, 0, 1, 0])
+    assert in_proportion(labels, 9).tolist() == [0, 1, 2, 3]
+    assert in_proportion(np.repeat([0, 1], [30, 10]), 4).tolist() == [5, 15, 25, 35]
 
 
 @pytest.mark.parametrize("classes", [2, 100])

@@ -91,6 +91,14 @@ def test_what_the_contract_refuses() -> None:
         prepare(raw, contract(28, 28, resize="none"))
     with pytest.raises(PipelineError, match=r"32x32x3: the images have 1 channels"):
         prepare(raw, contract(32, 32, 3))
+    planes = np.zeros((5, 3, 8, 9), np.uint8)
+    with pytest.raises(PipelineError) as caught:
+        prepare(planes, contract(8, 9, 3))
+    assert str(caught.value) == (
+        "input.shape = 8x9x3: the images have 9 channels; [5, 3, 8, 9] looks like [N, C, H, W], "
+        "and [N, H, W, C] is wanted: images.transpose(0, 2, 3, 1)"
+    )
+    assert prepare(planes.transpose(0, 2, 3, 1), contract(8, 9, 3)).shape == (5, 8, 9, 3)
     with pytest.raises(TypeError, match=r"uint8 \[N, h, w, C\], not float32"):
         prepare(raw.astype(np.float32), contract(28, 28))
 

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.data import FILE, DataSet, run
 from pipeline.data.sets import FOLDERS, load
-from pipeline.errors import SpecError
+from pipeline.errors import PipelineError, SpecError
 from pipeline.flow import variables
 from pipeline.flow.selection import selection
 from pipeline.job import Job
@@ -30,6 +30,26 @@ def test_digits_are_split_by_class_without_loss() -> None:
 def test_the_first_test_digits_show_many_classes() -> None:
     # simulation takes the first test images, and needs several classes among them
     assert len(np.unique(load("digits", {}, DataSpec()).test_labels[:64])) == 10
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_the_first_images_of_sorted_data_are_refused_if_a_class_is_missing(
+    tmp_path: Path, side: str
+) -> None:
+    labels = np.repeat([0, 1, 2], [7, 3, 2])
+    images = np.zeros((12, 5), np.uint8)
+    arrays = {"train_inputs": images, "test_inputs": images}
+    np.savez(tmp_path / "data.npz", **arrays, train_labels=labels, test_labels=labels)  # type: ignore[arg-type]
+    settings = {"data_root": str(tmp_path)}
+    with pytest.raises(PipelineError) as caught:
+        load("arrays", settings, DataSpec.model_validate({f"{side}_images": 7}))
+    assert str(caught.value) == (
+        f"{side}_images = 7: the first 7 of 12 have no image of the classes 1, 2; take at least "
+        "11, or shuffle the images if they are sorted by class"
+    )
+    data = load("arrays", settings, DataSpec.model_validate({f"{side}_images": 11}))
+    assert len(getattr(data, f"{side}_labels")) == 11
+    assert data.note.endswith("test images")
 
 
 def test_digits_fill_the_range_of_uint8() -> None:
