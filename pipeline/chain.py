@@ -57,7 +57,7 @@ STAGES = (
         "data",
         "dataset",
         "pipeline.data",
-        reads=("dataset", "data_files", "network.data"),
+        reads=("dataset", "data_files", "data_size", "network.data"),
         wants=("data",),
         memory_mib=1024,
         shows=("train_images", "test_images"),
@@ -224,6 +224,7 @@ def _evaluation(
         memory_mib=2048,
         time_limit_hours=7 * 24,
         shows=("top1", "top5", "right"),
+        version=2,
     )
 
 

@@ -70,7 +70,8 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
     planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     x = torch.from_numpy(planes).float()
     with torch.no_grad():
-        logits = model((x * contract.scale - contract.mean) / contract.std).numpy()
+        mean, std = torch.tensor(contract.mean), torch.tensor(contract.std)
+        logits = model((x * contract.scale - mean) / std).numpy()
     proof = compare_with_logits(found, qonnx, images, logits)
     assert len(np.unique(proof.classes)) >= 2
     finn.compare(found.graph, finn.dataflow(found.graph), images[:8])
