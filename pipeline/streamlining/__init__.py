@@ -113,7 +113,7 @@ def _write_golden(
         arrays["truth"] = data.labels[chosen]
     for edge, values in streams.items():
         arrays[f"stream.{edge}"] = values
-    np.savez(folder / "golden.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(folder / "golden.npz", **arrays)
     return seen
 
 

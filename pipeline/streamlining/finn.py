@@ -108,7 +108,7 @@ def dataflow(graph: HardwareGraph) -> Dataflow:
 
 
 def _tensors(graph: HardwareGraph, model: Any) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for layer in graph.layers:
         for name in layer.inputs:
             found.setdefault(name, name)
@@ -126,7 +126,7 @@ def _tensors(graph: HardwareGraph, model: Any) -> dict[str, str]:
 
 
 def _name_tensors(model: Any) -> None:
-    """Gives tensors that FINN added names that are the same each time; FINN draws them at random."""
+    """Renames the tensors that FINN added: it draws their names at random."""
     count = 0
     for node in model.graph.node:
         for name in [*node.output]:

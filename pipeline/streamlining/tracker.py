@@ -1,7 +1,7 @@
 """Follows a QONNX graph from its input: what is each tensor of the integers computed so far?
 
-Scales, shifts, batch norms and ReLUs are only noted (`Value.ops`). A quantiser turns those before it
-into integer thresholds; a product takes one scale out of its input.
+Scales, shifts, batch norms and ReLUs are only noted (`Value.ops`). A quantiser turns those before
+it into integer thresholds; a product takes one scale out of its input.
 """
 
 from __future__ import annotations
@@ -90,10 +90,7 @@ class Tracker:
                 f"{where(node)}: its constant of {list(real.shape)} enlarges a tensor of "
                 f"{[1, *shape]}"
             ) from None
-        if value.flat:
-            by_pixel = full.reshape(self._map_shape(value))
-        else:
-            by_pixel = full
+        by_pixel = full.reshape(self._map_shape(value)) if value.flat else full
         if len(value.shape) == 3:
             by_pixel = by_pixel if value.channels_last else np.moveaxis(by_pixel, 0, -1)
             by_pixel = by_pixel.reshape(-1, value.channels)
@@ -169,11 +166,12 @@ class Tracker:
         )
 
     def quantise(self, value: Value, levels: Levels, node: Any) -> Value:
-        """The levels of a quantiser, by thresholds on the integers; pools come after if they may."""
+        """The levels of a quantiser, as thresholds on the integers; pools follow where they can."""
         maker = self.raw.layers.get(value.edge)
         if value.flat and value.sole and not isinstance(maker, Mvau):
             value = self.spread(value)  # lanes of a vector are not limited to those of a pixel
-        bounds, after = levels.bounds(), []
+        bounds = levels.bounds()
+        after: list[Pool] = []
         for place in range(len(value.ops) - 1, -1, -1):
             op = value.ops[place]
             if not isinstance(op, Pool):

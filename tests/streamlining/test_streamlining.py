@@ -85,7 +85,7 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
 
 def test_one_wrong_weight_is_told_by_layer_and_element(finn_work: Path, tmp_path: Path) -> None:
     contract = CONTRACTS["grey"]
-    found, qonnx = streamlined(network((1, 1, 1), contract, (16, 12)), contract, tmp_path)
+    found, _ = streamlined(network((1, 1, 1), contract, (16, 12)), contract, tmp_path)
     images = np.random.default_rng(7).integers(0, 256, (32, *contract.shape), np.uint8)
     dataflow = finn.dataflow(found.graph)
     clean = reference.run(found.graph, images)
