@@ -73,7 +73,7 @@ STAGES = (
         resumes=True,
         memory_mib=2560,
         time_limit_hours=30 * 24,
-        shows=("test_accuracy", "validation_accuracy", "epochs"),
+        shows=("test_accuracy", "validation_accuracy", "epochs", "outputs"),
         files=(("trained weights", "weights.safetensors"),),
     ),
     Stage(
@@ -83,7 +83,7 @@ STAGES = (
         needs=("data", "train"),
         reads=("network.model", "network.input"),
         memory_mib=3072,
-        shows=("equal", "accuracy"),
+        shows=("equal", "accuracy", "outputs"),
         files=(("QONNX", "model.onnx"),),
         version=3,
     ),
