@@ -1,69 +1,15 @@
-"""Stage `outline`: the hardware graph of the network before it is trained.
+"""What is looked at before a network is trained: stage `outline`, and `fits` in a module of its own.
 
 What cannot become hardware, and what fits no board, is told in seconds and not after a training.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
-from torch import nn
-
-from pipeline.data.inputs import draw, planes
-from pipeline.export.stage import to_qonnx
-from pipeline.hardware import graph as hardware
-from pipeline.hardware.graph import HardwareGraph
-from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.models import build_of
-from specs.input import InputSpec
-from specs.network import Output
-
-SEED = 1
-IMAGES = 16
-"""Random inputs from which batch norms and quantisers get their first statistics."""
+from pipeline.job import Job, Metrics
 
 
 def run(job: Job) -> Metrics:
-    """Writes hardware.json and hardware.npz of the untrained network.
+    """Writes hardware.json and hardware.npz of the untrained network; see the module `stage`."""
+    from pipeline.outline import stage  # noqa: PLC0415 - it brings torch, which `fits` need not
 
-    Its structure is that of the trained one; its weights and thresholds are not. Raises the
-    PipelineError that `export` or `streamline` would raise after training.
-    """
-    contract = job.spec("network.input", InputSpec)
-    output: Output = job.spec("network.output", Output)  # type: ignore[arg-type]
-    torch.set_num_threads(1)
-    torch.manual_seed(SEED)
-    progress("building the untrained module")
-    model = build_of(job)
-    images = torch.from_numpy(planes(draw(contract, IMAGES), contract))
-    settle(model, images)
-    progress("exporting it", 0.3)
-    with job.scratch() as work:
-        file = work / "model.onnx"
-        to_qonnx(model, images[:1], file)
-        progress("its hardware graph", 0.6)
-        graph = _graph(file, job.spec("network.name", str), contract, output, work)
-    hardware.save(graph, job.folder)
-    return {"layers": Figure(len(graph.layers), "", "measured")}
-
-
-def settle(model: nn.Module, images: torch.Tensor) -> None:
-    """Gives batch norms and quantisers the statistics of one step, as training does first.
-
-    Without them all scales are the same constant, and scales that must not differ would not.
-    """
-    model.train()
-    with torch.no_grad():
-        model(images)
-    model.eval()
-
-
-def _graph(file: Path, name: str, contract: InputSpec, output: Output, work: Path) -> HardwareGraph:
-    from pipeline.streamlining import finn, speed  # noqa: PLC0415
-    from pipeline.streamlining.extract import extract  # noqa: PLC0415
-
-    finn.bootstrap(work)
-    with speed.whole_arrays():
-        dataflow = finn.to_dataflow(file, contract, work, output)
-    return extract(dataflow, name, contract).graph
+    return stage.run(job)
