@@ -74,7 +74,7 @@ STAGES = (
         "data",
         "dataset",
         "pipeline.data",
-        reads=("dataset", "data_files", "network.data"),
+        reads=("dataset", "data_files", "data_size", "network.data"),
         wants=("data",),
         memory_mib=1024,
         shows=("train_images", "test_images"),
@@ -121,7 +121,7 @@ STAGES = (
         memory_mib=3072,
         shows=("equal", "accuracy"),
         files=(("QONNX", "model.onnx"),),
-        version=2,
+        version=3,
     ),
     Stage(
         "streamline",
@@ -133,7 +133,7 @@ STAGES = (
         memory_mib=2048,
         shows=("equal", "accuracy"),
         files=(("FINN's dataflow graph", "dataflow.onnx"), ("hardware graph", "hardware.json")),
-        version=3,
+        version=4,
     ),
     Stage(
         "fold",
@@ -251,6 +251,7 @@ def _evaluation(
         memory_mib=2048,
         time_limit_hours=7 * 24,
         shows=("top1", "top5", "right"),
+        version=2,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is looked at before a network is trained: stage `outline`, and `fits` in a module of its own.
+"""What is looked at before a training: stage `outline`, and stage `fits` in a module of its own.
 
 What cannot become hardware, and what fits no board, is told in seconds and not after a training.
 """

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
 from pipeline.data.inputs import draw, planes
 from pipeline.export.stage import to_qonnx
 from pipeline.hardware import graph as hardware
-from pipeline.hardware.graph import HardwareGraph
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.models import build_of
+from pipeline.qonnx.support import require_supported
+from pipeline.streamlining.graph import hardware_graph
 from specs.input import InputSpec
 from specs.network import Output
 
@@ -37,10 +36,10 @@ def run(job: Job) -> Metrics:
     settle(model, images)
     progress("exporting it", 0.3)
     with job.scratch() as work:
-        file = work / "model.onnx"
-        to_qonnx(model, images[:1], file)
+        exported = to_qonnx(model, images[:1], work / "model.onnx")
+        require_supported(exported, "the network")
         progress("its hardware graph", 0.6)
-        graph = _graph(file, job.spec("network.name", str), contract, output, work)
+        graph = hardware_graph(exported, job.spec("network.name", str), contract, output).graph
     hardware.save(graph, job.folder)
     return {"layers": Figure(len(graph.layers), "", "measured")}
 
@@ -54,13 +53,3 @@ def settle(model: nn.Module, images: torch.Tensor) -> None:
     with torch.no_grad():
         model(images)
     model.eval()
-
-
-def _graph(file: Path, name: str, contract: InputSpec, output: Output, work: Path) -> HardwareGraph:
-    from pipeline.streamlining import finn, speed  # noqa: PLC0415
-    from pipeline.streamlining.extract import extract  # noqa: PLC0415
-
-    finn.bootstrap(work)
-    with speed.whole_arrays():
-        dataflow = finn.to_dataflow(file, contract, work, output)
-    return extract(dataflow, name, contract).graph

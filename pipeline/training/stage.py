@@ -58,7 +58,8 @@ def work(job: Job, team: Team) -> Metrics:
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
     if team.size > 1:
         share_statistics(model, team.size)
-    learner = twin(model, team.part, spec.classes, -contract.mean / contract.std)
+    black = np.atleast_1d(-np.asarray(contract.mean) / np.asarray(contract.std))
+    learner = twin(model, team.part, spec.classes, tuple(black.tolist()))
     images = torch.cat(
         [
             learner.encode(images_to_tensor(data.train_images[start : start + _BLOCK], contract))

@@ -176,6 +176,7 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
         parent,
         unit.long_name,
         unit.data_files,
+        unit.data_size,
         change(unit.evaluation, fields) if section == "evaluation" else unit.evaluation,
         change(unit.package, fields) if section == "package" else unit.package,
         unit.files,

@@ -209,7 +209,7 @@ def test_a_folder_of_images_is_part_of_the_names(
         for folder in folders
     ]
     for unit, name in zip((first, second), names, strict=True):
-        assert unit.at("dataset").name == name
+        assert unit.at("dataset").name == f"{name}.bilinear-28x28"
         assert unit.name == f"tfc_1w1a.dataset-{name}.epochs-5@Pynq-Z1.open"
         assert unit.at("dataset").read("dataset") == "imagefolder"
     monkeypatch.setenv("PIPELINE_DATA_ROOT", str(folders[1]))
@@ -233,7 +233,8 @@ def test_a_network_of_an_image_folder_names_it_too(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
     (tmp_path / "net.toml").write_text(text.replace('"mnist"', '"imagefolder"'))
     unit = one(network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"))
-    assert f".dataset-{unit.at('dataset').name}@Pynq-Z1" in unit.name
+    data = unit.at("dataset").name.removesuffix(".bilinear-28x28")
+    assert f".dataset-{data}@Pynq-Z1" in unit.name
     other = one(
         network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"), dataset="digits"
     )
@@ -244,7 +245,34 @@ def test_long_folder_names_are_cut_for_the_data_set_too(tmp_path: Path) -> None:
     (tmp_path / ("p" * 90)).mkdir()
     unit = one(network="tfc_1w1a", dataset="imagefolder", data_root=str(tmp_path / ("p" * 90)))
     assert len(unit.at("dataset").name) == LONGEST_NAME
-    assert unit.at("dataset").long_name in unit.long_name
+    assert unit.at("dataset").long_name.removesuffix(".bilinear-28x28") in unit.long_name
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ("shape = [8, 9, 3]", {"height": 8, "width": 9, "method": "bilinear"}),
+        (
+            'shape = [8, 9, 3]\nresize = "nearest"',
+            {"height": 8, "width": 9, "method": "nearest"},
+        ),
+        ('shape = [8, 9, 3]\nresize = "none"', None),
+        ("shape = [72]", None),
+    ],
+)
+def test_the_size_of_the_input_is_that_of_a_folders_images(
+    tmp_path: Path, fields: str, size: dict[str, object] | None
+) -> None:
+    (tmp_path / "pets").mkdir()
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    (tmp_path / "net.toml").write_text(
+        text.replace('"mnist"', '"imagefolder"') + f"\n[input]\n{fields}\n"
+    )
+    unit = one(network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets")).at("dataset")
+    assert unit.read("data_size") == size
+    ending = "" if size is None else f".{size['method']}-8x9"
+    assert unit.name.partition(".")[1:] == (ending[:1], ending[1:])
+    assert one(dataset="digits").at("dataset").read("data_size") is None
 
 
 def test_the_folder_is_looked_at_once_for_all_networks(
