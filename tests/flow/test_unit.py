@@ -305,7 +305,7 @@ def test_the_folder_is_looked_at_once_for_all_networks(
 def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
     floats = one(network="resnet18_fp32").at("network")
     assert floats.absent(BY_NAME["train"]) is floats.absent(BY_NAME["evaluate-qonnx"]) is None
-    for stage in ("streamline", "synth", "evaluate-rtl"):
+    for stage in ("outline", "fits", "streamline", "synth", "evaluate-rtl"):
         assert "no accelerator can be built" in str(floats.absent(BY_NAME[stage]))
     own = one(qonnx=str(mlp(tmp_path / "mlp.onnx")))
     assert "nothing is trained" in str(own.absent(BY_NAME["train"]))
@@ -315,7 +315,7 @@ def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
     tasks = {
         task.stage.name for task in selection({"qonnx": str(tmp_path / "mlp.onnx")}).chain(own)
     }
-    assert tasks == {stage.name for stage in STAGES} - {"data", "train"}
+    assert tasks == {stage.name for stage in STAGES} - {"data", "outline", "fits", "train"}
 
 
 def test_what_is_evaluated_is_no_part_of_a_name() -> None:
