@@ -144,18 +144,22 @@ class Tracker:
             value, edge=edge, ops=tuple(op for op in value.ops if not isinstance(op, Pool))
         )
 
-    def spread(self, value: Value) -> Value:
-        """A flattened map as a vector, whose operators have a number for each element."""
+    def spread(self, value: Value, *, by_element: bool = True) -> Value:
+        """A flattened map as a vector, whose operators have a number for each element.
+
+        by_element: its reader works element by element. A product reads a map just as well.
+        """
         value = self.computed(value)
         height, width, _ = value.shape
         pixels = height * width
 
-        def by_element(by_channel: np.ndarray) -> np.ndarray:
+        def repeated(by_channel: np.ndarray) -> np.ndarray:
             repeat = np.tile if value.channels_last else np.repeat
             return np.asarray(repeat(by_channel, pixels))
 
-        ops = tuple(op.changed(by_element) if isinstance(op, Affine) else op for op in value.ops)
-        if value.sole:
+        ops = tuple(op.changed(repeated) if isinstance(op, Affine) else op for op in value.ops)
+        maker = self.raw.layers.get(value.edge)
+        if value.sole and (by_element or maker is None or isinstance(maker, Mvau)):
             self.raw.flatten(value.edge)
         return replace(
             value,
@@ -485,7 +489,7 @@ def _dense(
 
 def _with_vector(tracker: Tracker, value: Value, shift: np.ndarray) -> tuple[Value, np.ndarray]:
     """A flattened map as a vector, and a shift by channel as one by element."""
-    vector = tracker.spread(replace(value, ops=(Affine.of(shift=shift),)))
+    vector = tracker.spread(replace(value, ops=(Affine.of(shift=shift),)), by_element=False)
     op = vector.ops[0]
     assert isinstance(op, Affine), "it is the one of the line above"
     return vector, op.shift
