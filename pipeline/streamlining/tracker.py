@@ -6,6 +6,7 @@ it into integer thresholds; a product takes one scale out of its input.
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,7 +51,16 @@ class Tracker:
         for node in self.model.graph.node:
             if all(not name or name in self.constants for name in node.input):
                 continue
-            self.values[node.output[0]] = HANDLERS[node.op_type](self, node)
+            try:
+                self.values[node.output[0]] = HANDLERS[node.op_type](self, node)
+            except PipelineError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a strange file's node must be named
+                traceback.print_exc()
+                raise PipelineError(
+                    f"{where(node)}: cannot be streamlined: {type(error).__name__}: {error}; "
+                    "please report this with the file; the whole traceback is in the stage's log"
+                ) from None
         return self.computed(self.values[self.model.graph.output[0].name])
 
     def streams(self, node: Any) -> list[str]:
