@@ -42,9 +42,10 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
 
 def measure(name: str, hidden: table.Hidden, bits: int, images: int) -> list[tuple[object, ...]]:
     """Rows of the table for one network with random images."""
+    from pipeline.streamlining.extract import extract  # noqa: PLC0415
+
     from pipeline.export import verify  # noqa: PLC0415
     from pipeline.streamlining import finn, speed  # noqa: PLC0415
-    from pipeline.streamlining.extract import extract  # noqa: PLC0415
 
     network = f"{name}_{bits}w{bits}a"
     drawn = np.random.default_rng(1).integers(0, 256, (images, *CONTRACT.shape), np.uint8)

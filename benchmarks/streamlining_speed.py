@@ -33,9 +33,10 @@ RESULT = "result.json"
 
 def streamline(way: str, qonnx: Path, folder: Path) -> None:
     """Writes FILES and RESULT (CPU seconds, digests) into `folder`."""
+    from pipeline.streamlining.extract import extract  # noqa: PLC0415
+
     from pipeline.hardware import graph as hardware  # noqa: PLC0415
     from pipeline.streamlining import finn, speed  # noqa: PLC0415
-    from pipeline.streamlining.extract import extract  # noqa: PLC0415
 
     finn.bootstrap(folder)
     importlib.import_module("finn.builder.build_dataflow_steps")  # seconds, not to be timed

@@ -85,7 +85,7 @@ STAGES = (
         memory_mib=3072,
         shows=("equal", "accuracy"),
         files=(("QONNX", "model.onnx"),),
-        version=2,
+        version=3,
     ),
     Stage(
         "streamline",
@@ -97,7 +97,7 @@ STAGES = (
         memory_mib=2048,
         shows=("equal", "accuracy"),
         files=(("FINN's dataflow graph", "dataflow.onnx"), ("hardware graph", "hardware.json")),
-        version=3,
+        version=4,
     ),
     Stage(
         "fold",

@@ -19,7 +19,7 @@ from pipeline.hardware.layers import KINDS, Edge, Layer
 from pipeline.hardware.post import Post
 from specs.input import InputSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +138,11 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Layer:
     for key in ("weight_dtype", "accumulator"):
         if key in entry:
             entry[key] = DataType(entry[key])
-    for key in ("kernel", "stride", "rows", "columns", "labels"):
+    for key in ("kernel", "stride", "rows", "columns", "labels", "factors"):
         if entry.get(key) is not None:
             entry[key] = tuple(entry[key])
     for key in cls.arrays:
         entry[key] = arrays.get(f"{entry['id']}.{key}")
+    if entry.get("falling") is not None:
+        entry["falling"] = entry["falling"].astype(bool)
     return cls(**entry)

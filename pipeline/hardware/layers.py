@@ -36,6 +36,10 @@ class Edge:
         """Number of elements in one image."""
         return int(np.prod(self.shape))
 
+    def has_shape(self, shape: tuple[int, ...]) -> bool:
+        """Whether this is its shape, or that of the same map as a vector in stream order."""
+        return self.shape in (shape, (int(np.prod(shape)),))
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -90,18 +94,32 @@ class Threshold(Layer):
     """y[c] = offset + #{t : x[c] >= thresholds[c, t]}; a BIPOLAR output is -1 or +1.
 
     thresholds: int64 [C, T], ascending in t; C is the number of channels. A BIPOLAR output has one
-    threshold per channel.
+        threshold per channel.
+    falling: bool [C]: where it is set, the levels fall as x rises: y[c] = offset + T - #{t : x[c]
+        >= thresholds[c, t]}, and a BIPOLAR output is +1 below the threshold. None: no channel.
     """
 
     kind: ClassVar[str] = "threshold"
-    arrays: ClassVar[tuple[str, ...]] = ("thresholds",)
+    arrays: ClassVar[tuple[str, ...]] = ("thresholds", "falling")
     thresholds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int64))
     offset: int = 0
+    falling: np.ndarray | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether all channels do the same, so that the design keeps one row for all of them."""
+        same = self.falling is None or bool(np.all(self.falling == self.falling[0]))
+        return same and shares_thresholds(self.thresholds)
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
-        if source.shape != target.shape:
+        if not target.has_shape(source.shape):
             yield f"input shape {source.shape} differs from output shape {target.shape}"
         yield from _check_thresholds(self.thresholds, self.offset, source.channels, target)
+        falling = self.falling
+        if falling is not None and (
+            falling.shape != (source.channels,) or falling.dtype != np.dtype(bool)
+        ):
+            yield f"falling is {falling.dtype} {falling.shape}, not bool ({source.channels},)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +278,7 @@ class MaxPool(Layer):
             return
         height, width, channels = source.shape
         wanted = (height // self.kernel[0], width // self.kernel[1], channels)
-        if min(wanted) < 1 or target.shape != wanted:
+        if min(wanted) < 1 or not target.has_shape(wanted):
             yield f"output shape is {target.shape}, not {wanted}"
         if target.dtype != source.dtype:
             yield f"{source.dtype.name} becomes {target.dtype.name}"
@@ -283,7 +301,7 @@ class SumPool(Layer):
         return low, high
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
-        if len(source.shape) != 3 or target.shape != (1, 1, source.channels):
+        if len(source.shape) != 3 or not target.has_shape((1, 1, source.channels)):
             yield f"shape {source.shape} becomes {target.shape}, not (1, 1, channels)"
             return
         if source.dtype.bipolar or self.shift < 0:
@@ -310,10 +328,14 @@ class Fork(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Add(Layer):
-    """Adds two inputs of the same shape, element by element. Neither may be BIPOLAR."""
+    """y = factors[0] * input + factors[1] * other, element by element. Neither may be BIPOLAR.
+
+    factors: integers other than 0.
+    """
 
     kind: ClassVar[str] = "add"
     other: str = ""
+    factors: tuple[int, int] = (1, 1)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -321,12 +343,19 @@ class Add(Layer):
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         sources = (source, *others)
-        if any(edge.shape != target.shape for edge in sources):
+        if source.shape != others[0].shape or not target.has_shape(source.shape):
             yield f"shapes {[edge.shape for edge in sources]} become {target.shape}"
         if any(edge.dtype.bipolar for edge in sources):
             yield "a BIPOLAR input, which is not added"
-        ends = (sum(edge.dtype.min for edge in sources), sum(edge.dtype.max for edge in sources))
-        yield from _check_range(ends, target)
+        if 0 in self.factors:
+            yield f"factors {self.factors}; an input times 0 is no input"
+        yield from _check_range(self.range(source, *others), target)
+
+    def range(self, source: Edge, other: Edge) -> tuple[int, int]:
+        """Smallest and greatest output."""
+        edges = zip((source, other), self.factors, strict=True)
+        ends = [sorted((f * edge.dtype.min, f * edge.dtype.max)) for edge, f in edges]
+        return ends[0][0] + ends[1][0], ends[0][1] + ends[1][1]
 
 
 def _check_range(ends: tuple[int, int], target: Edge) -> Iterator[str]:
@@ -353,5 +382,5 @@ def accumulator_range(
 
 
 def shares_thresholds(thresholds: np.ndarray) -> bool:
-    """Whether all channels of thresholds [C, T] have the same ones, so that one row is enough."""
+    """Whether all channels of thresholds [C, T] have the same ones."""
     return bool(np.all(thresholds == thresholds[0]))

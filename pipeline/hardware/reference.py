@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,7 @@ def run(
         source, target = graph.edges[layer.input], graph.edges[layer.output]
         values = [streams[name] for name in layer.inputs]
         found = REFERENCES[layer.kind](layer, source, target, *values)
+        found = found.reshape(len(found), *target.shape)  # a map may leave as a vector
         for name in layer.outputs:
             streams[name] = found.astype(target.dtype.storage, copy=False)
         for name in layer.inputs:  # which no other layer reads
@@ -64,7 +66,7 @@ def batches(graph: HardwareGraph, images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _threshold(layer: Threshold, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
-    return apply_thresholds(x, layer.thresholds, layer.offset, target.dtype)
+    return apply_thresholds(x, layer.thresholds, layer.offset, target.dtype, layer.falling)
 
 
 def _mvau(layer: Mvau, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
@@ -92,7 +94,8 @@ def _pad(layer: Pad, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
 
 
 def _max_pool(layer: MaxPool, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
-    (high, wide), (rows, columns, channels) = layer.kernel, target.shape
+    (high, wide), channels = layer.kernel, source.channels
+    rows, columns = source.shape[0] // high, source.shape[1] // wide
     whole = x[:, : rows * high, : columns * wide]
     found: np.ndarray = whole.reshape(len(x), rows, high, columns, wide, channels).max((2, 4))
     return found
@@ -108,8 +111,14 @@ def _fork(layer: Fork, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
 
 
 def _add(layer: Add, source: Edge, target: Edge, x: np.ndarray, other: np.ndarray) -> np.ndarray:
-    found: np.ndarray = x.astype(target.dtype.storage) + other
+    kind, (first, second) = target.dtype.storage, layer.factors
+    found: np.ndarray = _times(x, first, kind) + _times(other, second, kind)
     return found
+
+
+def _times(x: np.ndarray, factor: int, kind: type[np.signedinteger[Any]]) -> np.ndarray:
+    """x * factor modulo the range of `kind`, which is enough where the sum is within it."""
+    return x.astype(kind) if factor == 1 else (x.astype(np.int64) * factor).astype(kind)
 
 
 REFERENCES: dict[str, Callable[..., np.ndarray]] = {
@@ -153,15 +162,24 @@ def exact_matmul(x: np.ndarray, weights: np.ndarray, greatest: int) -> np.ndarra
 
 
 def apply_thresholds(
-    x: np.ndarray, thresholds: np.ndarray, offset: int, dtype: DataType
+    x: np.ndarray,
+    thresholds: np.ndarray,
+    offset: int,
+    dtype: DataType,
+    falling: np.ndarray | None = None,
 ) -> np.ndarray:
-    """offset + the number of thresholds [C, T] that x [..., C] reaches; BIPOLAR: -1 or +1."""
+    """offset + the number of thresholds [C, T] that x [..., C] reaches; BIPOLAR: -1 or +1.
+
+    Where `falling` [C] is set, it is the number of those that x does not reach.
+    """
     if thresholds.shape[1] <= FEW_STEPS:
         count = np.zeros(x.shape, np.uint8)
         for step in thresholds.T:
             count += x >= step
     else:
         count = _ranks(x, np.sort(thresholds, axis=1))
+    if falling is not None:
+        count = np.where(falling, thresholds.shape[1] - count, count)
     levels = count.astype(np.int64)
     return 2 * levels - 1 if dtype.bipolar else levels + offset
 

@@ -25,7 +25,6 @@ from pipeline.hardware.layers import (
     SlidingWindow,
     SumPool,
     Threshold,
-    shares_thresholds,
 )
 from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.levels import Levels
@@ -68,21 +67,22 @@ def _threshold(layer: Threshold, fold: Fold, source: Edge, target: Edge) -> Inst
         limits, values = (limits + 2) // 2, DataType("UINT1")
     # one bit more than the input has, so that "never" fits; where unused it costs nothing
     wider = DataType(f"{'' if values.signed else 'U'}INT{values.bits + 1}")
-    shared = shares_thresholds(limits)
+    rows = slice(1 if layer.shared else None)
     levels = Levels(
-        np.clip(limits[:1] if shared else limits, values.min, values.max + 1),
+        np.clip(limits[rows], values.min, values.max + 1),
         values if fold.threshold_style == "table" else wider,
-        1 if shared else fold.pe,
+        1 if layer.shared else fold.pe,
         _offset(layer.offset, target.dtype),
         target.dtype.bits,
         fold.threshold_style,
+        None if layer.falling is None else layer.falling[rows],
     )
     return Instance(
         "threshold",
         {
             "PE": fold.pe,
             "FOLDS": source.channels // fold.pe,
-            "SHARED": int(shared),
+            "SHARED": int(layer.shared),
             "INPUT_BITS": values.bits,
             "INPUT_KIND": kind_of(values),
             "COMPARE_BITS": levels.values.bits,
@@ -247,6 +247,7 @@ def _fork(layer: Fork, fold: Fold, source: Edge, target: Edge) -> Instance:
 
 
 def _add(layer: Add, fold: Fold, source: Edge, target: Edge, other: Edge) -> Instance:
+    factors = {"S_FACTOR": layer.factors[0], "T_FACTOR": layer.factors[1]}
     return Instance(
         "add_streams",
         {
@@ -255,6 +256,7 @@ def _add(layer: Add, fold: Fold, source: Edge, target: Edge, other: Edge) -> Ins
             "S_SIGNED": int(source.dtype.signed),
             "T_BITS": other.dtype.bits,
             "T_SIGNED": int(other.dtype.signed),
+            **(factors if layer.factors != (1, 1) else {}),
             "OUTPUT_BITS": target.dtype.bits,
         },
     )

@@ -23,6 +23,7 @@ class Levels:
     values: UINT or INT; the type of the values that arrive and are compared.
     lanes: channels per word; they divide C.
     offset: code of the smallest output, which has `bits` bits.
+    falling: bool [C], the channels whose levels fall; None if none does.
     """
 
     limits: np.ndarray
@@ -31,6 +32,7 @@ class Levels:
     offset: int
     bits: int
     style: ThresholdStyle
+    falling: np.ndarray | None = None
 
     @property
     def folds(self) -> int:
@@ -56,17 +58,36 @@ class Levels:
             "OFFSET": offset,
             "STYLE": STYLES.index(self.style),
             "BLOCK_LEVEL": block_level(self.folds, self.values.bits, self.steps) if searched else 0,
+            **({} if self._turned is None else {"FALLS": 1, "TURN": self._turn}),
         }
 
     def bank(self) -> dict[str, Memory]:
         """The memories, by what follows the stem of their file names."""
-        if self.style == "compare":
-            return {"": Memory.of(self.limits.reshape(self.folds, -1), self.values.bits)}
-        return self._table() if self.style == "table" else self._search()
+        if self.style == "table":
+            return self._table()
+        found = self._search() if self.style == "search" else self._compare()
+        if self._turned is not None:
+            found["_falls"] = Memory.of(self._turned.reshape(self.folds, self.lanes), 1)
+        return found
+
+    @property
+    def _turned(self) -> np.ndarray | None:
+        """The channels whose levels are turned round behind the comparison; a table has them so."""
+        return None if self.style == "table" else self.falling
+
+    @property
+    def _turn(self) -> int:
+        """What is added to the complement of a level to turn it round: least + greatest + 1."""
+        return (2 * self.offset + self.steps + 1) % (1 << self.bits)
+
+    def _compare(self) -> dict[str, Memory]:
+        return {"": Memory.of(self.limits.reshape(self.folds, -1), self.values.bits)}
 
     def _table(self) -> dict[str, Memory]:
         values = self.values.decode(np.arange(1 << self.values.bits))
         reached = (values[:, None] >= self.limits[:, None, :]).sum(axis=2)  # [C, values]
+        if self.falling is not None:
+            reached = np.where(self.falling[:, None], self.steps - reached, reached)
         return self._by_lane("", self.offset + reached, self.bits)
 
     def _search(self) -> dict[str, Memory]:

@@ -55,8 +55,9 @@ def mutants(
 ) -> Iterator[Mutant]:
     """One mutant of each kind in each layer, where the kind exists and `streams` shows it.
 
-    weight: one weight is wrong. threshold: one threshold is moved, by as little as shows. lane: two
-    input lanes are swapped (MVAUs with SIMD > 1). streams: reference values by edge, [N, *shape].
+    weight: one weight is wrong. threshold: one threshold is moved, by as little as shows. falling:
+    the levels of one channel are turned round. lane: two input lanes are swapped (MVAUs with SIMD >
+    1). streams: reference values by edge, [N, *shape].
     wanted: pairs of layer id and kind; None for all.
     """
     for layer in graph.layers:
@@ -196,9 +197,28 @@ def _of_threshold(layer: Threshold, fold: Fold) -> Mutations:
     def moved(values: Seen) -> Change | None:
         met = values.x.reshape(-1, layer.thresholds.shape[0])
         greatest = values.source.dtype.max + 1  # "never" is a legal threshold
-        return _threshold(layer.thresholds, met, greatest, shares_thresholds(layer.thresholds))
+        return _threshold(layer.thresholds, met, greatest, layer.shared)
 
-    return {"threshold": moved}
+    found: Mutations = {"threshold": moved}
+    if layer.falling is not None:
+        found["falling"] = lambda values: _turned(layer, values)
+    return found
+
+
+def _turned(layer: Threshold, seen: Seen) -> Change | None:
+    """Turns round the levels of one channel; of all, if the design stores one row for them."""
+    assert layer.falling is not None
+    # twice the level in the middle, which stays when the levels are turned round
+    both = 0 if seen.target.dtype.bipolar else 2 * layer.offset + layer.thresholds.shape[1]
+    shows = (2 * seen.y.reshape(-1, len(layer.falling)) != both).any(axis=0)
+    for channel in np.flatnonzero(shows):
+        where = slice(None) if layer.shared else channel
+        falling = layer.falling.copy()
+        falling[where] ^= True
+        if replace(layer, falling=falling).shared == layer.shared:
+            which = "all channels" if layer.shared else f"channel {channel}"
+            return f"levels of {which} turned round", "falling", falling
+    return None
 
 
 def _nothing(layer: Layer, fold: Fold) -> Mutations:

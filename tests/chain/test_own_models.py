@@ -16,8 +16,9 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import LabelSelect
 from pipeline.qonnx import clean, normal, support
 from pipeline.qonnx.description import describe, read
-from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn
-from pipeline.streamlining.extract import extract
+from pipeline.streamlining import finn
+from pipeline.streamlining.graph import hardware_graph
+from pipeline.streamlining.proof import compare_with_logits
 from specs.input import InputSpec
 from specs.network import Output
 from tests.chain.test_random_networks import random_folding
@@ -40,11 +41,10 @@ def streamlined(
     model = ModelWrapper(str(work / "normalised.onnx"))
     logits = execute(model, floats, 30).reshape(60, -1)
     own.require_same(original, floats[:4], layout, logits[:4])
-    dataflow = finn.to_dataflow(work / "normalised.onnx", contract, work, output)
-    extraction = extract(dataflow, "net", contract)
-    _compare_with_logits(extraction, inputs, logits)
-    _compare_with_finn(extraction, dataflow.model, inputs[:3])
-    return extraction.graph, inputs
+    found = hardware_graph(model, "net", contract, output)
+    compare_with_logits(found, model, inputs, logits)
+    finn.compare(found.graph, finn.dataflow(found.graph), inputs[:3])
+    return found.graph, inputs
 
 
 def test_quantisers_round_to_even(finn_work: Path, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ class Residual:
         stride: int,
         activations: tuple[str | None, str | None],
         inner: str = "UINT3",
+        factors: tuple[int, int] = (1, 1),
     ) -> None:
         """Two convolutions beside a shortcut: nothing if the shape stays, else a convolution."""
         source = self.edge
@@ -94,16 +95,18 @@ class Residual:
         self.at = ends[1].id
         if stride > 1 or source.channels != channels:
             self.conv(f"{name}_shortcut", channels, 1, stride, activations[1])
-        a, b = self.edges[first].dtype, self.edge.dtype
         second, self.at = self.at, first
-        dtype = DataType.smallest(a.min + b.min, a.max + b.max)
-        self.add(Add, f"{name}_add", Edge(f"{name}_sum", dtype, self.edge.shape), other=second)
+        span = Add("", first, "", (), second, factors).range(self.edge, self.edges[second])
+        edge = Edge(f"{name}_sum", DataType.smallest(*span), self.edge.shape)
+        self.add(Add, f"{name}_add", edge, other=second, factors=factors)
 
-    def threshold(self, name: str, activation: str) -> None:
+    def threshold(self, name: str, activation: str, falling: bool = False) -> None:
+        """Every second row's levels fall with `falling`."""
         act, source = DataType(activation), self.edge
         limits = self.levels(source.channels, source.dtype.min, source.dtype.max, act)
         edge = Edge(f"{name}_out", act, source.shape)
-        self.add(Threshold, name, edge, thresholds=limits, offset=act.min)
+        rows = np.arange(source.channels) % 2 > 0 if falling else None
+        self.add(Threshold, name, edge, thresholds=limits, offset=act.min, falling=rows)
 
     def finish(self, classes: int, shift: int = 0) -> HardwareGraph:
         """Sum pool, classifier with a bias, label."""
@@ -132,13 +135,18 @@ class Residual:
 
 
 def network(seed: int, side: int = 6, width: int = 4) -> HardwareGraph:
-    """Two blocks behind a convolution: a bare shortcut, then one with stride 2; signs at random."""
+    """Two blocks behind a convolution: a bare shortcut, then one with stride 2; signs at random.
+
+    The second has factors in its sum, and its quantiser has levels that fall.
+    """
     made = Residual((side, side, 3), seed)
     made.conv("conv0", width, 3, 1, "UINT3")
     made.block("block0", width, 1, (str(made.rng.choice(["UINT4", "INT3"])), None))
     made.threshold("block0_quant", "UINT3")
-    made.block("block1", 2 * width, 2, ("UINT4", str(made.rng.choice(["UINT4", "INT2"]))))
-    made.threshold("block1_quant", str(made.rng.choice(["UINT3", "INT3"])))
+    factors = (3, -1) if seed % 2 else (-1, 2)
+    activations = ("UINT4", str(made.rng.choice(["UINT4", "INT2"])))
+    made.block("block1", 2 * width, 2, activations, factors=factors)
+    made.threshold("block1_quant", str(made.rng.choice(["UINT3", "INT3"])), falling=True)
     return made.finish(5, shift=int(made.rng.integers(0, 3)))
 
 

@@ -12,7 +12,8 @@ from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Layer, Mvau
+from pipeline.hardware.layers import Add, Edge, Fork, Layer, Mvau, Threshold
+from specs.input import InputSpec
 from tests.hardware.networks import dense, images
 
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2"), ("INT2", "UINT2")]
@@ -56,6 +57,8 @@ def with_layer(graph: HardwareGraph, index: int, **values: object) -> HardwareGr
     [
         (0, {"thresholds": np.zeros((3, 1), np.int64)}, "input_quant: thresholds have shape"),
         (0, {"offset": 0, "thresholds": np.array([[2, 1]] * 12)}, "not ascending"),
+        (0, {"falling": np.zeros(12, np.int64)}, r"falling is int64 \(12,\), not bool \(12,\)"),
+        (0, {"falling": np.zeros((12, 1), bool)}, r"falling is bool \(12, 1\), not bool"),
         (1, {"weights": np.ones((8, 5), np.int64)}, "fc0: weights are 8x5"),
         (1, {"weights": np.zeros((8, 12), np.int64)}, "fc0: weights are not all BIPOLAR"),
         (1, {"accumulator": DataType("UINT3")}, "fc0: accumulators reach 0..12"),
@@ -68,6 +71,34 @@ def with_layer(graph: HardwareGraph, index: int, **values: object) -> HardwareGr
 def test_inconsistencies_are_named(index: int, values: dict[str, object], words: str) -> None:
     with pytest.raises(PipelineError, match=words):
         with_layer(dense([12, 8, 10]), index, **values).check()
+
+
+def test_falling_levels_and_factors_are_saved_and_loaded(tmp_path: Path) -> None:
+    edges = {name: Edge(name, DataType("UINT2"), (1, 1, 3)) for name in ("image", "a", "b", "c")}
+    edges["sum"] = Edge("sum", DataType("INT6"), (1, 1, 3))
+    falling = np.array([True, False, True])
+    limits = np.array([[1, 2, 3]] * 3)
+    graph = HardwareGraph(
+        "falls",
+        InputSpec(shape=(1, 1, 3)),
+        edges,
+        (
+            Threshold("levels", "image", "a", (), limits, 0, falling),
+            Fork("fork", "a", "b", (), "c"),
+            Add("add", "b", "sum", (), "c", (3, -2)),
+        ),
+    )
+    hardware.save(graph, tmp_path)
+    levels, _, add = hardware.load(tmp_path).layers
+    assert isinstance(levels, Threshold)
+    assert isinstance(add, Add)
+    assert levels.falling is not None
+    assert levels.falling.dtype == np.dtype(bool)
+    assert levels.falling.tolist() == falling.tolist()
+    assert add.factors == (3, -2)
+    for factors, words in [((0, 1), "times 0"), ((31, 1), r"sums reach 0\.\.96, more than INT6")]:
+        with pytest.raises(PipelineError, match=words):
+            with_layer(graph, 2, factors=factors).check()
 
 
 def test_a_popcount_that_reaches_mw_fits_its_accumulator() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import LabelSelect, Mvau, Threshold
+from pipeline.hardware.layers import Add, Edge, LabelSelect, Mvau, Threshold
 from tests.hardware.networks import dense, images
 
 
@@ -104,13 +104,48 @@ def test_thresholds_are_counted_however_they_are_searched(
 ) -> None:
     """Values on, below and above thresholds, some of them equal, beyond float32's integers too."""
     rng = np.random.default_rng(seed)
+    falling = rng.integers(0, 2, channels) > 0
     thresholds = rng.integers(-20, 20, (1 if shared else channels, steps)) + (1 << 40)
     thresholds = np.sort(thresholds, axis=1) if sorted_ else thresholds
     thresholds = np.broadcast_to(thresholds, (channels, steps))
     x = rng.integers(-25, 25, (*vectors, channels)) + (1 << 40)
-    expected = (x[..., None] >= thresholds).sum(axis=-1) - 128
+    rising = (x[..., None] >= thresholds).sum(axis=-1)
+    fallen = (x[..., None] < thresholds).sum(axis=-1)
     before = x.copy()
-    got = reference.apply_thresholds(x, thresholds, -128, DataType("INT8"))
-    assert got.dtype == np.int64
-    assert np.array_equal(got, expected)
-    assert np.array_equal(x, before)
+    for rows, expected in ((None, rising), (falling, np.where(falling, fallen, rising))):
+        got = reference.apply_thresholds(x, thresholds, -128, DataType("INT8"), rows)
+        assert got.dtype == np.int64
+        assert np.array_equal(got, expected - 128)
+        assert np.array_equal(x, before)
+
+
+def test_a_bipolar_level_that_falls_is_plus_one_below_its_threshold() -> None:
+    falling = np.array([False, True])
+    x, thresholds = np.array([[4, 4], [5, 5]]), np.array([[5], [5]])
+    got = reference.apply_thresholds(x, thresholds, 0, DataType("BIPOLAR"), falling)
+    assert got.tolist() == [[-1, 1], [1, -1]]
+
+
+@given(
+    st.sampled_from(["INT3", "UINT4", "INT8", "UINT8"]),
+    st.sampled_from(["INT3", "UINT4", "UINT8"]),
+    st.tuples(*[st.integers(-300, 300).filter(bool)] * 2),
+    st.integers(0, 2**31),
+)
+def test_a_sum_with_factors_is_exact(
+    first: str, second: str, factors: tuple[int, int], seed: int
+) -> None:
+    """In the narrowest type that holds every sum, the extremes of both inputs among them."""
+    rng = np.random.default_rng(seed)
+    a, b = (Edge(name, DataType(name), (2, 3)) for name in (first, second))
+    layer = Add("sum", a.id, "out", (), b.id, factors)
+    target = Edge("out", DataType.smallest(*layer.range(a, b)), (2, 3))
+    assert not list(layer.check(a, target, b))
+    x, y = (rng.integers(e.dtype.min, e.dtype.max + 1, (50, 2, 3)) for e in (a, b))
+    ends = [(p, q) for p in (a.dtype.min, a.dtype.max) for q in (b.dtype.min, b.dtype.max)]
+    for row, (p, q) in enumerate(ends):
+        x[row], y[row] = p, q
+    stored = [v.astype(e.dtype.storage) for v, e in ((x, a), (y, b))]
+    got = reference.REFERENCES["add"](layer, a, target, *stored)
+    assert np.array_equal(got, factors[0] * x + factors[1] * y)
+    assert (got.min(), got.max()) == layer.range(a, b)

@@ -97,8 +97,11 @@ def random_chain(seed: int) -> HardwareGraph:
     limits = np.sort(rng.integers(-3, 260, (widths[0], steps)), axis=1)
     if rng.integers(2):  # as FINN gives them: all channels the same
         limits[:] = limits[0]
+    # none, some or all channels whose levels fall
+    every = np.ones(widths[0], bool)
+    falling = (None, every, np.arange(widths[0]) % 3 > 0)[seed % 3]
     layers: list[Layer] = [
-        Threshold("quant", "pixels", "input", (), limits, 0 if act.bipolar else act.min)
+        Threshold("quant", "pixels", "input", (), limits, 0 if act.bipolar else act.min, falling)
     ]
     for k, width in enumerate([*widths[1:], int(rng.choice([6, 10, 12]))]):
         layer, edge = random_mvau(rng, edges[-1], f"act{k}", width)

@@ -48,19 +48,22 @@ def test_a_walk_through_the_memories_counts_the_thresholds(steps: int) -> None:
 
 def chain() -> HardwareGraph:
     """Both layers that have thresholds, accumulators that a table takes, counts to pad, rows that
-    are always and never reached, one layer whose channels share their thresholds."""
+    are always and never reached, one layer whose channels share their thresholds. Some rows of the
+    one fall, and all of the other."""
     rng = np.random.default_rng(4)
     x, y = Edge("x", DataType("UINT8"), (12,)), Edge("y", DataType("INT4"), (12,))
     own = np.sort(rng.integers(0, 257, (12, 13)), axis=1)
     own[3], own[5] = 0, 256
-    layers: list[Layer] = [Threshold("own", "x", "y", (), own, -7)]
+    falling = np.arange(12) % 3 > 0
+    falling[3] = True  # always reached, so always least
+    layers: list[Layer] = [Threshold("own", "x", "y", (), own, -7, falling)]
     weights = rng.choice([-1, 1], (8, 12))
     limits = np.sort(rng.normal(0, 20, (8, 10)).round().astype(np.int64), axis=1)
     limits[1], limits[2] = -90, 90
     layer, z = designs.mvau(y, "z", weights, "BIPOLAR", "UINT4", limits)
     layers.append(layer)
     shared = np.array([[2, 5, 9]]).repeat(8, axis=0)
-    layers.append(Threshold("shared", "z", "label", (), shared))
+    layers.append(Threshold("shared", "z", "label", (), shared, 0, np.ones(8, bool)))
     return designs.graph_of([x, y, z, Edge("label", DataType("UINT2"), (8,))], layers)
 
 
@@ -96,6 +99,7 @@ def test_each_style_equals_the_reference_at_full_rate(
         assert difference.layer == mutant.layer
         kinds.add((mutant.layer, mutant.kind))
     assert {(layer.id, "threshold") for layer in graph.layers} <= kinds
+    assert {("own", "falling"), ("shared", "falling")} <= kinds
 
 
 def deep_threshold(channels: int, output: str) -> HardwareGraph:
@@ -103,7 +107,8 @@ def deep_threshold(channels: int, output: str) -> HardwareGraph:
     dtype = DataType(output)
     limits = np.sort(rng.integers(0, 257, (channels, dtype.max)), axis=1)
     edges = [Edge("x", DataType("UINT8"), (channels,)), Edge("y", dtype, (channels,))]
-    return designs.graph_of(edges, [Threshold("y_unit", "x", "y", (), limits)])
+    falling = rng.integers(0, 2, channels) > 0
+    return designs.graph_of(edges, [Threshold("y_unit", "x", "y", (), limits, 0, falling)])
 
 
 def deep_mvau() -> HardwareGraph:
@@ -135,6 +140,40 @@ def test_deep_levels_are_in_block_ram(
     expected = cycles(graph.layers[0], fold, graph.source)
     assert designs.require_exact(model, graph, images).interval(4) == expected
     designs.require_exact(model, graph, images, designs.STALLS[1])
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(
+    ("name", "least", "steps"),
+    [("BIPOLAR", -1, 1), ("INT3", -4, 7), ("INT3", -3, 6), ("UINT4", 2, 4)],
+)
+def test_levels_that_fall_are_those_that_rise_turned_round(
+    name: str, least: int, steps: int, style: ThresholdStyle, tmp_path: Path, cache: Path
+) -> None:
+    """Every input value, each in a channel that falls and in one with the same row that rises."""
+    dtype = DataType(name)
+    source, target = Edge("x", DataType("INT4"), (8,)), Edge("y", dtype, (8,))
+    rows = np.sort(np.random.default_rng(steps).integers(-8, 9, (4, steps)), axis=1)
+    falling = np.tile([False, True], 4)
+    layer = Threshold("t", "x", "y", (), rows.repeat(2, axis=0), least, falling)
+    graph = designs.graph_of([source, target], [layer])
+    model = designs.build(graph, {"t": Fold(2, 2, "lut", style)}, tmp_path, cache)
+    images = np.arange(-8, 8)[:, None].repeat(8, axis=1)
+    for stalls in designs.STALLS:
+        output = designs.require_exact(model, graph, images, stalls).output
+        rising, fallen = output[:, 0::2], output[:, 1::2]
+        np.testing.assert_array_equal(rising + fallen, 0 if dtype.bipolar else 2 * least + steps)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_nothing_is_added_where_nothing_falls(style: ThresholdStyle) -> None:
+    graph = chain()
+    own = graph.layer("own")
+    assert isinstance(own, Threshold)
+    layer = replace(own, falling=None)
+    made = instance(graph, layer, Fold(2, 2, "lut", style))
+    assert not {"FALLS", "TURN"} & made.parameters.keys()
+    assert "_falls" not in made.banks["FILES"]
 
 
 def test_what_channels_share_is_kept_once() -> None:

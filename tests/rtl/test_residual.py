@@ -19,9 +19,14 @@ from tests.rtl import designs
 
 TYPES = [("UINT4", "UINT4", "UINT5"), ("INT3", "UINT5", "INT7"), ("UINT2", "INT6", "INT8"),
          ("INT4", "INT4", "INT5"), ("UINT1", "UINT8", "UINT9")]  # fmt: skip
+SCALED = [("UINT4", "UINT4", "UINT8", (1, 12)), ("INT3", "UINT5", "INT9", (-7, 5)),
+          ("UINT2", "INT6", "INT14", (200, -130)), ("INT4", "INT4", "INT6", (-2, -1)),
+          ("UINT1", "UINT8", "INT9", (-256, 1))]  # fmt: skip
 
 
-def diamond(left: str, right: str, total: str, channels: int) -> HardwareGraph:
+def diamond(
+    left: str, right: str, total: str, channels: int, factors: tuple[int, int] = (1, 1)
+) -> HardwareGraph:
     """The input, which has both types' values, requantised on two ways and added."""
     made = Residual((3, 2, channels), 1, "INT8")
     source = made.edge
@@ -32,7 +37,7 @@ def diamond(left: str, right: str, total: str, channels: int) -> HardwareGraph:
         made.at = name
         made.threshold(f"{name}_quant", act)
     made.edges["sum"] = Edge("sum", DataType(total), source.shape)
-    made.layers.append(Add("total", "m_quant_out", "sum", (), "n_quant_out"))
+    made.layers.append(Add("total", "m_quant_out", "sum", (), "n_quant_out", factors))
     return designs.graph_of(list(made.edges.values()), made.layers)
 
 
@@ -40,13 +45,22 @@ LANES = [(1, 1, 1, 1), (6, 2, 3, 6), (2, 6, 6, 1), (3, 3, 1, 2), (1, 2, 6, 3)]
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "total", "lanes"),
-    [(*types, lanes) for types, lanes in zip(TYPES, LANES, strict=True)],
+    ("left", "right", "total", "factors", "lanes"),
+    [
+        *((*types, (1, 1), lanes) for types, lanes in zip(TYPES, LANES, strict=True)),
+        *((*scaled, lanes) for scaled, lanes in zip(SCALED, LANES, strict=True)),
+    ],
 )
 def test_both_ways_are_added(
-    left: str, right: str, total: str, lanes: tuple[int, ...], tmp_path: Path, cache: Path
+    left: str,
+    right: str,
+    total: str,
+    factors: tuple[int, int],
+    lanes: tuple[int, ...],
+    tmp_path: Path,
+    cache: Path,
 ) -> None:
-    graph = diamond(left, right, total, 6)
+    graph = diamond(left, right, total, 6, factors)
     folding = {
         layer.id: Fold(pe, pe, "lut", "search" if layer.kind == "threshold" else "compare")
         for layer, pe in zip(graph.layers, lanes, strict=True)

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pipeline.streamlining.extract import extract
 
 from pipeline.hardware import reference
 from pipeline.hardware.layers import Mvau
-from pipeline.streamlining.extract import extract
 from pipeline.streamlining.finn import Dataflow
 from pipeline.streamlining.tail import Tail
 from specs.input import InputSpec

@@ -21,7 +21,6 @@ from pipeline.hardware.layers import (
     SlidingWindow,
     SumPool,
     Threshold,
-    shares_thresholds,
 )
 from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.ram import block_level, ramb18s, search_levels
@@ -38,6 +37,7 @@ class Shape:
     ring: words of the memory of a sliding window or of a pool.
     above: for whole windows, the number of rows above a pixel. One word of the memory has all of
         them.
+    falls: whether the levels of some channels may fall.
     """
 
     kind: str
@@ -52,6 +52,7 @@ class Shape:
     fold: Fold
     ring: int = 0
     above: int = 0
+    falls: bool = False
 
     @property
     def ring_bits(self) -> int:
@@ -114,8 +115,12 @@ def _mvau(layer: Mvau, source: Edge, fold: Fold) -> Shape:
 
 
 def _threshold(layer: Threshold, source: Edge, fold: Fold) -> Shape:
-    shared, steps = shares_thresholds(layer.thresholds), layer.thresholds.shape[1]
-    return replace(_stream(layer, source, fold), steps=steps, shared=shared)
+    return replace(
+        _stream(layer, source, fold),
+        steps=layer.thresholds.shape[1],
+        shared=layer.shared,
+        falls=layer.falling is not None,
+    )
 
 
 def _swg(layer: SlidingWindow, source: Edge, fold: Fold) -> Shape:

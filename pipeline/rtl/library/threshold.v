@@ -1,4 +1,5 @@
-// y[c] = OFFSET + the number of thresholds of channel c at or below x[c], PE channels per beat.
+// y[c] = OFFSET + the number of thresholds of channel c at or below x[c], or the number of those
+// above it in channels that fall; PE channels per beat.
 // Compare and table: one register after parallel logic. Search: a pipeline that runs freely, which
 // a beat enters only if there will be room for the result (credit).
 module threshold #(
@@ -13,6 +14,8 @@ module threshold #(
     parameter OFFSET       = 0,  // see levels.v, as for the next ones
     parameter STYLE        = 0,
     parameter BLOCK_LEVEL  = 0,
+    parameter FALLS        = 0,
+    parameter TURN         = 0,
     parameter FILES        = "thresholds"
 ) (
     input                       clk,
@@ -122,6 +125,8 @@ module threshold #(
       .OFFSET(OFFSET),
       .STYLE(STYLE),
       .BLOCK_LEVEL(BLOCK_LEVEL),
+      .FALLS(FALLS),
+      .TURN(TURN),
       .FILES(FILES)
   ) quantise (
       .clk(clk),
