@@ -24,15 +24,14 @@ def of_file(path: Path, contract: InputSpec, output: Output) -> HardwareGraph:
     original, _ = clean.without_tail(clean.clean(ModelWrapper(read(path).model)))
     support.require_supported(original, str(path))
     model = normal.normalised(original, describe(path).layout)
-    graph: HardwareGraph = hardware_graph(model, "net", contract, output).graph
-    return graph
+    return hardware_graph(model, "net", contract, output).graph
 
 
 def of_module(module: nn.Module, path: Path, contract: InputSpec, output: Output) -> HardwareGraph:
     """As the stages export and streamline do it for `family = "factory"`; writes to `path`."""
     model = to_qonnx(module, example(contract), path)
-    graph: HardwareGraph = hardware_graph(model, "net", contract, output).graph
-    return graph
+    support.require_supported(model, "the network")
+    return hardware_graph(model, "net", contract, output).graph
 
 
 def exported(module: nn.Module, path: Path, contract: InputSpec) -> Path:

@@ -108,7 +108,7 @@ class Random:
         """A quantiser, perhaps with a ReLU, perhaps with a batch norm and a second one behind."""
         bits = self._pick(1, 2, 3, 4) if bipolar else self._pick(2, 3, 4)
         kinds = ["relu", "relu", "relu, signed", "unsigned", "signed", *["bipolar"] * bipolar]
-        kind, made = self._pick(*kinds), x
+        kind, made, before = self._pick(*kinds), x, len(self.graph.nodes)
         if "relu" in kind:
             made = self.graph.op("Relu", x)
             self.units[made] = self.units.get(x, 0.0)
@@ -117,6 +117,7 @@ class Random:
         else:
             made = self._quant(made, bits, int(kind in ("relu, signed", "signed")))
         if not np.ptp(self._seen(made), axis=0).any():  # the network would end here
+            del self.graph.nodes[before:]
             made = self._quant(self._norm(x, channels, "batch norm"), 3, 1)
         if self._pick(*[False] * 5, True):
             made = self._act(self._norm(made, channels, "batch norm"), channels, bipolar)

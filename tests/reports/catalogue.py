@@ -122,7 +122,7 @@ KINDS = (
                 "batch norm last, label",
                 modules.norm_last,
                 output="label",
-                refused=("BatchNormalization",),
+                refused=("scores", "logits"),
             ),
         ),
     ),
@@ -149,9 +149,11 @@ KINDS = (
         (
             Form("AveragePool, Mul, Trunc: FLOOR", files.average_trunc("FLOOR")),
             Form("FLOOR in small letters", files.average_trunc("floor")),
-            Form("ROUND", files.average_trunc("ROUND"), refused=("Trunc", "FLOOR")),
-            Form("windows of 2x2", files.average_trunc("FLOOR", kernel=2)),
-            of_module("a module: as Brevitas makes it", modules.averaged(), refused=("FLOOR",)),
+            Form("ROUND", files.average_trunc("ROUND")),
+            Form(
+                "windows of 2x2", files.average_trunc("FLOOR", kernel=2), refused=("AveragePool",)
+            ),
+            of_module("a module: as Brevitas makes it", modules.averaged()),
             of_module("a module: floor", modules.averaged(float_to_int_impl_type="floor")),
         ),
     ),
@@ -255,7 +257,7 @@ KINDS = (
         "Xilinx/finn#1675",
         "FINN's ValueError without a node",
         (
-            of_features("of weights", files.zero_point(7, 0), refused=("Quant", "zero point")),
+            of_features("of weights", files.zero_point(7, 0)),
             of_features("of activations", files.zero_point(0, 3, 1), refused=("zero point",)),
         ),
     ),

@@ -104,7 +104,7 @@ def dense_with_bias(bias: Any) -> Callable[[], nn.Module]:
             QuantIdentity(bit_width=8, return_quant_tensor=True),
             QuantLinear(36, 8, **layer),
             QuantReLU(bit_width=3, return_quant_tensor=True),
-            QuantLinear(8, 4, **layer),
+            QuantLinear(8, 4, **(layer | {"return_quant_tensor": False})),
         )
 
     return build
