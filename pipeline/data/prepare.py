@@ -39,7 +39,13 @@ def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
     height, width, channels = contract.shape
     size, wanted = raw.shape[1:], f"{height}x{width}x{channels}"
     if size[2] != channels:
-        raise PipelineError(f"input.shape = {wanted}: the images have {size[2]} channels")
+        told = f"input.shape = {wanted}: the images have {size[2]} channels"
+        if size[0] == channels:
+            told += (
+                f"; {list(raw.shape)} looks like [N, C, H, W], and [N, H, W, C] is wanted: "
+                "images.transpose(0, 2, 3, 1)"
+            )
+        raise PipelineError(told)
     if 0 in size:
         raise PipelineError(f"input.shape = {wanted}: the images are empty")
     _require_range(raw, contract)
@@ -85,11 +91,14 @@ def _require_range(raw: np.ndarray, contract: InputSpec) -> None:
 
 
 def network_input(prepared: np.ndarray, contract: InputSpec) -> np.ndarray:
-    """The network's input for prepared images: (value * scale - mean) / std, float32."""
+    """The network's input for prepared images: (value * scale - mean) / std, float32.
+
+    The last axis is that of the channels, for which mean and std may have one number each.
+    """
     values = prepared.astype(np.float32)
     values *= np.float32(contract.scale)
-    values -= np.float32(contract.mean)
-    values /= np.float32(contract.std)
+    values -= np.asarray(contract.mean, np.float32)
+    values /= np.asarray(contract.std, np.float32)
     return values
 
 

@@ -24,10 +24,10 @@ from pipeline.qonnx.support import TAIL
 
 
 def clean(model: Any) -> Any:
-    """The network with folded constants, names, written-out attributes, and no pads but those of
-    convolutions. No value changes.
+    """The network with folded constants, unique names and written-out attributes.
 
-    model: a qonnx ModelWrapper, as `description.read` rebuilt it or as an exporter of ours made it.
+    No value changes. Zeros of a Pad become padding of the convolution behind it.
+    model: a qonnx ModelWrapper, as `description.read` rebuilt it or as our exporter made it.
     PipelineError: ONNX or qonnx cannot do one of these steps.
     """
     note_origin(model)

@@ -1,4 +1,4 @@
-"""Stage `streamline`: turns QONNX into our hardware graph and FINN's, and proves all three equal."""
+"""Stage `streamline`: turns QONNX into our hardware graph and FINN's; proves all three equal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.choice import over_classes
 from pipeline.data.inputs import Inputs, evaluation_inputs
 from pipeline.errors import VerificationError
 from pipeline.hardware import graph as hardware
@@ -36,7 +37,7 @@ def run(job: Job) -> Metrics:
     """Writes dataflow.onnx, hardware.json, hardware.npz and golden.npz.
 
     golden.npz has `images` (prepared, [N, *shape]), `outputs` (of the integer reference, [N, *shape
-    of the sink]), `truth` (the labels of the data set, if it has any) and, for the first images,
+    of the sink]), `truth` (the labels of the data set, if it has any) and, for the first of them,
     the values of every stream as `stream.<edge>`.
     """
     from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415 - takes a second
@@ -90,24 +91,29 @@ def with_names(graph: HardwareGraph, names: dict[str, tuple[str, ...]]) -> Hardw
 def _write_golden(
     folder: Path, graph: HardwareGraph, data: Inputs, outputs: np.ndarray, classes: np.ndarray
 ) -> int:
-    """Writes golden.npz. Returns how many classes the network predicts for the traced images."""
+    """Writes golden.npz of images of all classes.
+
+    Returns how many classes the network predicts for the traced ones.
+    """
     windows = any(isinstance(layer, SlidingWindow) for layer in graph.layers)
-    count = min(CONVOLUTION_IMAGES if windows else END_TO_END_IMAGES, len(data.images))
-    streams = reference.run(graph, data.images[:STREAM_IMAGES])
-    seen = len(np.unique(classes[:STREAM_IMAGES]))
+    count = CONVOLUTION_IMAGES if windows else END_TO_END_IMAGES
+    chosen = over_classes(data.labels, count, len(data.images))
+    traced = chosen[:STREAM_IMAGES]
+    streams = reference.run(graph, data.images[traced])
+    seen = len(np.unique(classes[traced]))
     least = min(LEAST_CLASSES, _outputs(graph))
     if data.labels is not None and seen < least:
         raise VerificationError(
-            f"streamline: the network predicts only {seen} classes on the first "
-            f"{STREAM_IMAGES} test images, too few to prove an accelerator with "
-            f"(at least {least}); train it longer (epochs=)"
+            f"streamline: the network predicts only {seen} classes on {len(traced)} test images "
+            f"of all classes, too few to prove an accelerator with (at least {least}); train it "
+            "longer (epochs=)"
         )
-    arrays = {"images": data.images[:count], "outputs": outputs[:count]}
+    arrays = {"images": data.images[chosen], "outputs": outputs[chosen]}
     if data.labels is not None:
-        arrays["truth"] = data.labels[:count]
+        arrays["truth"] = data.labels[chosen]
     for edge, values in streams.items():
         arrays[f"stream.{edge}"] = values
-    np.savez(folder / "golden.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(folder / "golden.npz", **arrays)
     return seen
 
 

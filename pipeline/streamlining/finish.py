@@ -1,6 +1,4 @@
-"""Turns the raw layers into the hardware graph: thresholds join their MVAU, forks and names are
-added.
-"""
+"""Turns the raw layers into the hardware graph: adds forks and names, joins thresholds to MVAUs."""
 
 from __future__ import annotations
 
@@ -60,8 +58,9 @@ class Finish:
             self._take_all(layers)
 
     def _way(self, edge: str) -> tuple[list[Layer], str | Add | None]:
-        """The layers after a raw edge up to a fork or a sum: the edge with several readers, the sum
-        itself, or None at the network's output.
+        """The layers after a raw edge up to a fork or a sum, and where they end.
+
+        That is the edge with several readers, the sum itself, or None at the network's output.
         """
         layers: list[Layer] = []
         while True:

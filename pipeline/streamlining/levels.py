@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """Level offset + t + 1 (or +1 of BIPOLAR) is reached from `at[t]` on, or above it where `open[t]`.
+    """Level offset + t + 1 is reached from `at[t]` on; where `open[t]`, above it. BIPOLAR: +1.
 
     dtype: of the integers. after: what the integers mean. before: for a Trunc, what is compared,
     by the integers of its input.

@@ -27,8 +27,10 @@ of per cent."""
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """outputs [N, *shape] and classes [N] of the integer reference. ties: the number of images that
-    float32 rounding at some quantiser sets apart; tied_values: how many activations did so.
+    """outputs [N, *shape] and classes [N] of the integer reference.
+
+    ties: the number of images that float32 rounding at some quantiser sets apart. tied_values: how
+    many of their activations do so.
     """
 
     outputs: np.ndarray

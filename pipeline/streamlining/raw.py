@@ -214,7 +214,7 @@ class Raw:
 
 
 def negated_rows(layer: Mvau, rows: np.ndarray) -> Mvau:
-    """An MVAU with some rows of its weights negated, with one more weight bit where they need it."""
+    """An MVAU with some rows of its weights negated; with one more weight bit if they need it."""
     weights = np.where(rows[:, None], -layer.weights, layer.weights)
     dtype = layer.weight_dtype
     if not dtype.holds(weights):

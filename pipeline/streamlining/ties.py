@@ -1,9 +1,8 @@
-"""Compares the network with the hardware graph quantiser by quantiser, for images that rounding sets
-apart.
+"""Compares network and hardware graph quantiser by quantiser, for images that rounding sets apart.
 
-An accumulator may fall exactly between two levels, or so close that the last bit of float32 decides.
-That is a whole step, and later layers carry it to the scores. So each quantiser is judged from equal
-inputs: the network continues from the reference's value.
+An accumulator may fall exactly between two levels, or so close that the last bit of float32
+decides. That is a whole step, and later layers carry it to the scores. So each quantiser is judged
+from equal inputs: the network continues from the reference's value.
 """
 
 from __future__ import annotations

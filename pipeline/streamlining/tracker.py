@@ -1,11 +1,12 @@
 """Follows a QONNX graph from its input: what is each tensor of the integers computed so far?
 
-Scales, shifts, batch norms and ReLUs are only noted (`Value.ops`). A quantiser turns those before it
-into integer thresholds; a product takes one scale out of its input.
+Scales, shifts, batch norms and ReLUs are only noted (`Value.ops`). A quantiser turns those before
+it into integer thresholds; a product takes one scale out of its input.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,7 +51,16 @@ class Tracker:
         for node in self.model.graph.node:
             if all(not name or name in self.constants for name in node.input):
                 continue
-            self.values[node.output[0]] = HANDLERS[node.op_type](self, node)
+            try:
+                self.values[node.output[0]] = HANDLERS[node.op_type](self, node)
+            except PipelineError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a strange file's node must be named
+                traceback.print_exc()
+                raise PipelineError(
+                    f"{where(node)}: cannot be streamlined: {type(error).__name__}: {error}; "
+                    "please report this with the file; the whole traceback is in the stage's log"
+                ) from None
         return self.computed(self.values[self.model.graph.output[0].name])
 
     def streams(self, node: Any) -> list[str]:
@@ -90,10 +100,7 @@ class Tracker:
                 f"{where(node)}: its constant of {list(real.shape)} enlarges a tensor of "
                 f"{[1, *shape]}"
             ) from None
-        if value.flat:
-            by_pixel = full.reshape(self._map_shape(value))
-        else:
-            by_pixel = full
+        by_pixel = full.reshape(self._map_shape(value)) if value.flat else full
         if len(value.shape) == 3:
             by_pixel = by_pixel if value.channels_last else np.moveaxis(by_pixel, 0, -1)
             by_pixel = by_pixel.reshape(-1, value.channels)
@@ -147,18 +154,22 @@ class Tracker:
             value, edge=edge, ops=tuple(op for op in value.ops if not isinstance(op, Pool))
         )
 
-    def spread(self, value: Value) -> Value:
-        """A flattened map as a vector, whose operators have a number for each element."""
+    def spread(self, value: Value, *, by_element: bool = True) -> Value:
+        """A flattened map as a vector, whose operators have a number for each element.
+
+        by_element: its reader works element by element. A product reads a map just as well.
+        """
         value = self.computed(value)
         height, width, _ = value.shape
         pixels = height * width
 
-        def by_element(by_channel: np.ndarray) -> np.ndarray:
+        def repeated(by_channel: np.ndarray) -> np.ndarray:
             repeat = np.tile if value.channels_last else np.repeat
             return np.asarray(repeat(by_channel, pixels))
 
-        ops = tuple(op.changed(by_element) if isinstance(op, Affine) else op for op in value.ops)
-        if value.sole:
+        ops = tuple(op.changed(repeated) if isinstance(op, Affine) else op for op in value.ops)
+        maker = self.raw.layers.get(value.edge)
+        if value.sole and (by_element or maker is None or isinstance(maker, Mvau)):
             self.raw.flatten(value.edge)
         return replace(
             value,
@@ -169,11 +180,12 @@ class Tracker:
         )
 
     def quantise(self, value: Value, levels: Levels, node: Any) -> Value:
-        """The levels of a quantiser, by thresholds on the integers; pools come after if they may."""
+        """The levels of a quantiser, as thresholds on the integers; pools follow where they can."""
         maker = self.raw.layers.get(value.edge)
         if value.flat and value.sole and not isinstance(maker, Mvau):
             value = self.spread(value)  # lanes of a vector are not limited to those of a pixel
-        bounds, after = levels.bounds(), []
+        bounds = levels.bounds()
+        after: list[Pool] = []
         for place in range(len(value.ops) - 1, -1, -1):
             op = value.ops[place]
             if not isinstance(op, Pool):
@@ -487,7 +499,7 @@ def _dense(
 
 def _with_vector(tracker: Tracker, value: Value, shift: np.ndarray) -> tuple[Value, np.ndarray]:
     """A flattened map as a vector, and a shift by channel as one by element."""
-    vector = tracker.spread(replace(value, ops=(Affine.of(shift=shift),)))
+    vector = tracker.spread(replace(value, ops=(Affine.of(shift=shift),)), by_element=False)
     op = vector.ops[0]
     assert isinstance(op, Affine), "it is the one of the line above"
     return vector, op.shift

@@ -106,7 +106,7 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """When each level of a quantiser is reached, by its input v: [C, T], or [1, T] for all channels.
+    """When each level of a quantiser is reached, by its input v: [C, T], or [1, T] for all.
 
     Level t is reached if v >= at[c, t]; where `falls[c]`, if v <= at[c, t]. With `open`, v must not
     be equal. error: how far `at` may be off.

@@ -70,7 +70,8 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
     planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     x = torch.from_numpy(planes).float()
     with torch.no_grad():
-        logits = model((x * contract.scale - contract.mean) / contract.std).numpy()
+        mean, std = torch.tensor(contract.mean), torch.tensor(contract.std)
+        logits = model((x * contract.scale - mean) / std).numpy()
     proof = compare_with_logits(found, qonnx, images, logits)
     assert len(np.unique(proof.classes)) >= 2
     finn.compare(found.graph, finn.dataflow(found.graph), images[:8])
@@ -84,7 +85,7 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
 
 def test_one_wrong_weight_is_told_by_layer_and_element(finn_work: Path, tmp_path: Path) -> None:
     contract = CONTRACTS["grey"]
-    found, qonnx = streamlined(network((1, 1, 1), contract, (16, 12)), contract, tmp_path)
+    found, _ = streamlined(network((1, 1, 1), contract, (16, 12)), contract, tmp_path)
     images = np.random.default_rng(7).integers(0, 256, (32, *contract.shape), np.uint8)
     dataflow = finn.dataflow(found.graph)
     clean = reference.run(found.graph, images)
@@ -127,7 +128,7 @@ def test_wide_sums_are_compared_within_the_rounding_of_floats(
         logits = model(torch.from_numpy(planes).float() * contract.scale).numpy()
     compare_with_logits(found, qonnx, images, logits)
     found.graph.layer("fc1").weights[3] *= -1  # type: ignore[attr-defined]
-    with pytest.raises(VerificationError, match="of 100 inputs differ"):
+    with pytest.raises(VerificationError, match=r"Quant_\d .*more than rounding explains"):
         compare_with_logits(found, qonnx, images, logits)
 
 
