@@ -8,7 +8,6 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from pipeline.data.inputs import draw
 from pipeline.errors import PipelineError
 from pipeline.hardware.layers import LabelSelect, Mvau
 from pipeline.simulation.model import Stalls
+from pipeline.streamlining import finn
 from specs.network import Output
 from tests.chain.test_random_networks import random_folding
 from tests.export import product
@@ -35,7 +35,7 @@ MOST_TIES = 0.2
 """Of all inputs, those that float32 may round across a border somewhere in the network."""
 
 
-def test_random_files(tmp_path: Path) -> None:
+def test_random_files(tmp_path: Path, finn_work: Path) -> None:
     outcomes: Counter[str] = Counter()
 
     @settings(
@@ -57,7 +57,9 @@ def test_random_files(tmp_path: Path) -> None:
                 outcomes["refused"] += 1
                 return
             assert isinstance(graph.layers[-1], LabelSelect) == (output == "label"), net.told
-            judged = judge(net.path, graph, draw(net.contract, INPUTS), net.layout)
+            inputs = draw(net.contract, INPUTS)
+            judged = judge(net.path, graph, inputs, net.layout)
+            finn.compare(graph, finn.dataflow(graph), inputs[:1])
         outcomes.update(built=1, equal=judged.equal, ties=judged.ties)
 
     attempt()
@@ -87,6 +89,6 @@ def test_a_wrong_weight_would_be_seen(tmp_path: Path) -> None:
     inputs = draw(net.contract, INPUTS)
     assert judge(net.path, graph, inputs, net.layout) == Judged(INPUTS, 0)
     layer = next(layer for layer in graph.layers if isinstance(layer, Mvau))
-    layer.weights[np.nonzero(layer.weights[0])] += 1
+    layer.weights[:, 0] *= -1
     with pytest.raises(AssertionError, match="the file gives"):
         judge(net.path, graph, inputs, net.layout)

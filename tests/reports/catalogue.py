@@ -34,6 +34,7 @@ def of_features(name: str, source: Callable[..., object], **more: object) -> For
     return Form(name, source, **{"input": FEATURES, **more})  # type: ignore[arg-type]
 
 
+NARROW = InputSpec(shape=(6, 5, 1), dtype="INT8", scale=1.0)
 BY_CHANNEL = np.array([1, 2, 0.5, 1], np.float32)
 CENTRED = InputSpec(shape=(6, 6, 1), mean=0.5, std=0.25)
 STATISTICS = InputSpec(shape=(12,), dtype="INT8", scale=0.0078125)
@@ -150,6 +151,7 @@ KINDS = (
             Form("AveragePool, Mul, Trunc: FLOOR", files.average_trunc("FLOOR")),
             Form("FLOOR in small letters", files.average_trunc("floor")),
             Form("ROUND", files.average_trunc("ROUND")),
+            Form("a map of 4x3", files.average_trunc("FLOOR", width=5), input=NARROW),
             Form(
                 "windows of 2x2", files.average_trunc("FLOOR", kernel=2), refused=("AveragePool",)
             ),

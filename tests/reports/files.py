@@ -229,17 +229,18 @@ def unquantised_sum() -> Callable[[Path], Path]:
     return written(body)
 
 
-def average_trunc(mode: str, scaled: bool = True, kernel: int = 4) -> Callable[[Path], Path]:
-    """AveragePool, Mul and Trunc of older versions of Brevitas."""
+def average_trunc(mode: str, kernel: int = 4, width: int = 6) -> Callable[[Path], Path]:
+    """AveragePool, Mul and Trunc of older versions of Brevitas. width: of the input."""
 
     def body(g: Net) -> tuple[str, int]:
-        x = g.average(g.relu(first(g), 4, 20.0), kernel)
-        if scaled:
-            x = g.op("Mul", x, g.const(np.float32(kernel * kernel)))
-        bits = 4 + math.ceil(math.log2(kernel * kernel))
-        return g.trunc(x, 20.0, (bits, 4), mode), 4 * (4 // kernel) ** 2
+        sizes = [kernel, min(kernel, width - 2)]
+        x = g.relu(first(g), 4, 20.0)
+        x = g.op("AveragePool", x, kernel_shape=sizes, strides=sizes)
+        x = g.op("Mul", x, g.const(np.float32(math.prod(sizes))))
+        bits = 4 + math.ceil(math.log2(math.prod(sizes)))
+        return g.trunc(x, 20.0, (bits, 4), mode), 4 * 4 // sizes[0] * (width - 2) // sizes[1]
 
-    return written(body)
+    return written(body, (1, 1, 6, width))
 
 
 # --- operators in a state that no accelerator has

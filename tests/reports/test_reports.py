@@ -19,6 +19,7 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Fork, Mvau
 from pipeline.hardware.post import scores
 from pipeline.simulation.model import Stalls
+from pipeline.streamlining import finn
 from tests.chain.test_random_networks import random_folding
 from tests.export import product
 from tests.export.independent import Judged, judge
@@ -34,7 +35,7 @@ found: dict[tuple[str, str], str] = {}
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_form(name: str, tmp_path: Path, cache: Path) -> None:
+def test_form(name: str, tmp_path: Path, cache: Path, finn_work: Path) -> None:
     kind, form = FORMS[name]
     if form.refused is not None:
         with pytest.raises(PipelineError) as refusal:
@@ -47,6 +48,7 @@ def test_form(name: str, tmp_path: Path, cache: Path) -> None:
     inputs = draw(form.input, INPUTS)
     judged = judge(path, graph, inputs, form.layout)
     assert judged.equal >= INPUTS // 2 if form.ties else judged == Judged(INPUTS, 0)
+    finn.compare(graph, finn.dataflow(graph), inputs[:1])
     found[kind.what, form.name] = table.BUILDS
     seed = zlib.crc32(name.encode())
     folding = random_folding(graph, random.Random(seed))
