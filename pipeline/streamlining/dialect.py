@@ -305,8 +305,7 @@ def _sum_pool(writer: _Writer, layer: SumPool) -> None:
         ends = (height * width * source.dtype.min, height * width * source.dtype.max)
         total = writer.add_tensor(f"{layer.id}.total", DataType.smallest(*ends).name, (1, *shape))
         share = writer.add_tensor(f"{layer.id}.share", "FLOAT32", (1, *shape))
-        writer.constants[f"{layer.id}.axes"] = np.array([1, 2], np.int64)
-        writer.node("ReduceSum", [at, f"{layer.id}.axes"], [total], keepdims=1)
+        writer.node("ReduceSum", [at], [total], axes=[1, 2], keepdims=1)  # as of qonnx' opset 11
         writer.constant(f"{layer.id}.unit", np.array(2.0**-layer.shift), "FLOAT32")
         writer.node("Mul", [total, f"{layer.id}.unit"], [share])
         writer.node("Floor", [share], [output])
