@@ -12,6 +12,7 @@ from pipeline.flow.doit_tasks import (
     evaluate_tasks,
     notice,
     run_tests,
+    several,
     stage_tasks,
     why_task,
 )
@@ -28,12 +29,23 @@ DOIT_CONFIG = {
     # only the manifests remember what was built; doit's own database ends with the call
     "backend": "sqlite3",
     "dep_file": ":memory:",
+    "continue": several(),
 }
 
 
 def task_data() -> Tasks:
     """write the data set into one array file (MNIST and CIFAR-10: from data_root= or downloaded)"""
     return stage_tasks("data")
+
+
+def task_outline() -> Tasks:
+    """make the hardware graph of the untrained network: what cannot be built is told in seconds"""
+    return stage_tasks("outline")
+
+
+def task_fits() -> Tasks:
+    """find out before training whether any folding fits the board, and reaches fps="""
+    return stage_tasks("fits")
 
 
 def task_train() -> Tasks:

@@ -18,6 +18,7 @@ from deploy.hosts import reached
 from deploy.install import Board, install, send_testset
 from deploy.package import open_package
 from deploy.verdict import Answers, Expected, Row, error_of, judge, metrics, passed
+from pipeline.data.choice import in_proportion
 from pipeline.data.inputs import evaluation_inputs
 from pipeline.errors import BoardError
 from pipeline.job import Job, Kind, Metrics, progress
@@ -90,7 +91,10 @@ def _test_set(job: Job, document: dict[str, Any], kind: Kind) -> tuple[Expected,
     count = len(classes)
     if kind == "simulated" and most is None:
         count = min(count, max(1, _SIMULATED_CYCLES // int(document["predicted"]["ii_cycles"])))
-    images, labels, classes = data.images[:count], data.labels[:count], classes[:count]
+    chosen = in_proportion(data.labels, count)
+    images, labels = data.images[chosen], data.labels[chosen]
+    if most is None:  # else the predictions are of the chosen images already
+        classes = classes[chosen]
     file = job.folder / TEST_SET
     np.savez(file, images=images, labels=labels)
     digest = hashlib.sha256(classes.astype("<i8").tobytes()).hexdigest()

@@ -33,6 +33,7 @@ HOUSE = {
     "rtl": "Verilog; stage rtl",
     "engines": "costs, synthesis",
     "folding": "search; stage fold",
+    "outline": "before training",
     "simulation": "stage simulate",
     "fifos": "stage fifos",
     "synthesis": "stage synth",

@@ -29,6 +29,9 @@ class Stage:
     always: whether it runs each time it is asked for, since more than files decides its result.
     resumes: whether it can continue what an interrupted run of the same job left, with the same
         result. All other stages start again.
+    after: stages that come before it if it has to run, though it reads none of their files, so that
+        they never rebuild it. They look at what is to be built: it runs only if each of them found
+        a unit, at least one, that can be.
     shows: the figures on its console line.
     files: the files that the table at the end of a build names, each with a description; {unit} in
         a name stands for that of the unit. Without them the stage is not built.
@@ -43,6 +46,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     wants: tuple[Want, ...] = ()
+    after: tuple[str, ...] = ()
     shows: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     resumes: bool = False
@@ -52,16 +56,47 @@ class Stage:
     time_limit_hours: float = 24
 
 
+_FOLDING = (
+    "board.lut",
+    "board.bram36",
+    "board.lut_share",
+    "board.bram_share",
+    "board.memory_port_bits",
+    "board.family",
+    "target.engine",
+    "target.fps",
+    "target.clock_mhz",
+    "target.signatures",
+)
+
 STAGES = (
     Stage(
         "data",
         "dataset",
         "pipeline.data",
-        reads=("dataset", "data_files", "network.data"),
+        reads=("dataset", "data_files", "data_size", "network.data"),
         wants=("data",),
         memory_mib=1024,
         shows=("train_images", "test_images"),
         version=3,
+    ),
+    Stage(
+        "outline",
+        "network",
+        "pipeline.outline",
+        reads=("network.name", "network.model", "network.input", "network.output"),
+        wants=("training", "hardware"),
+        memory_mib=2048,
+        shows=("layers",),
+    ),
+    Stage(
+        "fits",
+        "board",
+        "pipeline.outline.fits",
+        needs=("outline",),
+        reads=_FOLDING,
+        wants=("training", "hardware"),
+        shows=("ii", "fps", "lut", "bram36"),
     ),
     Stage(
         "train",
@@ -70,10 +105,11 @@ STAGES = (
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),
         wants=("training",),
+        after=("outline", "fits"),
         resumes=True,
         memory_mib=2560,
         time_limit_hours=30 * 24,
-        shows=("test_accuracy", "validation_accuracy", "epochs"),
+        shows=("test_accuracy", "validation_accuracy", "epochs", "outputs"),
         files=(("trained weights", "weights.safetensors"),),
     ),
     Stage(
@@ -83,9 +119,9 @@ STAGES = (
         needs=("data", "train"),
         reads=("network.model", "network.input"),
         memory_mib=3072,
-        shows=("equal", "accuracy"),
+        shows=("equal", "accuracy", "outputs"),
         files=(("QONNX", "model.onnx"),),
-        version=2,
+        version=3,
     ),
     Stage(
         "streamline",
@@ -95,27 +131,16 @@ STAGES = (
         reads=("network.name", "network.input", "network.output"),
         wants=("hardware",),
         memory_mib=2048,
-        shows=("equal", "accuracy"),
+        shows=("equal", "tied", "accuracy"),
         files=(("FINN's dataflow graph", "dataflow.onnx"), ("hardware graph", "hardware.json")),
-        version=3,
+        version=4,
     ),
     Stage(
         "fold",
         "board",
         "pipeline.folding",
         needs=("streamline",),
-        reads=(
-            "board.lut",
-            "board.bram36",
-            "board.lut_share",
-            "board.bram_share",
-            "board.memory_port_bits",
-            "board.family",
-            "target.engine",
-            "target.fps",
-            "target.clock_mhz",
-            "target.signatures",
-        ),
+        reads=_FOLDING,
         wants=("hardware",),
         shows=("ii", "fps", "lut", "bram36"),
         files=(("folding, certificate", "folding.json"),),
@@ -203,6 +228,8 @@ STAGES = (
     ),
 )
 
+PREVIEWS = frozenset(name for stage in STAGES for name in stage.after)
+"""The stages that run only before another one that has to run, or if they are asked for."""
 LAST = STAGES[-1]
 """The stage that a unit is built up to."""
 
@@ -224,6 +251,7 @@ def _evaluation(
         memory_mib=2048,
         time_limit_hours=7 * 24,
         shows=("top1", "top5", "right"),
+        version=2,
     )
 
 

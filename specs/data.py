@@ -15,6 +15,17 @@ USERS_OWN = (IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS)
 """The data sets that consist of the user's own files in `data_root`."""
 
 
+class Resize(Spec):
+    """The size that images of the user's are resized to while they are read.
+
+    It follows from the network's input, not from a field of its own.
+    """
+
+    height: int
+    width: int
+    method: Literal["bilinear", "nearest"]
+
+
 class DataSpec(Spec):
     """How many images of the data set to use, and how to read the user's own files."""
 
@@ -25,9 +36,9 @@ class DataSpec(Spec):
     """Number of files drawn from each class (maskedface). Without it: as many as the smallest class
     has."""
     train_images: int | None = Field(default=None, ge=4)
-    """Use only the first so many training images. Without it all are used. For maskedface it is the
-    number of images to make, of all classes together; most are changed copies of others. Its
-    default is 80,000."""
+    """Use only the first so many training images, which must have all classes among them. Without
+    it all are used. For maskedface it is the number of images to make, of all classes together;
+    most are changed copies of others. Its default is 80,000."""
     test_images: int | None = Field(default=None, ge=4)
     """The same for the test images. The default for maskedface is 20,000."""
     seed: int = Field(default=1, ge=0, lt=2**31)

@@ -18,7 +18,8 @@ class EvaluationSpec(Spec):
     """One level, or several with commas. "brevitas" is the trained module, "qonnx" the exported
     file, "reference" the integer hardware graph, "rtl" the simulated accelerator."""
     images: int | None = Field(default=None, ge=1)
-    """Use only the first so many test images. Without it all are used."""
+    """Use only so many test images, drawn so that each class has its share. Without it all are
+    used."""
 
     @field_validator("level")
     @classmethod

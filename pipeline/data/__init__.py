@@ -10,7 +10,7 @@ from pipeline.data.arrays import FILE, DataSet
 from pipeline.data.sets import fingerprint, load
 from pipeline.errors import PipelineError
 from pipeline.job import Figure, Job, Metrics
-from specs.data import DataSpec
+from specs.data import DataSpec, Resize
 from specs.paths import shown
 
 __all__ = ["FILE", "SKIPPED", "DataSet", "run"]
@@ -24,7 +24,8 @@ def run(job: Job) -> Metrics:
     Raises PipelineError if the data set is damaged or cannot be found or downloaded.
     """
     name, spec = job.spec("dataset", str), job.spec("network.data", DataSpec)
-    data = load(name, job.settings, spec)
+    size: Any = job.spec("data_size", Any)
+    data = load(name, job.settings, spec, size and Resize.model_validate(size))
     files: Any = job.spec("data_files", Any)
     if files is not None and files != fingerprint(name, Path(job.settings["data_root"])):
         raise PipelineError(

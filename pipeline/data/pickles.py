@@ -134,7 +134,7 @@ class _Machine:
         elif name == "STACK_GLOBAL":
             attribute, module = stack.pop(), stack.pop()
             stack.append(self.named(f"{module} {attribute}"))
-        elif name == "REDUCE":
+        elif name in ("REDUCE", "NEWOBJ"):  # both call only what is offered
             arguments, function = stack.pop(), stack.pop()
             if not callable(function) or type(arguments) is not tuple:
                 raise TypeError("something is called that is no function")

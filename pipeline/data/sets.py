@@ -9,10 +9,11 @@ from typing import Any
 from pipeline.data import cifar10, digits, imagefolder, maskedface, mnist, own_arrays
 from pipeline.data.arrays import DataSet
 from pipeline.errors import SpecError, nearest
-from specs.data import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS, DataSpec
+from specs.data import IMAGE_FOLDER, MASKED_FACE, OWN_ARRAYS, DataSpec, Resize
 
-Loader = Callable[[Mapping[str, Any], DataSpec], DataSet]
-"""Loads a data set. Its arguments are the settings of the machine and the network's [data].
+Loader = Callable[[Mapping[str, Any], DataSpec, Resize | None], DataSet]
+"""Loads a data set. Its arguments are the settings of the machine, the network's [data], and the
+size to which images are resized as they are read, for data sets that have images of any size.
 
 The setting data_root says only where the data are. Only for the user's own data does it decide the
 content, and then it is part of the unit's name."""
@@ -20,16 +21,21 @@ content, and then it is part of the unit's name."""
 
 def _fixed(loader: Callable[[Mapping[str, Any]], DataSet]) -> Loader:
     """The loader of a data set that [data] does not change."""
-    return lambda settings, _: loader(settings)
+    return lambda settings, *_: loader(settings)
+
+
+def _of_one_size(loader: Callable[[Mapping[str, Any], DataSpec], DataSet]) -> Loader:
+    """The loader of a data set whose images have one size."""
+    return lambda settings, spec, _: loader(settings, spec)
 
 
 LOADERS: dict[str, Loader] = {
     "cifar10": _fixed(cifar10.load),
     "digits": _fixed(digits.load),
     IMAGE_FOLDER: imagefolder.load,
-    MASKED_FACE: maskedface.load,
+    MASKED_FACE: _of_one_size(maskedface.load),
     "mnist": _fixed(mnist.load),
-    OWN_ARRAYS: own_arrays.load,
+    OWN_ARRAYS: _of_one_size(own_arrays.load),
 }
 
 FOLDERS = {
@@ -40,14 +46,16 @@ FOLDERS = {
 """The required content of data_root for the data sets that are the user's own."""
 
 
-def load(name: str, settings: Mapping[str, Any], spec: DataSpec) -> DataSet:
+def load(
+    name: str, settings: Mapping[str, Any], spec: DataSpec, size: Resize | None = None
+) -> DataSet:
     """Loads a data set by name.
 
     Raises SpecError for an unknown name, PipelineError if the data cannot be loaded.
     """
     if name not in LOADERS:
         raise SpecError(f"dataset = {name!r}: unknown; {nearest(name, LOADERS)}")
-    data = LOADERS[name](settings, spec)
+    data = LOADERS[name](settings, spec, size)
     return data if name == MASKED_FACE else data.first(spec.train_images, spec.test_images)
 
 

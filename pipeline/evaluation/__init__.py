@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.choice import in_proportion
 from pipeline.data.inputs import Inputs, evaluation_inputs, planes
 from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
@@ -35,6 +36,9 @@ Found = tuple[np.ndarray, np.ndarray | None]
 def run(job: Job) -> Metrics:
     """Writes predictions.npy (int64 [N]) and confusion.csv (one row for each true class).
 
+    With `images=` there is also indices.npy: which test images these are. They are drawn so that
+    each class has its share, since the first images of sorted data are of one class.
+
     Raises PipelineError if the network has no data set.
     """
     level = job.stage.removeprefix(PREFIX)
@@ -45,7 +49,11 @@ def run(job: Job) -> Metrics:
         raise PipelineError(
             "evaluate: without a data set there are no labels; name one with dataset="
         )
-    part = Inputs(data.images[:most], data.labels[:most])
+    part = data
+    if most is not None:
+        chosen = in_proportion(data.labels, most)
+        np.save(job.folder / "indices.npy", chosen)
+        part = Inputs(data.images[chosen], data.labels[chosen])
     assert part.labels is not None
     classes, scores = _LEVELS[level](job, part.images, contract)
     right = classes == part.labels

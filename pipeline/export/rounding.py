@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from brevitas.nn import QuantIdentity, QuantReLU
+from brevitas.proxy.runtime_quant import ActQuantProxyFromInjectorBase
 from brevitas.quant_tensor import QuantTensor
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_node
@@ -76,7 +76,7 @@ def _activations(model: nn.Module, images: np.ndarray) -> list[np.ndarray]:
     hooks = [
         module.register_forward_hook(keep)
         for module in model.modules()
-        if isinstance(module, QuantIdentity | QuantReLU)
+        if isinstance(module, ActQuantProxyFromInjectorBase) and module.is_quant_enabled
     ]
     try:
         with torch.no_grad():

@@ -13,7 +13,7 @@ from doit.action import PythonAction
 from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 
 from pipeline import ROOT
-from pipeline.chain import LAST
+from pipeline.chain import BY_NAME, LAST, PREVIEWS
 from pipeline.errors import PipelineError, ToolError
 from pipeline.flow import boards, clean, state, why
 from pipeline.flow.reporter import RAN, Progress
@@ -57,14 +57,34 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
             if not _of_all():
                 yield _refusal(task.unit.name, f"{task.name}: {reason}")
             continue
+        before = selected().before(task, _asks_for_boards())
         yield {
             "name": task.unit.name,
-            "actions": [(_execute, [task])],
+            "actions": [(_execute, [task, before])],
             "task_dep": task_names(task.inputs),
+            # doit runs these only if the task itself has to run
+            "setup": task_names(before),
             "uptodate": [(_up_to_date, [task])],
             "clean": [Removal(_clean_stage, task)],
             "meta": {"task": task},
         }
+
+
+def _asks_for_boards() -> bool:
+    """Whether this call works on boards, as `build` does and `./doit train` does not."""
+    words = [word.partition(":")[0] for word in sys.argv[1:]]
+    stages = {name: stage.scope for name, stage in BY_NAME.items()}
+    levels = selected().evaluation.level.split(",")
+    scopes = {"build": "board", "deploy": "board", **stages}
+    scopes["evaluate"] = "board" if "rtl" in levels else "network"
+    named = [scopes[word] for word in words if word in scopes]
+    return "board" in named or not named
+
+
+def several() -> bool:
+    """Whether the variables may mean several units. Then a failure stops only what needs it."""
+    words = [given().get(name, "") for name in ("network", "board")]
+    return any("," in word or word == "all" for word in words)
 
 
 def evaluate_tasks() -> Iterator[dict[str, Any]]:
@@ -89,7 +109,7 @@ def build_tasks() -> Iterator[dict[str, Any]]:
         yield {
             "name": unit.name,
             "actions": [(_show, [chain])],
-            "task_dep": task_names(chain),
+            "task_dep": task_names(task for task in chain if task.stage.name not in PREVIEWS),
             "clean": [Removal(_clean_unit, chain)],
             "verbosity": 2,
             "meta": {},
@@ -207,7 +227,12 @@ def _why(names: list[str]) -> TaskFailed | None:
     return None
 
 
-def _execute(task: Task) -> TaskFailed | dict[str, bool]:
+def _execute(task: Task, before: list[Task]) -> TaskFailed | dict[str, bool]:
+    # doit itself runs a task whose setup failed if it is to go on after failures
+    for stage in task.stage.after:
+        refused = [need.outdated() is not None for need in before if need.stage.name == stage]
+        if refused and all(refused):
+            return TaskFailed(f"not begun: {stage} failed", report=False)
     try:
         return {RAN: task.execute(Progress(task).show)}
     except PipelineError as error:

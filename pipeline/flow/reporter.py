@@ -11,6 +11,8 @@ import time
 from types import FrameType
 from typing import Any, TextIO
 
+from doit.exceptions import UnmetDependency
+
 from pipeline.flow import state
 from pipeline.flow.task import Task
 from pipeline.job import Figure
@@ -33,6 +35,9 @@ class StageReporter:
         from rich.console import Console  # noqa: PLC0415 - a fifth of the time of `./doit list`
 
         self.console = Console(file=outstream, highlight=False, soft_wrap=True)
+        self.failed: list[str] = []
+        self.later = False
+        """Whether other lines came after that of a task that failed."""
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         os.environ[MARK] = new_mark()
@@ -49,6 +54,7 @@ class StageReporter:
         pass
 
     def add_success(self, task: Any) -> None:
+        self.later = bool(self.failed)
         if not task.values.get(RAN, True):
             self.skip_uptodate(task)  # another doit has just built it
         elif (stage_task := _of(task)) is not None:
@@ -64,12 +70,13 @@ class StageReporter:
         pass
 
     def add_failure(self, task: Any, fail: Any) -> None:
-        if not fail.report:
-            return
+        if not fail.report or isinstance(fail, UnmetDependency):
+            return  # what it needs was told
         _clear_progress()
         name = stage_task.name if (stage_task := _of(task)) is not None else task.name
         self.console.print(f"[red]failed[/] {escape(name)}")
         self.console.print(escape(fail.get_msg().rstrip()))
+        self.failed.append(name)
 
     def cleanup_error(self, exception: Any) -> None:
         self.console.print(escape(exception.get_msg()))
@@ -82,6 +89,8 @@ class StageReporter:
 
     def complete_run(self) -> None:
         _clear_progress()
+        if self.later:
+            self.console.print(f"[red]failed[/] {escape(', '.join(self.failed))}; told above")
 
     def _line(self, mark: str, task: Task, rest: str) -> None:
         _clear_progress()

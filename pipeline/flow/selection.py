@@ -37,6 +37,17 @@ class Selection:
         )
         return Task(stage, unit, inputs, self.settings)
 
+    def before(self, task: Task, boards: bool) -> list[Task]:
+        """The tasks that may refuse `task` before it runs, those of boards only for `boards`."""
+        units = [unit for unit in self.units if unit.at(task.unit.scope).name == task.unit.name]
+        found = [
+            self.task(stage, unit.at(stage.scope))
+            for stage in (BY_NAME[name] for name in task.stage.after)
+            for unit in units
+            if unit.absent(stage) is None and (boards or stage.scope != "board")
+        ]
+        return [*dict.fromkeys(found)]
+
     def chain(self, unit: Unit) -> Iterator[Task]:
         """All tasks of one board unit, in the order of the chain."""
         for stage in STAGES:

@@ -23,7 +23,7 @@ from pipeline.flow.variables import (
 from specs import catalog, paths
 from specs.base import Spec
 from specs.board import BoardSpec, TargetSpec
-from specs.data import RANDOM, USERS_OWN
+from specs.data import IMAGE_FOLDER, RANDOM, USERS_OWN, Resize
 from specs.evaluation import EvaluationSpec
 from specs.models import FactoryModel, QonnxModel
 from specs.network import NetworkSpec
@@ -49,6 +49,9 @@ class Unit:
     """The name before it was shortened."""
     data_files: str | None = None
     """The fingerprint of the user's files, if this is a data set unit of such files."""
+    data_size: Resize | None = None
+    """What the images are resized to while they are read, if this is a data set unit of images of
+    any size."""
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
     """The options of `evaluate`. They are not in the name, since nothing else depends on them."""
     package: PackageSpec = field(default_factory=PackageSpec)
@@ -164,7 +167,11 @@ def _network_unit(
     name, held = images(network.dataset) if own else (network.dataset, None)
     # other options for the same files make another unit
     name = _name(name, {key: str(value) for key, value in network.data.changed().items()})
-    data = Unit("dataset", _short(name), network, long_name=name, data_files=held)
+    size = _size(network)
+    sized = name if size is None else f"{name}.{size.method}-{size.height}x{size.width}"
+    data = Unit(
+        "dataset", _short(sized), network, long_name=sized, data_files=held, data_size=size
+    )  # fmt: skip
     if own:
         # it is in the network's name, too, even if the network's own file names the data set
         of_data = ("network.dataset", "network.data.")
@@ -176,6 +183,15 @@ def _network_unit(
         "network", _short(long), network, parent=data, long_name=long, files=files,
         evaluation=evaluation,
     )  # fmt: skip
+
+
+def _size(network: NetworkSpec) -> Resize | None:
+    """The size of the network's images, if those of the data set may have any."""
+    method = network.input.resize
+    if network.dataset != IMAGE_FOLDER or len(network.input.shape) == 1 or method == "none":
+        return None
+    height, width, _ = network.input.shape
+    return Resize(height=height, width=width, method=method)
 
 
 def _evaluation(given: Mapping[str, str]) -> EvaluationSpec:

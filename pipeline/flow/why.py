@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.chain import BY_NAME, EVALUATIONS, LAST
+from pipeline.chain import BY_NAME, EVALUATIONS, LAST, PREVIEWS
 from pipeline.errors import PipelineError, nearest
 from pipeline.flow import publishing, state
 from pipeline.flow.documents import Manifest
@@ -27,7 +27,12 @@ def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
         if (reason := unit.absent(LAST)) is not None:
             yield f"{BUILD}:{unit.name}: {reason}"
     stale: set[str] = set()
-    for task in _in_order(selection, list(names) or [BUILD]):
+    tasks, only_before = _in_order(selection, list(names) or [BUILD])
+    for task in tasks:
+        following = only_before.get(task.name)
+        if following is not None and not _will_run(following, stale):
+            yield f"{task.name}: runs only before {following.name}, which is up to date"
+            continue
         if found := reasons(task):
             stale.add(task.name)
             yield f"{task.name}: would run"
@@ -39,6 +44,10 @@ def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
             yield f"{task.name}: runs if {' or '.join(behind)} gives other files than before"
         else:
             yield f"{task.name}: up to date"
+
+
+def _will_run(task: Task, stale: set[str]) -> bool:
+    return any(need.name in stale for need in task.inputs) or bool(reasons(task))
 
 
 def reasons(task: Task) -> list[str]:
@@ -88,8 +97,11 @@ def _shown(value: Any) -> str:
     return "not given" if value is None else str(value)
 
 
-def _in_order(selection: Selection, names: list[str]) -> list[Task]:
-    """The tasks that `names` mean and all that these need, in the order of the chain."""
+def _in_order(selection: Selection, names: list[str]) -> tuple[list[Task], dict[str, Task]]:
+    """The tasks that `names` mean, and all that these need or that come before them, in order.
+
+    The dictionary has those that only come before another one, by name, with that other one.
+    """
     chains = {unit.name: list(selection.chain(unit)) for unit in selection.units}
     known = {task.name: task for chain in chains.values() for task in chain}
     evaluations = {
@@ -104,8 +116,9 @@ def _in_order(selection: Selection, names: list[str]) -> list[Task]:
         groups[stage.name] = [t for t in evaluations.values() if t.stage.name == stage.name]
     groups["evaluate"] = [task for level in levels for task in groups[f"{PREFIX}{level}"]]
     groups |= {name: [task] for name, task in (known | evaluations).items()}
-    groups |= {f"{BUILD}:{unit}": chain for unit, chain in chains.items()}
-    groups[BUILD] = list(known.values())
+    for unit, chain in chains.items():
+        groups[f"{BUILD}:{unit}"] = [t for t in chain if t.stage.name not in PREVIEWS]
+    groups[BUILD] = [task for unit in chains for task in groups[f"{BUILD}:{unit}"]]
     if unknown := [name for name in names if name not in groups]:
         lines = [f"{name}: no such task here; {nearest(name, groups)}" for name in unknown]
         raise PipelineError("\n".join(lines))
@@ -113,7 +126,17 @@ def _in_order(selection: Selection, names: list[str]) -> list[Task]:
     for name in names:
         for task in groups[name]:
             wanted |= _with_needs(task)
-    return sorted(wanted.values(), key=lambda task: [*BY_NAME].index(task.stage.name))
+    boards = any(task.stage.scope == "board" for task in wanted.values())
+    before = {
+        name: (need, task)
+        for task in wanted.values()
+        for first in selection.before(task, boards)
+        for name, need in _with_needs(first).items()
+        if name not in wanted
+    }
+    wanted |= {name: need for name, (need, _) in before.items()}
+    order = sorted(wanted.values(), key=lambda task: [*BY_NAME].index(task.stage.name))
+    return order, {name: task for name, (_, task) in before.items()}
 
 
 def _with_needs(task: Task) -> dict[str, Task]:

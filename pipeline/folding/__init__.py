@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit
 from pipeline.folding.search import Need, binding, cheapest, fastest, front
 from pipeline.hardware import graph as hardware
-from pipeline.hardware.fold import save_folding
+from pipeline.hardware.fold import Folding, save_folding
+from pipeline.hardware.graph import HardwareGraph
 from pipeline.job import Figure, Job, Metrics, progress
 
 NAMES = {
@@ -24,15 +26,58 @@ NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The folding found for a graph on a job's board, and what it was found with."""
+
+    space: Space
+    budget: Budget
+    """What the shell leaves of the board's shares."""
+    shell: Utilisation
+    mhz: float
+    solution: Solution
+    certificate: dict[str, Any]
+
+    @property
+    def folding(self) -> Folding:
+        options = zip(self.space.layers, self.solution.choice, strict=True)
+        return {layer: option.fold for layer, option in options}
+
+    def figures(self) -> Metrics:
+        """They count the shell."""
+        solution, shell = self.solution, self.shell
+        counts = dict(zip(self.space.layers, (o.cycles for o in solution.choice), strict=True))
+        return {
+            "ii": Figure(solution.ii, "cycles", "estimated"),
+            "fps": Figure(_fps(self.mhz, solution.ii), "fps", "estimated"),
+            "lut": Figure(solution.lut + shell.lut, "LUT", "estimated"),
+            "bram36": Figure(solution.bram18 / 2 + shell.bram36, "BRAM36", "estimated"),
+            "bottleneck": Figure(max(counts, key=counts.__getitem__), "", "estimated"),
+        }
+
+
 def run(job: Job) -> Metrics:
     """Writes folding.json, certificate.json (why none is better) and pareto.csv (II, LUT, BRAM).
 
+    The figures and pareto.csv count the shell. Raises DoesNotFit, see `plan`.
+    """
+    found = plan(job, hardware.load(job.inputs["streamline"]))
+    save_folding(found.folding, job.folder / "folding.json")
+    (job.folder / "certificate.json").write_text(json.dumps(found.certificate, indent=1) + "\n")
+    progress("Pareto front", 0.5)
+    solutions = front(found.space, found.budget)
+    _write_front(job.folder / "pareto.csv", found.space, solutions, found.mhz, found.shell)
+    return found.figures()
+
+
+def plan(job: Job, graph: HardwareGraph) -> Plan:
+    """The best folding of `graph` on the job's board and for its target.
+
     The board's budget has to hold the shell, too: the search gets what that leaves, and so speaks
-    the certificate. The figures and pareto.csv count the shell.
+    the certificate.
 
     Raises DoesNotFit naming what is short, by how much, and what would fit.
     """
-    graph = hardware.load(job.inputs["streamline"])
     progress("design space")
     provider = engine(job.spec("target.engine", str))
     signatures = job.spec("target.signatures", str) == "on"
@@ -53,22 +98,9 @@ def run(job: Job) -> Metrics:
     progress("searching", 0.2)
     solution, certificate = search(space, budget, board, mhz, fps)
     certificate["shell"] = {"lut": shell.lut, "bram18": round(2 * shell.bram36)}
-    folding = {
-        layer: option.fold for layer, option in zip(space.layers, solution.choice, strict=True)
-    }
-    provider.check_folding(graph, folding)
-    save_folding(folding, job.folder / "folding.json")
-    (job.folder / "certificate.json").write_text(json.dumps(certificate, indent=1) + "\n")
-    progress("Pareto front", 0.5)
-    _write_front(job.folder / "pareto.csv", space, front(space, budget), mhz, shell)
-    counts = {layer: o.cycles for layer, o in zip(space.layers, solution.choice, strict=True)}
-    return {
-        "ii": Figure(solution.ii, "cycles", "estimated"),
-        "fps": Figure(_fps(mhz, solution.ii), "fps", "estimated"),
-        "lut": Figure(solution.lut + shell.lut, "LUT", "estimated"),
-        "bram36": Figure(solution.bram18 / 2 + shell.bram36, "BRAM36", "estimated"),
-        "bottleneck": Figure(max(counts, key=counts.__getitem__), "", "estimated"),
-    }
+    found = Plan(space, budget, shell, mhz, solution, certificate)
+    provider.check_folding(graph, found.folding)
+    return found
 
 
 def search(

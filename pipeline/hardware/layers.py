@@ -36,6 +36,10 @@ class Edge:
         """Number of elements in one image."""
         return int(np.prod(self.shape))
 
+    def has_shape(self, shape: tuple[int, ...]) -> bool:
+        """Whether this is its shape, or that of the same map as a vector in stream order."""
+        return self.shape in (shape, (int(np.prod(shape)),))
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -108,7 +112,7 @@ class Threshold(Layer):
         return same and shares_thresholds(self.thresholds)
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
-        if source.shape != target.shape:
+        if not target.has_shape(source.shape):
             yield f"input shape {source.shape} differs from output shape {target.shape}"
         yield from _check_thresholds(self.thresholds, self.offset, source.channels, target)
         falling = self.falling
@@ -274,7 +278,7 @@ class MaxPool(Layer):
             return
         height, width, channels = source.shape
         wanted = (height // self.kernel[0], width // self.kernel[1], channels)
-        if min(wanted) < 1 or target.shape != wanted:
+        if min(wanted) < 1 or not target.has_shape(wanted):
             yield f"output shape is {target.shape}, not {wanted}"
         if target.dtype != source.dtype:
             yield f"{source.dtype.name} becomes {target.dtype.name}"
@@ -297,7 +301,7 @@ class SumPool(Layer):
         return low, high
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
-        if len(source.shape) != 3 or target.shape != (1, 1, source.channels):
+        if len(source.shape) != 3 or not target.has_shape((1, 1, source.channels)):
             yield f"shape {source.shape} becomes {target.shape}, not (1, 1, channels)"
             return
         if source.dtype.bipolar or self.shift < 0:
@@ -339,7 +343,7 @@ class Add(Layer):
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
         sources = (source, *others)
-        if any(edge.shape != target.shape for edge in sources):
+        if source.shape != others[0].shape or not target.has_shape(source.shape):
             yield f"shapes {[edge.shape for edge in sources]} become {target.shape}"
         if any(edge.dtype.bipolar for edge in sources):
             yield "a BIPOLAR input, which is not added"

@@ -48,6 +48,7 @@ def run(
         source, target = graph.edges[layer.input], graph.edges[layer.output]
         values = [streams[name] for name in layer.inputs]
         found = REFERENCES[layer.kind](layer, source, target, *values)
+        found = found.reshape(len(found), *target.shape)  # a map may leave as a vector
         for name in layer.outputs:
             streams[name] = found.astype(target.dtype.storage, copy=False)
         for name in layer.inputs:  # which no other layer reads
@@ -93,7 +94,8 @@ def _pad(layer: Pad, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
 
 
 def _max_pool(layer: MaxPool, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
-    (high, wide), (rows, columns, channels) = layer.kernel, target.shape
+    (high, wide), channels = layer.kernel, source.channels
+    rows, columns = source.shape[0] // high, source.shape[1] // wide
     whole = x[:, : rows * high, : columns * wide]
     found: np.ndarray = whole.reshape(len(x), rows, high, columns, wide, channels).max((2, 4))
     return found

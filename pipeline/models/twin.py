@@ -23,6 +23,9 @@ _MASK_LEVELS = 1 << 16
 """Dropout draws 16 random bits for each value, so the share that is dropped is exact to 1 in
 65,536."""
 
+Black = float | tuple[float, ...]
+"""The value of a black pixel: one for all channels, or one for each."""
+
 
 class Twin(Protocol):
     """What training needs of a network. Its parameters are those of the module."""
@@ -34,7 +37,7 @@ class Twin(Protocol):
     def classes(self) -> int: ...
 
     @property
-    def black(self) -> float:
+    def black(self) -> Black:
         """The value of a black pixel in encoded images, with which they are padded."""
 
     def encode(self, images: Tensor) -> Tensor:
@@ -51,7 +54,7 @@ class Twin(Protocol):
 
 
 def twin(
-    model: nn.Module, part: tuple[int, int] = (0, 1), classes: int = 0, black: float = 0.0
+    model: nn.Module, part: tuple[int, int] = (0, 1), classes: int = 0, black: Black = 0.0
 ) -> Twin:
     """The twin of a module made by `build`.
 
@@ -154,12 +157,9 @@ class CnvTwin(_ClippedWeights):
 
 
 class ModuleTwin:
-    """The module itself, for networks that spend their time in convolutions, not between them.
+    """The module itself, for networks that spend their time in convolutions, not between them."""
 
-    black: the value of a black pixel.
-    """
-
-    def __init__(self, model: nn.Module, classes: int, black: float) -> None:
+    def __init__(self, model: nn.Module, classes: int, black: Black) -> None:
         self._model = model
         self._classes = classes
         self._black = black
@@ -173,7 +173,7 @@ class ModuleTwin:
         return self._classes
 
     @property
-    def black(self) -> float:
+    def black(self) -> Black:
         return self._black
 
     def encode(self, images: Tensor) -> Tensor:

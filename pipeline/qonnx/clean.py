@@ -1,35 +1,73 @@
-"""Cleans a QONNX model of any exporter: folds constants and writes out default attributes."""
+"""Cleans a QONNX model of any exporter: one form for files and for our own modules."""
 
 from __future__ import annotations
 
 import traceback
 from typing import Any
 
+import numpy as np
 from onnx import helper
-from qonnx.util.cleanup import cleanup_model
+from qonnx.transformation.fold_constants import FoldConstants
+from qonnx.transformation.general import (
+    GiveReadableTensorNames,
+    GiveUniqueNodeNames,
+    GiveUniqueParameterTensors,
+    RemoveStaticGraphInputs,
+    RemoveUnusedTensors,
+)
+from qonnx.transformation.infer_shapes import InferShapes
+from qonnx.transformation.quant_constant_folding import FoldTransposeIntoQuantInit
 
 from pipeline.errors import PipelineError
-from pipeline.qonnx.edit import attributes, bypass, end_at, set_attributes
+from pipeline.qonnx.edit import attributes, bypass, end_at, note_origin, set_attributes
 from pipeline.qonnx.support import TAIL
 
 
 def clean(model: Any) -> Any:
-    """Folds constants, names all nodes and writes out all attributes.
+    """The network with folded constants, unique names and written-out attributes.
 
-    model: as `description.read` rebuilt it.
+    No value changes. Zeros of a Pad become padding of the convolution behind it.
+    model: a qonnx ModelWrapper, as `description.read` rebuilt it or as our exporter made it.
+    PipelineError: ONNX or qonnx cannot do one of these steps.
     """
-    for node in model.get_nodes_by_op_type("IntQuant"):
-        node.op_type = "Quant"
-    try:
-        model = cleanup_model(model)
-        _fill_attributes(model)
-        _fold_pads(model)
-    except Exception as error:  # noqa: BLE001 - onnx and its run time raise anything for a bad file
-        traceback.print_exc()
-        raise PipelineError(f"the ONNX model is not consistent: {error}") from None
+    note_origin(model)
+    for node in model.graph.node:
+        if node.op_type == "IntQuant":
+            node.op_type = "Quant"
+        if node.op_type in ("Quant", "BipolarQuant", "Trunc"):
+            node.domain = "qonnx.custom_op.general"
+    steps: tuple[Any, ...] = (
+        InferShapes(),
+        GiveUniqueParameterTensors(),
+        # qonnx' own cleanup folds FloatQuant, and weights of minifloats would lose their format
+        FoldConstants(exclude_op_types=["Quant", "BipolarQuant", "FloatQuant"]),
+        FoldTransposeIntoQuantInit(),
+        RemoveUnusedTensors(),
+        RemoveStaticGraphInputs(),
+        GiveUniqueNodeNames(),
+        GiveReadableTensorNames(),
+    )
+    for step in steps:
+        try:
+            model = model.transform(step)
+        except Exception as error:  # noqa: BLE001 - onnx and its run time raise anything
+            traceback.print_exc()
+            raise PipelineError(
+                f"the ONNX model is not consistent: qonnx' step {type(step).__name__} fails: "
+                f"{error}; the whole traceback is in the stage's log"
+            ) from None
+    _fill_attributes(model)
+    _fold_pads(model)
     for node in [*model.get_nodes_by_op_type("Dropout"), *model.get_nodes_by_op_type("Identity")]:
-        bypass(model, node)
+        if not _drops(model, node):
+            bypass(model, node)
     return model
+
+
+def _drops(model: Any, node: Any) -> bool:
+    """Whether a Dropout was exported in training mode."""
+    mode = model.get_initializer(node.input[2]) if len(node.input) > 2 else None
+    return mode is not None and bool(np.any(mode))
 
 
 def without_tail(model: Any) -> tuple[Any, list[str]]:
@@ -90,25 +128,47 @@ def _fold_pads(model: Any) -> None:
     """Moves the zeros of a Pad in front of a convolution into the convolution's own padding."""
     for node in [*model.get_nodes_by_op_type("Pad")]:
         found = attributes(node)
-        value = model.get_initializer(node.input[2]) if len(node.input) > 2 else None
-        pads = found.get("pads")
-        if pads is None and len(node.input) > 1:
-            pads = model.get_initializer(node.input[1])
+        value = _optional(model, node, 2)
         readers = model.find_consumers(node.output[0]) or []
+        around = _pads(model, node)
         if (
             found.get("mode", b"constant") != b"constant"
             or found.get("value", 0) != 0
             or (value is not None and value.any())
-            or pads is None
-            or len(pads) != 8
-            or any(pads[i] for i in (0, 1, 4, 5))
-            or [reader.op_type for reader in readers] != ["Conv"]
+            or around is None
+            or not readers
+            or any(reader.op_type != "Conv" for reader in readers)
         ):
             continue
-        own = attributes(readers[0])["pads"]
-        around = [*pads[2:4], *pads[6:8]]
-        set_attributes(readers[0], pads=[int(a + b) for a, b in zip(own, around, strict=True)])
+        for reader in readers:
+            own = attributes(reader)["pads"]
+            pads = [int(a + b) for a, b in zip(own, around, strict=True)]
+            set_attributes(reader, pads=pads)
         bypass(model, node)
+
+
+def _optional(model: Any, node: Any, place: int) -> Any:
+    """A constant that the node may have as an input; None if it has none."""
+    name = node.input[place] if len(node.input) > place else ""
+    return model.get_initializer(name) if name else None
+
+
+def _pads(model: Any, node: Any) -> list[int] | None:
+    """How much a Pad adds above, left, below and right of images; None if it does anything else."""
+    pads, axes = attributes(node).get("pads"), _optional(model, node, 3)
+    if pads is None:
+        pads = _optional(model, node, 1)
+    rank = len(model.get_tensor_shape(node.input[0]))
+    if pads is None or rank != 4:
+        return None
+    places = range(rank) if axes is None else [int(axis) % rank for axis in axes]
+    if len(pads) != 2 * len(places):
+        return None
+    before, after = [0] * rank, [0] * rank
+    for place, least, most in zip(places, pads, pads[len(places) :], strict=False):
+        before[place], after[place] = int(least), int(most)
+    around = [*before[2:], *after[2:]]
+    return None if any((*before[:2], *after[:2])) or min(around) < 0 else around
 
 
 def _same_pads(source: list[int], kernel: list[int], strides: list[int], upper: bool) -> list[int]:

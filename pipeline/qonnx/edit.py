@@ -9,6 +9,29 @@ from onnx import helper
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant")
 
 
+_INSIDE = {"act_quant", "activation_impl", "export_handler", "tensor_quant"}
+"""Parts of a layer's path that Brevitas adds."""
+
+
+def note_origin(model: Any) -> None:
+    """Notes in each node's doc string what its exporter called it, since cleaning renames nodes."""
+    for node in model.graph.node:
+        paths = [name for name in (node.name, *node.output) if "/" in name]
+        if paths:
+            parts = [x for x in paths[0].split("/")[:-1] if x and x not in _INSIDE]
+            node.doc_string = f"layer {'.'.join(parts)}" if parts else ""
+        elif node.name:
+            node.doc_string = f"named {node.name}"
+
+
+def where(node: Any) -> str:
+    """A node in words: its name and operator, and the layer of the user's module, where known."""
+    origin = node.doc_string
+    if origin and origin != f"named {node.name}":
+        return f"{node.name} ({node.op_type}, {origin})"
+    return f"{node.name} ({node.op_type})"
+
+
 def attributes(node: Any) -> dict[str, Any]:
     return {x.name: helper.get_attribute_value(x) for x in node.attribute}
 

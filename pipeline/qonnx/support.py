@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.qonnx.constants import Constants
 from pipeline.qonnx.edit import QUANTISERS, attributes
 
 SUPPORTED = (
@@ -14,9 +15,34 @@ SUPPORTED = (
     *("Relu", "Reshape", "Sub", "Transpose", "Trunc"),
 )
 """Operators that have a hardware layer or become part of one."""
+MOST_BITS = 8
+"""The most bits of an activation."""
 TAIL = ("ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopK")
 """Operators that are removed from the end: they do not change the order of the classes, and
 software can compute them."""
+
+
+_REMEDIES = {
+    (
+        "Celu",
+        "Clip",
+        "Elu",
+        "Gelu",
+        "HardSwish",
+        "LeakyRelu",
+        "Mish",
+        "PRelu",
+        "Selu",
+        "Softplus",
+    ): ("a quantised ReLU (QuantReLU) in its place has one"),
+    ("HardSigmoid", "Sigmoid", "Tanh"): "a quantiser (QuantIdentity) in its place has one",
+    ("GlobalAveragePool", "ReduceMean"): "an AveragePool with windows of the map's size has one",
+    ("InstanceNormalization", "LayerNormalization", "GroupNormalization"): (
+        "a batch norm in its place has one"
+    ),
+    ("Concat",): "branches that are added (Add), with one shared quantiser, have one",
+}
+"""What would work in place of operators without a hardware layer."""
 
 
 def require_supported(model: Any, who: str) -> None:
@@ -35,83 +61,144 @@ def require_supported(model: Any, who: str) -> None:
 
 def unsupported(model: Any) -> Iterator[str]:
     """A line for each node without a hardware layer: its shapes, and why it has none."""
+    constants = Constants(model)
     for node in model.graph.node:
-        why = _why_unsupported(model, node)
+        if all(not name or name in constants for name in node.input):
+            continue
+        why = _why_unsupported(model, constants, node)
         if why is not None:
             shapes = [model.get_tensor_shape(name) for name in node.input[:1]]
             made = model.get_tensor_shape(node.output[0])
-            yield f"{node.name} ({node.op_type}, {shapes[0]} -> {made}): {why}"
+            origin = f", {node.doc_string}" if node.doc_string else ""
+            yield f"{node.name} ({node.op_type}{origin}, {shapes[0]} -> {made}): {why}"
 
 
-def _why_unsupported(model: Any, node: Any) -> str | None:
+def _why_unsupported(model: Any, constants: Constants, node: Any) -> str | None:
     """Why a node has no hardware layer; None if it has, by what it and its neighbours show."""
-    kind = node.op_type
+    kind, found = node.op_type, attributes(node)
     if kind == "FloatQuant":
         return "minifloats have no integer datapath; quantise to integers (Quant)"
     if kind in TAIL and node.output[0] == model.graph.output[0].name:
-        return f"{attributes(node)}: only supported if it keeps the greatest of the last axis"
+        return f"{found}: only supported if it keeps the greatest of the last axis"
+    if kind == "Pad":
+        return "only zeros around the rows and columns in front of a convolution are supported"
     if kind not in SUPPORTED:
-        return "no hardware layer"
-    if kind in ("Sub", "Div") and model.get_initializer(node.input[1]) is None:
-        return "subtracts or divides by a stream; only constants are supported"
-    if kind == "AveragePool" and not _goes_into(model, node, ("Trunc",)):
-        return "no Trunc behind it: an integer datapath needs one"
+        remedy = next((text for kinds, text in _REMEDIES.items() if kind in kinds), "")
+        return f"no hardware layer{remedy and f'; {remedy}'}"
+    if kind in ("BatchNormalization", "Dropout"):
+        return _why_training(constants, node)
+    if kind == "Div" and node.input[1] not in constants:
+        return "divides by a stream; only constants are supported"
+    if kind == "Mul" and not any(name in constants for name in node.input):
+        return "multiplies two streams; only constants are supported"
     if kind in ("Conv", "Gemm", "MatMul"):
-        return _why_no_product(model, node)
-    if kind == "MaxPool":
-        found = attributes(node)
-        kernel, strides = found["kernel_shape"], found["strides"]
-        if kernel != strides or any(found["pads"]) or found.get("ceil_mode"):
-            return (
-                f"windows of {kernel} with strides {strides} and padding {found['pads']}; "
-                "only max-pools without overlap and padding are supported"
-            )
-    if kind in QUANTISERS and model.get_initializer(node.input[0]) is None:
-        zero = model.get_initializer(node.input[2]) if kind != "BipolarQuant" else None
-        if zero is not None and zero.any():
-            return "its zero point is not 0"
-        rounding = attributes(node).get("rounding_mode", b"ROUND").decode()
-        if rounding != "ROUND":
-            return f"rounding_mode {rounding}; only ROUND (half to even) is supported"
-        if kind != "BipolarQuant":
-            bits = model.get_initializer(node.input[3])
-            scale = model.get_initializer(node.input[1])
-            if scale is None or scale.size != 1 or not scale.item() > 0:
-                return "its scale is not one positive number; activations need one"
-            if bits is None or bits.size != 1 or bits.item() not in range(1, 9):
-                shown = (
-                    "bits by channel" if bits is None or bits.size != 1 else f"{bits.item():g} bits"
-                )
-                return f"{shown}; only activations of 1 to 8 bits are supported"
-        if kind == "BipolarQuant" and model.graph.output[0].name == node.output[0]:
-            return "it gives the scores, which need more than one bit"
-    if kind == "Relu" and not _goes_into(model, node, QUANTISERS):
+        return _why_no_product(constants, node)
+    if kind in ("MaxPool", "AveragePool"):
+        return _why_no_pool(model, node)
+    if kind in QUANTISERS or kind == "Trunc":
+        return _why_no_quantiser(model, constants, node)
+    if kind == "Relu" and not _is_quantised(model, constants, node):
         return "no quantiser behind it: an integer datapath needs one (e.g. a quantised ReLU)"
     return None
 
 
-def _goes_into(model: Any, node: Any, kinds: tuple[str, ...]) -> bool:
-    """Whether one of `kinds` follows `node`, with only operators that move values between them."""
-    behind = model.find_consumers(node.output[0]) or []
-    while behind and behind[0].op_type in ("MaxPool", "Transpose", "Reshape", "Flatten"):
-        behind = model.find_consumers(behind[0].output[0]) or []
-    return bool(behind) and behind[0].op_type in kinds
+def _why_training(constants: Constants, node: Any) -> str | None:
+    trains = attributes(node).get("training_mode", 0)
+    if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] in constants:
+        trains = constants.real(node.input[2]).any()
+    if trains:
+        return "exported in training mode; call model.eval() before the export"
+    if not all(name in constants for name in node.input[1:] if name):
+        return "its numbers are no constants"
+    return None
 
 
-def _why_no_product(model: Any, node: Any) -> str | None:
-    weights = node.input[1]
-    quantiser = model.find_producer(weights)
-    if model.get_initializer(weights) is None and quantiser is None:
-        return "multiplies two streams; one side must be weights"
-    if quantiser is not None and quantiser.op_type not in QUANTISERS:
-        return "multiplies two streams; one side must be quantised weights"
-    if quantiser is None and not model.get_tensor_datatype(weights).is_integer():
-        return "its weights are floats; quantise them (Quant, BipolarQuant)"
-    if quantiser is not None and quantiser.op_type != "BipolarQuant":
-        scale = model.get_initializer(quantiser.input[1])
-        axis = 0 if node.op_type == "Conv" or attributes(node).get("transB") else -1
-        if scale is None or (scale.size != 1 and scale.shape[axis] != scale.size):
-            return "the scale of its weights is not one number, nor one for each output"
+def _why_no_pool(model: Any, node: Any) -> str | None:
+    found = attributes(node)
+    kernel, strides = found["kernel_shape"], found["strides"]
+    size = model.get_tensor_shape(node.input[0])[2:]
+    if len(kernel) != 2:
+        return f"windows of {len(kernel)} dimensions; two are supported"
+    if set(found.get("dilations", [1])) != {1} and set(kernel) != {1}:
+        return f"dilations {found['dilations']}; pools must have no dilation"
+    if any(found["pads"]):
+        return f"padding {found['pads']}; only pools without padding are supported"
+    whole = all(side % step == 0 for side, step in zip(size, strides, strict=True))
+    if found.get("ceil_mode") and not whole:
+        return (
+            f"ceil_mode, and windows of {kernel} do not fill {size}; only whole windows are "
+            "supported (ceil_mode=False)"
+        )
+    if node.op_type == "AveragePool":
+        if kernel != size:
+            return f"windows of {kernel} of {size}; an average pool must cover the whole map"
+    elif kernel != strides:
+        return (
+            f"windows of {kernel} with strides {strides}; only max-pools without overlap are "
+            "supported"
+        )
+    return None
+
+
+def _why_no_quantiser(model: Any, constants: Constants, node: Any) -> str | None:
+    if not all(name in constants for name in node.input[1:]):
+        return "its scale, zero point or bits are no constants"
+    numbers = [constants.real(name) for name in node.input[1:]]
+    if node.op_type != "BipolarQuant" and numbers[1].any():
+        return "its zero point is not 0; activations need one of 0"
+    if numbers[0].size != 1 or not numbers[0].item() > 0:
+        return "its scale is not one positive number; activations need one"
+    if node.op_type == "BipolarQuant":
+        if model.graph.output[0].name == node.output[0]:
+            return "it gives the scores, which need more than one bit"
+        return None
+    default = b"FLOOR" if node.op_type == "Trunc" else b"ROUND"
+    rounding = attributes(node).get("rounding_mode", default).decode()
+    allowed = ("ROUND", "HALF_EVEN", "FLOOR") if node.op_type == "Trunc" else ("ROUND", "HALF_EVEN")
+    if rounding.upper() not in allowed:
+        return f"rounding_mode {rounding}; supported are {', '.join(allowed)}"
+    if node.op_type != "Trunc":
+        bits = numbers[2]
+        if bits.size != 1 or bits.item() not in range(1, MOST_BITS + 1):
+            shown = "bits by channel" if bits.size != 1 else f"{bits.item():g} bits"
+            return f"{shown}; only activations of 1 to {MOST_BITS} bits are supported"
+    return None
+
+
+_PASSED = (
+    *("Add", "BatchNormalization", "Div", "Flatten", "MaxPool", "Mul", "Relu", "Reshape", "Sub"),
+    "Transpose",
+)
+"""Operators that may be between a ReLU and its quantiser."""
+
+
+def _is_quantised(model: Any, constants: Constants, node: Any) -> bool:
+    """Whether quantisers read what a ReLU makes, perhaps behind operators with constants."""
+    readers = model.find_consumers(node.output[0]) or []
+    return bool(readers) and all(
+        reader.op_type in QUANTISERS
+        or (
+            reader.op_type in _PASSED
+            and all(name in constants for name in reader.input if name != node.output[0])
+            and _is_quantised(model, constants, reader)
+        )
+        for reader in readers
+    )
+
+
+def _why_no_product(constants: Constants, node: Any) -> str | None:
+    if node.input[1] not in constants:
+        return "multiplies two streams; one side must be quantised weights, as the second input"
+    if node.op_type == "Gemm" and attributes(node).get("transA"):
+        return "transA is set; the stream must not be transposed"
+    if len(node.input) > 2 and node.input[2] and node.input[2] not in constants:
+        return "its bias is no constant"
+    try:
+        constants.weights(node.input[1], node)
+    except PipelineError as error:
+        return str(error).partition("): ")[2]
+    if node.op_type != "Conv" and len(constants.real(node.input[1]).shape) != 2:
+        return "its weights are no matrix"
     if node.op_type == "Conv":
         found = attributes(node)
         if found["group"] != 1:

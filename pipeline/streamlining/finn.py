@@ -1,4 +1,4 @@
-"""Runs FINN's own transformations, from QONNX to its dataflow graph, without a vendor tool.
+"""FINN's dataflow graph of a hardware graph, made by FINN's own transformations, and its execution.
 
 Import this only in a separate process: FINN changes settings of the whole interpreter.
 """
@@ -10,244 +10,176 @@ import traceback
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from pipeline.errors import PipelineError
-from pipeline.qonnx.support import require_supported
-from pipeline.streamlining.exact import float64_constants, in_float32, in_float64
-from pipeline.streamlining.tail import Tail, append_arg_max, take_tail
-from specs.input import InputSpec
+from pipeline.hardware import reference
+from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import LabelSelect
+from pipeline.streamlining.dialect import written
+from pipeline.verification.compare import require_equal
+
+DOMAIN = "finn.custom_op.fpgadataflow"
 
 
 def bootstrap(work: Path) -> None:
-    """Makes FINN's builder importable, with its settings in `work`.
-
-    finn.builder raises an error on import if XILINX_VIVADO is not set, because it imports SimEngine
-    from finn.xsi. Streamlining never uses SimEngine, so an empty class replaces it.
-    """
+    """Makes FINN importable, with its settings in `work`."""
     os.environ["FINN_BUILD_DIR"] = str(work)
     os.environ["FINN_SETTINGS"] = str(work / "settings.yaml")
     os.environ["FINN_DEPS"] = str(work / "deps")
     # FINN's check of every tensor between nodes costs up to 90 % of an execution
     os.environ["SANITIZE_QUANT_TENSORS"] = "0"
     warnings.filterwarnings("ignore", module="(qonnx|finn|brevitas)")
-    import finn.xsi  # noqa: PLC0415
-    from finn.interface.settings import FINNSettings  # noqa: PLC0415
-    from finn.util import settings  # noqa: PLC0415 - after the environment is set
-
-    settings._SETTINGS = FINNSettings.init(
-        override_settings_path=work / "settings.yaml",
-        flow_config=work / "flow.yaml",
-        auto_set_environment_vars=False,
-    )
-    finn.xsi.SimEngine = type("SimEngine", (), {})
 
 
 @dataclass(frozen=True, eq=False)
 class Dataflow:
-    """FINN's graph as a qonnx ModelWrapper, and the network's end that is not in it.
+    """FINN's dataflow graph as a qonnx ModelWrapper, before specialisation.
 
-    Its output is the accumulators of the last layer, or their arg-max for `output = "label"`.
+    tensors: for each edge of the hardware graph, the tensor with its values. lacks: the operators
+    that FINN has no hardware layer for, in words; they stay operators of QONNX.
     """
 
     model: Any
-    tail: Tail
+    tensors: dict[str, str]
+    lacks: list[str]
+
+    def names(self, graph: HardwareGraph) -> dict[str, tuple[str, ...]]:
+        """For each layer, the FINN nodes that stand for it: those between its edges."""
+        ends = set(self.tensors.values())
+        found = {}
+        for layer in graph.layers:
+            inside: list[str] = []
+            sources = {self.tensors[name] for name in layer.inputs}
+            at = [self.tensors[layer.output]]
+            if layer.kind == "fork":
+                readers = self.model.find_consumers(at[0]) or []
+                inside = [x.name for x in readers if x.op_type == "DuplicateStreams"]
+                at = []
+            while at:
+                name = at.pop()
+                node = self.model.find_producer(name)
+                if node is None:
+                    continue
+                if node.op_type == "DuplicateStreams":
+                    continue
+                if node.op_type != "Reshape":
+                    inside.insert(0, node.name)
+                at += [x for x in node.input if x not in sources and x not in ends]
+            found[layer.id] = tuple(inside)
+        return found
 
 
-def to_dataflow(
-    qonnx: Path, contract: InputSpec, work: Path, output: Literal["label", "logits"] = "label"
-) -> Dataflow:
-    """The network as FINN's dataflow graph, before specialisation and bit-width minimisation.
-
-    qonnx: a file with a float input [1, C, H, W] or [1, F]. The result takes the accelerator's
-    integers (the contract's datatype). Call `bootstrap` first.
-
-    Raises PipelineError naming every node that FINN could not turn into a hardware layer.
-    """
-    from finn.builder import build_dataflow_steps as steps  # noqa: PLC0415
-    from finn.builder.build_dataflow_config import (  # noqa: PLC0415
-        DataflowBuildConfig,
-        ShellFlowType,
+def dataflow(graph: HardwareGraph) -> Dataflow:
+    """FINN's graph of the same network. Call `bootstrap` first."""
+    import finn.custom_op.fpgadataflow.reshape  # noqa: F401, PLC0415 - registers the operator
+    from finn.transformation.fpgadataflow.convert_to_hw import (  # noqa: PLC0415
+        binary_matrix_vector_activation,
+        conv_inp_gen,
+        duplicate_streams,
+        elementwise_binary_operation,
+        label_select,
+        pool,
+        quantized_matrix_vector_activation,
+        reshape,
+        thresholding,
     )
-    from finn.util.exception import FINNUserError  # noqa: PLC0415
-    from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
-    from qonnx.transformation.general import (  # noqa: PLC0415
-        GiveReadableTensorNames,
-        GiveUniqueNodeNames,
+    from qonnx.transformation.general import GiveUniqueNodeNames, SortGraph  # noqa: PLC0415
+
+    model = written(graph)
+    for transformation in (
+        thresholding.InferThresholdingLayer,
+        binary_matrix_vector_activation.InferBinaryMatrixVectorActivation,
+        quantized_matrix_vector_activation.InferQuantizedMatrixVectorActivation,
+        label_select.InferLabelSelectLayer,
+        pool.InferPool,
+        conv_inp_gen.InferConvInpGen,
+        elementwise_binary_operation.InferElementwiseBinaryOperation,
+        duplicate_streams.InferDuplicateStreamsLayer,
+        reshape.InferReshape,
         SortGraph,
-    )
-    from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
-
-    from pipeline.streamlining.bipolar import SpellBipolarAsTernary  # noqa: PLC0415
-
-    # the board is needed by name only: nothing before specialisation depends on it
-    config = DataflowBuildConfig(
-        output_dir=str(work / "out"),
-        synth_clk_period_ns=10.0,
-        generate_outputs=[],
-        standalone_thresholds=True,
-        shell_flow_type=ShellFlowType.VIVADO_ZYNQ,
-        board="Pynq-Z1",
-    )
-    try:
-        model = cleanup_model(ModelWrapper(str(qonnx)))
-        require_supported(model, "the network")
-        joins = _joins(model)
-        with float64_constants():
-            model = _prepared(steps, config, model, contract)
-            model = (_streamline_joins if joins else steps.step_streamline)(model, config)
-            scale, bias = take_tail(model)
-            in_float32(model)
-        labels = np.arange(len(scale))
-        if output == "label":
-            labels = append_arg_max(model, scale, bias)
-        model = model.transform(SpellBipolarAsTernary())
-        model = steps.step_convert_to_hw(model, config)
-        # names of tensors that FINN adds are drawn at random
-        for transformation in (SortGraph, GiveUniqueNodeNames, GiveReadableTensorNames):
+        GiveUniqueNodeNames,
+    ):
+        try:
             model = model.transform(transformation())
-        return Dataflow(_channels_last(_require_hardware(model)), Tail(scale, bias, labels))
-    except PipelineError:
-        raise
-    except FINNUserError as error:
-        raise PipelineError(
-            f"FINN cannot turn this network into hardware layers: {error}"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - FINN asserts what it takes for granted
-        traceback.print_exc()
-        raise PipelineError(
-            "FINN fails on this network, because it does not support its structure: "
-            f"{type(error).__name__}: {error}; the whole traceback is in the stage's log"
-        ) from None
+        except Exception as error:  # noqa: BLE001 - FINN asserts what it takes for granted
+            traceback.print_exc()
+            raise PipelineError(
+                f"FINN's {transformation.__name__} fails on this network, though our own hardware "
+                f"graph is complete: {type(error).__name__}: {error}; please report this with the "
+                "network; the whole traceback is in the stage's log"
+            ) from None
+    _name_tensors(model)
+    tensors = _tensors(graph, model)
+    lacks = [f"{node.name} ({node.op_type})" for node in model.graph.node if node.domain != DOMAIN]
+    return Dataflow(model, tensors, lacks)
 
 
-def _joins(model: Any) -> bool:
-    """Whether two streams are added somewhere."""
-    return any(
-        all(model.get_initializer(name) is None for name in node.input)
-        for node in model.get_nodes_by_op_type("Add")
-    )
+def _tensors(graph: HardwareGraph, model: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for layer in graph.layers:
+        for name in layer.inputs:
+            found.setdefault(name, name)
+        for name in layer.outputs:
+            found[name] = found[layer.input] if layer.kind == "fork" else name
+        if layer.kind == "swg":  # FINN pads in its window's own node
+            found[layer.input] = model.find_producer(layer.output).input[0]
+    # a tensor that FINN copies keeps its name in front of the copies
+    copies = {
+        output: node.input[0]
+        for node in model.get_nodes_by_op_type("DuplicateStreams")
+        for output in node.output
+    }
+    return {edge: copies.get(tensor, tensor) for edge, tensor in found.items()}
 
 
-def _streamline_joins(model: Any, config: Any) -> Any:
-    """Streamlines a network with branches, by FINN's steps for residual networks."""
-    from finn.builder.custom_step_library import resnet  # noqa: PLC0415
-
-    return resnet.step_resnet_streamline(resnet.step_resnet_tidy(model, config), config)
-
-
-def _prepared(steps: Any, config: Any, model: Any, contract: InputSpec) -> Any:
-    """The model with its preprocessing, so that it takes the contract's integers."""
-    from finn.transformation.qonnx.convert_qonnx_to_finn import (  # noqa: PLC0415
-        ConvertQONNXtoFINN,
-    )
-    from qonnx.core.datatype import DataType  # noqa: PLC0415
-    from qonnx.transformation.merge_onnx_models import MergeONNXModels  # noqa: PLC0415
-    from qonnx.util.cleanup import cleanup_model  # noqa: PLC0415
-
-    _flatten_by_reshape(model)
-    model = model.transform(ConvertQONNXtoFINN())
-    in_float64(model)
-    model = steps.step_tidy_up(model, config)
-    if (before := preprocessing(contract)) is not None:
-        model = model.transform(MergeONNXModels(cleanup_model(before)))
-    model.set_tensor_datatype(model.graph.input[0].name, DataType[contract.dtype])
-    return steps.step_tidy_up(model, config)
-
-
-def _flatten_by_reshape(model: Any) -> None:
-    """Replaces every Flatten by a Reshape; for a flattened input FINN knows only that."""
-    for node in model.get_nodes_by_op_type("Flatten"):
-        shape = np.array(model.get_tensor_shape(node.output[0]), np.int64)
-        name = f"{node.output[0]}_shape"
-        model.set_initializer(name, shape)
-        node.op_type = "Reshape"
-        node.input.append(name)
-        del node.attribute[:]
-
-
-def _require_hardware(model: Any) -> Any:
-    left = [
-        f"{node.name} ({node.op_type}, output {model.get_tensor_shape(node.output[0])})"
-        for node in model.graph.node
-        if not node.domain.startswith("finn.custom_op.fpgadataflow") and not _begins(model, node)
-    ]
-    if left:
-        raise PipelineError(
-            "streamlining left operators that cannot become hardware: " + ", ".join(left)
-        )
-    return model
-
-
-def _channels_last(model: Any) -> Any:
-    """Removes the transpose to [1, H, W, C] at the beginning of a convolutional network.
-
-    The accelerator's input is NHWC already.
-    """
-    first = model.graph.node[0]
-    if _begins(model, first):
-        dtype = model.get_tensor_datatype(first.input[0])
-        value = model.get_tensor_valueinfo(first.output[0])
-        model.graph.node.remove(first)
-        model.graph.input.pop()
-        model.graph.input.append(value)
-        model.graph.value_info.remove(value)
-        model.set_tensor_datatype(value.name, dtype)
-    return model
-
-
-def _begins(model: Any, node: Any) -> bool:
-    """Whether `node` is that transpose."""
-    return bool(node.op_type == "Transpose" and node.input[0] == model.graph.input[0].name)
-
-
-def preprocessing(contract: InputSpec) -> Any:
-    """ONNX model of (value * scale - mean) / std, the meaning of an integer input.
-
-    For [1, C, H, W], or [1, F] for a feature vector. None if the value is the integer itself.
-    """
-    from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
-    from qonnx.util.basic import qonnx_make_model  # noqa: PLC0415
-
-    *size, channels = contract.shape
-    shape = [1, channels, *size]
-    steps = [("Mul", contract.scale)] if contract.scale != 1 else []
-    if contract.mean:
-        steps.append(("Sub", contract.mean))
-    if contract.std != 1:
-        steps.append(("Div", contract.std))
-    if not steps:
-        return None
-    names = [f"x{i}" for i in range(len(steps) + 1)]
-    graph = helper.make_graph(
-        [
-            helper.make_node(operator, [names[i], f"c{i}"], [names[i + 1]])
-            for i, (operator, _) in enumerate(steps)
-        ],
-        "preprocessing",
-        [helper.make_tensor_value_info(names[0], TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(names[-1], TensorProto.FLOAT, shape)],
-    )
-    model = ModelWrapper(qonnx_make_model(graph, producer_name="pipeline"))
-    for i, (_, value) in enumerate(steps):
-        model.set_initializer(f"c{i}", np.asarray(value, np.float32))
-    return model
+def _name_tensors(model: Any) -> None:
+    """Renames the tensors that FINN added: it draws their names at random."""
+    count = 0
+    for node in model.graph.node:
+        for name in [*node.output]:
+            if "." not in name and not name.endswith("_out"):
+                model.rename_tensor(name, f"finn.{count}")
+                count += 1
 
 
 def execute(model: Any, images: np.ndarray) -> list[dict[str, np.ndarray]]:
     """Every tensor of FINN's own execution, image by image, since its graphs have batch size 1.
 
-    images: integers [N, H, W, C].
+    images: integers [N, H, W, C] or [N, F].
     """
     from qonnx.core.onnx_exec import execute_onnx  # noqa: PLC0415
 
     name = model.graph.input[0].name
-    if tuple(model.get_tensor_shape(name))[1:] != images.shape[1:]:
-        images = images.transpose(0, 3, 1, 2)
+    shape = model.get_tensor_shape(name)
     return [
-        execute_onnx(model, {name: image[None].astype(np.float32)}, return_full_exec_context=True)
+        execute_onnx(
+            model, {name: image.reshape(shape).astype(np.float32)}, return_full_exec_context=True
+        )
         for image in images
     ]
+
+
+def streams(graph: HardwareGraph, made: Dataflow, images: np.ndarray) -> dict[str, np.ndarray]:
+    """FINN's values of every edge, int64 [N, *edge.shape], in our numbers."""
+    executed = execute(made.model, images)
+    found = {}
+    for name, tensor in made.tensors.items():
+        edge = graph.edges[name]
+        values = np.stack([context[tensor].reshape(edge.shape) for context in executed])
+        if edge.dtype.bipolar:
+            values = 2 * (values > 0) - 1  # FINN's BINARY, the operand of an XNOR layer
+        found[name] = values.astype(np.int64)
+    last = graph.layers[-1]
+    if isinstance(last, LabelSelect) and last.labels is not None:
+        found[last.output] = np.asarray(last.labels)[found[last.output]]
+    return found
+
+
+def compare(graph: HardwareGraph, made: Dataflow, images: np.ndarray) -> None:
+    """Raises VerificationError unless every stream of every layer equals FINN's execution."""
+    require_equal(
+        graph, reference.run(graph, images), streams(graph, made, images), "FINN's execution"
+    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from pipeline.errors import PipelineError
-from pipeline.qonnx.edit import end_at
+from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.layers import Edge, Mvau
+from pipeline.streamlining.raw import Raw
+from pipeline.streamlining.values import Value
+from specs.network import Output
 
 BIAS_ROUNDING = 1e-6
 """Relative rounding error of a float32 bias divided by a product of float32 scales."""
@@ -20,7 +22,7 @@ class Tail:
     """What software or an arg-max does with the last accumulators.
 
     scale, bias: float64 [classes]; a score of the network is accumulator * scale + bias. labels:
-    the class of each accumulator in FINN's graph, int64 [classes].
+    the class of each accumulator, int64 [classes].
     """
 
     scale: np.ndarray
@@ -28,102 +30,86 @@ class Tail:
     labels: np.ndarray
 
 
-_AFFINE = ("Mul", "Div", "Add", "Sub")
+def tail_of(raw: Raw, value: Value, output: Output) -> Tail:
+    """The tail of a network whose scores are `value`; with output = "label" it adds the arg-max.
 
-
-def take_tail(model: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Removes the scales and shifts at the end of `model`: software or an arg-max applies them.
-
-    Returns scale and bias, float64 [classes]. If the new output is x, the old one was x * scale +
-    bias.
+    Raises PipelineError if the scores are no vector, or if an arg-max of integers would be wrong.
     """
-    output = model.graph.output[0]
-    classes = model.get_tensor_shape(output.name)[-1]
-    scale, bias = np.ones(classes), np.zeros(classes)
-    name = output.name
-    while (node := model.find_producer(name)) is not None and node.op_type in _AFFINE:
-        constants = [model.get_initializer(tensor) for tensor in node.input]
-        given = [index for index, constant in enumerate(constants) if constant is not None]
-        if len(given) != 1 or (node.op_type in ("Sub", "Div") and given != [1]):
-            break
-        value = np.broadcast_to(np.float64(constants[given[0]]).reshape(-1), (classes,))
-        if node.op_type in ("Mul", "Div") and not value.all():
-            raise PipelineError(f"{node.name}: scales a score by 0")
-        if node.op_type == "Mul":
-            scale = scale * value
-        elif node.op_type == "Div":
-            scale = scale / value
-        else:  # of the value that later nodes scale
-            bias = bias + scale * (value if node.op_type == "Add" else -value)
-        name = node.input[1 - given[0]]
-        model.graph.node.remove(node)
-    if name != output.name:
-        end_at(model, name)
-    return scale, bias
+    edge = raw.edges[value.edge]
+    if edge.elements != edge.channels:
+        raise PipelineError(
+            f"the network ends with a map of {list(edge.shape)} (height, width, classes); one "
+            "score a class is supported: end with a pool or a dense layer"
+        )
+    scale, bias = value.affine()
+    if np.any(scale == 0):
+        raise PipelineError(f"{raw.nodes[value.edge]}: its scores are multiplied by 0 afterwards")
+    if np.any(scale < 0) and isinstance(raw.layers[value.edge], Mvau) and value.sole:
+        value = raw.negated(value, np.broadcast_to(scale < 0, (edge.channels,)))
+        scale, bias = value.affine()
+    if output == "label" and bias.size > 1 and np.ptp(bias) > 0:
+        value = _without_popcount(raw, value)
+        scale, bias = value.affine()
+    scale, bias = (np.array(np.broadcast_to(x, (edge.channels,))) for x in (scale, bias))
+    if output == "logits":
+        return Tail(scale, bias, np.arange(edge.channels))
+    return Tail(scale, bias, _arg_max(raw, value.edge, scale, bias))
 
 
-def append_arg_max(model: Any, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Ends `model` with the index of the greatest x * scale + bias of its outputs x [1, classes].
+def _without_popcount(raw: Raw, value: Value) -> Value:
+    """The same with plain sums in place of a popcount, which takes no bias."""
+    layer = raw.layers[value.edge]
+    if not isinstance(layer, Mvau) or not layer.popcount:
+        return value
+    _set_sums(raw, replace(layer, popcount=False))
+    return replace(value, ops=value.ops[1:])
 
-    This is exact for integers x. With a common scale, the order is that of x + b with b = bias /
-    scale. So it is that of x + floor(b), and the fractions of b decide between equal ones. As the
-    first of equal values wins, the classes are sorted by falling fractions. Returns the class of
-    each output, int64 [classes]. Raises PipelineError if there is no common positive scale, or only
-    one class.
+
+def _set_sums(raw: Raw, layer: Mvau) -> None:
+    """Puts a changed MVAU in its place, with the datatype that its sums need."""
+    source, edge = raw.edges[layer.input], raw.edges[layer.output]
+    low, high = layer.accumulator_range(source.dtype)
+    dtype = DataType.smallest(low, high)
+    raw.layers[edge.id] = replace(layer, accumulator=dtype)
+    raw.edges[edge.id] = Edge(edge.id, dtype, edge.shape)
+
+
+def _arg_max(raw: Raw, edge: str, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Adds the index of the greatest x * scale + bias of the integers x [classes] of an edge.
+
+    This is exact. With a common scale, the order is that of x + b with b = bias / scale. So it is
+    that of x + floor(b), and the fractions of b decide between equal ones. As the first of equal
+    values wins, the classes are sorted by falling fractions. Returns the class of each output,
+    int64 [classes]. Raises PipelineError if there is no common positive scale, or only one class.
     """
-    from qonnx.transformation.infer_datatypes import InferDataTypes  # noqa: PLC0415
-    from qonnx.transformation.insert_topk import InsertTopK  # noqa: PLC0415
-
-    if len(scale) < 2:
+    classes = len(scale)
+    if classes < 2:
         raise PipelineError(
             'output = "label": the network has a single output, and an arg-max needs at least two; '
             'use output = "logits"'
         )
     if scale.min() <= 0 or np.ptp(scale) > BIAS_ROUNDING * scale.max():
         raise PipelineError(
-            'output = "label": the last layer scales its classes by different or negative factors '
-            f"({scale.min():.4g} to {scale.max():.4g}), so an arg-max of integers is wrong; use "
-            'output = "logits", or one positive scale for the weights of the last layer'
+            f'output = "label": {raw.nodes[edge]}: the scores of the classes are scaled by '
+            f"different or negative factors ({scale.min():.4g} to {scale.max():.4g}), so an "
+            'arg-max of integers is wrong. Use output = "logits"; or one scale for all weights of '
+            "the last layer, and no batch norm behind it"
         )
     shifts = (bias - bias.min()) / scale
     whole = np.rint(shifts)
-    order = np.arange(len(scale))
+    order = np.arange(classes)
     if np.any(np.abs(shifts - whole) > BIAS_ROUNDING * np.maximum(1, np.abs(whole))):
         whole = np.floor(shifts)
         order = np.argsort(whole - shifts, kind="stable")
-        _reorder_outputs(model, order)
-    if whole.any():
-        _append_shift(model, whole[order].astype(np.float32))
-    scores = model.graph.output[0].name
-    model.transform(InsertTopK(k=1), make_deepcopy=False)
-    model.set_tensor_shape(scores, [1, len(scale)])  # which InsertTopK drops
-    model.transform(InferDataTypes(), make_deepcopy=False)
+    layer = raw.layers[edge]
+    if whole.any() or np.any(order != np.arange(classes)):
+        if not isinstance(layer, Mvau):
+            raise PipelineError(
+                f'output = "label": {raw.nodes[edge]}: its scores are shifted by different biases; '
+                'this is supported only behind a dense layer; use output = "logits"'
+            )
+        shift = whole[order].astype(np.int64) if whole.any() else None
+        _set_sums(raw, replace(layer, weights=layer.weights[order], bias=shift))
+    labels = tuple(order.tolist()) if np.any(order != np.arange(classes)) else None
+    raw.select(edge, labels)
     return order
-
-
-def _reorder_outputs(model: Any, order: np.ndarray) -> None:
-    product = model.find_producer(model.graph.output[0].name)
-    weights = None if product is None else model.get_initializer(product.input[1])
-    if product is None or product.op_type != "MatMul" or weights is None:
-        what = "nothing" if product is None else f"{product.name} ({product.op_type})"
-        raise PipelineError(
-            'output = "label": a bias that is no multiple of the scale must follow a dense layer, '
-            f'but follows {what}; use output = "logits"'
-        )
-    model.set_initializer(product.input[1], weights[:, order])
-
-
-def _append_shift(model: Any, shift: np.ndarray) -> None:
-    """Adds integers [classes] to the outputs."""
-    from qonnx.core.datatype import DataType  # noqa: PLC0415
-
-    before = model.graph.output[0]
-    after = helper.make_tensor_value_info(
-        "shifted", TensorProto.FLOAT, model.get_tensor_shape(before.name)
-    )
-    model.graph.value_info.append(before)
-    model.graph.output.pop()
-    model.graph.output.append(after)
-    model.graph.node.append(helper.make_node("Add", [before.name, "shift"], [after.name]))
-    model.set_initializer("shift", shift)
-    model.set_tensor_datatype("shift", DataType["INT32"])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from pipeline.models.twin import Black
 
 
 def augment(
-    images: Tensor, padding: int, flip: bool, black: float, part: tuple[int, int] = (0, 1)
+    images: Tensor, padding: int, flip: bool, black: Black, part: tuple[int, int] = (0, 1)
 ) -> Tensor:
     """Shifts each of images [N, C, H, W] at random by up to `padding` pixels; flips half of them.
 
-    Random numbers come from torch's global generator. black: the value for padding. part: (i, n) if
+    Random numbers come from torch's global generator. black: what is padded with. part: (i, n) if
     the images are the i-th of n equal parts of a batch; numbers are drawn for the whole batch.
     """
     if not padding and not flip:
@@ -26,7 +27,11 @@ def augment(
         mirrored = torch.rand(drawn, 1, device=device)[own] < 0.5
         columns = torch.where(mirrored, width - 1 - columns, columns)
     if padding:
-        images = functional.pad(images, (padding,) * 4, value=black)
+        inner = images
+        border = torch.as_tensor(black, dtype=images.dtype, device=device).reshape(1, -1, 1, 1)
+        size = (height + 2 * padding, width + 2 * padding)
+        images = border.expand(count, inner.shape[1], *size).clone()
+        images[:, :, padding:-padding, padding:-padding] = inner
         rows = rows + torch.randint(0, 2 * padding + 1, (drawn, 1), device=device)[own]
         columns = columns + torch.randint(0, 2 * padding + 1, (drawn, 1), device=device)[own]
     # channels last: one gather moves whole pixels

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pipeline.data import FILE, DataSet
+from pipeline.data.inputs import spare_outputs
 from pipeline.errors import SpecError
 from pipeline.job import Figure, Job, Metrics
 from pipeline.models import build_of, images_to_tensor, save_weights, twin
@@ -53,12 +54,14 @@ def work(job: Job, team: Team) -> Metrics:
     data = DataSet.read(job.inputs["data"] / FILE)
     if data.classes > spec.classes:
         raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
+    spare = spare_outputs(spec.classes, data.classes)
     _settle(training)
     model = build_of(job)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
     if team.size > 1:
         share_statistics(model, team.size)
-    learner = twin(model, team.part, spec.classes, -contract.mean / contract.std)
+    black = np.atleast_1d(-np.asarray(contract.mean) / np.asarray(contract.std))
+    learner = twin(model, team.part, spec.classes, tuple(black.tolist()))
     images = torch.cat(
         [
             learner.encode(images_to_tensor(data.train_images[start : start + _BLOCK], contract))
@@ -95,6 +98,7 @@ def work(job: Job, team: Team) -> Metrics:
     return {
         "test_accuracy": Figure(test.top1, "%", "measured"),
         **top5,
+        **spare,
         "validation_accuracy": Figure(best.accuracy, "%", "measured"),
         "best_epoch": Figure(best.epoch, "", "measured"),
         "last_validation_accuracy": Figure(last.accuracy, "%", "measured"),

@@ -6,7 +6,7 @@ import configparser
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,6 +18,7 @@ from torch import nn
 from pipeline.data.archives import ArchiveError
 from pipeline.data.download import UnreachableError, download
 from pipeline.errors import PipelineError, SpecError
+from pipeline.job import progress
 from pipeline.training import weight_files
 from pipeline.training.weight_files import Stored
 from specs.input import InputSpec
@@ -28,6 +29,8 @@ from specs.training import PUBLISHED
 _TIMES, _MORE = 16, 1 << 24
 """A file of weights may have _TIMES the bytes of the model's parameters (for fp64 and the state of
 an optimiser), and _MORE bytes in addition."""
+_PARTS = 8
+"""How many parts a prefix of names may have, and one more."""
 _TOLD, _LONGEST = 20, 200
 """How many names of a kind an error lists, and how many characters of each."""
 
@@ -67,8 +70,13 @@ def start_weights(
     else:
         size = sum(value.numel() * value.element_size() for value in model.state_dict().values())
         path, content = _own_file(checkpoint, settings.get("checkpoint"), _TIMES * size + _MORE)
-    fill(model, weight_files.read(path, content), path.name)
-    return f"{path.name}, sha256 {hashlib.sha256(content).hexdigest()}"
+    weights = weight_files.read(path, content)
+    prefix = fill(model, weights.tensors, path.name)
+    taken = [f"entry {weights.entry}"] if weights.entry else []
+    taken += [f"prefix {shown(prefix)} of its names taken off"] if prefix else []
+    if taken:
+        progress(f"{path.name}: {', '.join(taken)}")
+    return ", ".join([path.name, f"sha256 {hashlib.sha256(content).hexdigest()}", *taken])
 
 
 def published(spec: AnyModel, contract: InputSpec) -> Published:
@@ -180,13 +188,17 @@ def _own_file(sha256: str, place: str | None, most: int) -> tuple[Path, bytes]:
     return path, content
 
 
-def fill(model: nn.Module, weights: Mapping[str, Stored], origin: str) -> None:
+def fill(model: nn.Module, weights: Mapping[str, Stored], origin: str) -> str:
     """Loads weights into the model. SpecError lists all names, shapes and types that differ.
 
-    Only torch's count of batches (num_batches_tracked) may be missing, since no result depends on
-    it. Only tensors that fit are built: a file may claim far larger ones than it holds.
+    Returns the prefix that all names of the file have before those of the model, as "module." of
+    a model that was trained on several GPUs; "": none. Only torch's count of batches
+    (num_batches_tracked) may be missing, since no result depends on it. Only tensors that fit are
+    built: a file may claim far larger ones than it holds.
     """
     own = model.state_dict()
+    prefix = _prefix(weights, own)
+    weights = {name.removeprefix(prefix): stored for name, stored in weights.items()}
     counts = {name for name in own if name.endswith(".num_batches_tracked")}
     both = {name: (weights[name], value) for name, value in own.items() if name in weights}
     shapes = [name for name, (stored, value) in both.items() if stored.shape != value.shape]
@@ -216,6 +228,20 @@ def fill(model: nn.Module, weights: Mapping[str, Stored], origin: str) -> None:
     if lines:
         raise SpecError("\n".join([f"{origin}: its parameters are not the network's", *lines]))
     model.load_state_dict({**{name: own[name] for name in counts}, **tensors})
+    return prefix
+
+
+def _prefix(weights: Iterable[str], own: Iterable[str]) -> str:
+    """The beginning, up to a dot, of all names of the file without which most are the model's."""
+    names, wanted = list(weights), set(own)
+    parts = names[0].split(".")[:_PARTS] if names else []
+    beginnings = ["".join(f"{part}." for part in parts[:count]) for count in range(len(parts))]
+    shared = [word for word in beginnings if all(name.startswith(word) for name in names)]
+    return max(
+        shared,
+        key=lambda word: sum(name.removeprefix(word) in wanted for name in names),
+        default="",
+    )
 
 
 def _listed(names: list[str]) -> str:

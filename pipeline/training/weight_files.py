@@ -22,6 +22,7 @@ from pipeline.data import archives, pickles
 from pipeline.data.archives import ArchiveError
 from pipeline.data.pickles import PickleError
 from pipeline.errors import PipelineError
+from specs.paths import shown
 
 _HEADER = 1 << 22
 """The most bytes of a .safetensors' header or of a torch file's list of tensors. This is enough for
@@ -65,6 +66,12 @@ _SAVE = (
     "torch.save(model.state_dict(), PATH), or a .safetensors"
 )
 _TOO_FEW = "damaged or truncated: a tensor has fewer values than it says"
+ENTRIES = ("state_dict", "model_state_dict", "model", "net", "network", "module")
+"""The entries of a checkpoint that may be the state dict; the first that is one is taken."""
+_TOLD, _LONGEST = 20, 60
+"""How many keys an error names, and how many characters of each."""
+_DEEPEST = 3
+"""How deep the state dict may lie in a checkpoint."""
 _MOST_AXES = 16
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -93,30 +100,83 @@ class Stored(pickles.Built):
         """Ignores the state of a parameter: it only has attributes, which no network needs."""
 
 
+class _Beside(pickles.Built):
+    """Stands for what often lies beside a state dict: numbers of NumPy, paths, arguments.
+
+    It keeps nothing, and nothing of it is made or called.
+    """
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def build(self, state: object) -> None:
+        """Ignores the state."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a file by name, and the entry of the checkpoint that held them ("": none)."""
+
+    tensors: dict[str, Stored]
+    entry: str = ""
+
+
 class _Refused(Exception):
     """The file is not allowed; the text is the reason."""
 
 
-def read(path: Path, content: bytes) -> dict[str, Stored]:
+def read(path: Path, content: bytes) -> Weights:
     """The state dict in the bytes of a .safetensors or torch file.
 
-    In a checkpoint of Brevitas' own trainer (best.tar) it is the entry `state_dict`.
-    PipelineError: the file is damaged, or has more than tensors.
+    In a trainer's checkpoint it is one of ENTRIES. PipelineError: the file is damaged, has more
+    than tensors and plain values, or holds no state dict.
     """
     try:
         if path.suffix == ".safetensors":
-            return _safetensors(content)
+            return Weights(_safetensors(content))
         zipped = content.startswith(b"PK")
         found = _zipped(content) if zipped else _legacy(content)
     except (_Refused, PickleError, ArchiveError) as error:
         raise PipelineError(f"{path}: refused: {error}; {_SAVE}") from None
-    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-        found = found["state_dict"]
-    if not isinstance(found, dict) or not all(
+    entries: list[str] = []
+    while isinstance(found, dict) and not _all_tensors(found) and len(entries) < _DEEPEST:
+        inner = [name for name in ENTRIES if isinstance(found.get(name), dict)]
+        if not inner:
+            break
+        entries.append(next((name for name in inner if _all_tensors(found[name])), inner[0]))
+        found = found[entries[-1]]
+    entry = ".".join(entries)
+    if not _all_tensors(found):
+        raise PipelineError(f"{path}: not a state dict: {_what(found, entry)}")
+    return Weights(found, entry)
+
+
+def _all_tensors(found: Any) -> bool:
+    return isinstance(found, dict) and all(
         isinstance(name, str) and isinstance(value, Stored) for name, value in found.items()
-    ):
-        raise PipelineError(f"{path}: not a state dict: parameters' names and their tensors")
-    return found
+    )
+
+
+def _what(found: Any, entry: str) -> str:
+    """What a file holds in place of names and tensors, and what is wanted."""
+    wanted = "parameters' names and their tensors, alone or as an entry " + ", ".join(ENTRIES)
+    if not isinstance(found, dict):
+        return f"wanted are {wanted}"
+    held = [
+        f"{shown(str(name)[:_LONGEST])} ({_kind(value)})"
+        for name, value in [*found.items()][:_TOLD]
+    ]
+    more = ", ..." if len(found) > _TOLD else ""
+    where = f"its entry {entry}" if entry else "it"
+    return f"{where} holds {', '.join(held) or 'nothing'}{more}; wanted are {wanted}"
+
+
+def _kind(value: Any) -> str:
+    kinds: tuple[tuple[Any, str], ...] = (
+        *((Stored, "a tensor"), (dict, "a table"), (list, "a list"), (str, "a text")),
+        ((int, float), "a number"),
+    )
+    return next((name for kind, name in kinds if isinstance(value, kind)), "no tensor")
 
 
 # ---- .safetensors: the length of the header, the header as JSON, the values
@@ -305,6 +365,14 @@ _OFFERED: Mapping[str, Any] = {
     "torch.storage UntypedStorage": None,
     "torch.serialization _get_layout": lambda *_: None,
     "torch per_tensor_affine": None,
+    "argparse Namespace": _Beside,
+    **dict.fromkeys(("pathlib PosixPath", "pathlib WindowsPath", "pathlib PurePosixPath"), _Beside),
+    **{
+        f"numpy.{core}.multiarray {name}": _Beside
+        for core in ("core", "_core")
+        for name in ("scalar", "_reconstruct")
+    },
+    **dict.fromkeys(("numpy dtype", "numpy ndarray", "_codecs encode"), _Beside),
     **{f"torch {name}": None for name in _TYPES},
 }
-"""The names in torch that a state dict may need, and what stands for them here."""
+"""The names that a state dict or a checkpoint may need, and what stands for them here."""

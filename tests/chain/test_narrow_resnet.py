@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from qonnx.core.modelwrapper import ModelWrapper
 
 from pipeline import fifos
 from pipeline.engines.open import ENGINE, costs
@@ -17,8 +18,9 @@ from pipeline.hardware import graph as hardware
 from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.models import build
-from pipeline.streamlining import _compare_with_finn, _compare_with_logits, finn, speed
-from pipeline.streamlining.extract import Extraction, extract
+from pipeline.streamlining import finn
+from pipeline.streamlining.graph import Streamlined, hardware_graph
+from pipeline.streamlining.proof import compare_with_logits
 from pipeline.verification.mutants import kinds, mutants
 from specs.input import InputSpec
 from specs.models import ResNetModel
@@ -56,28 +58,28 @@ def model() -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def streamlined(
-    model: torch.nn.Module, finn_work: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Extraction, object]:
-    work = tmp_path_factory.mktemp("resnet")
-    to_qonnx(model, torch.rand(1, 3, 8, 8), work / "model.onnx")
-    with speed.whole_arrays():
-        dataflow = finn.to_dataflow(work / "model.onnx", CONTRACT, work)
-    return extract(dataflow, "narrow", CONTRACT), dataflow.model
+    model: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Streamlined, ModelWrapper]:
+    path = tmp_path_factory.mktemp("resnet") / "model.onnx"
+    qonnx = to_qonnx(model, torch.rand(1, 3, 8, 8), path)
+    return hardware_graph(qonnx, "narrow", CONTRACT, "label"), qonnx
 
 
 def test_it_is_what_brevitas_and_finn_compute(
     model: torch.nn.Module,
-    streamlined: tuple[Extraction, object],
+    streamlined: tuple[Streamlined, ModelWrapper],
+    finn_work: Path,
     images: np.ndarray,
     tmp_path: Path,
 ) -> None:
-    extraction, dataflow = streamlined
-    graph = extraction.graph
+    found, qonnx = streamlined
+    graph = found.graph
     planes = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float()
     with torch.no_grad():
         logits = model(planes * CONTRACT.scale).numpy()
-    assert len(np.unique(_compare_with_logits(extraction, images, logits)[1])) > 1
-    _compare_with_finn(extraction, dataflow, images[:4])
+    assert len(np.unique(compare_with_logits(found, qonnx, images, logits).classes)) > 1
+    dataflow = finn.dataflow(graph)
+    finn.compare(graph, dataflow, images[:4])
     assert [layer.id for layer in graph.layers if layer.kind in ("mvau", "fork", "add")] == [
         "conv0",
         "block0_fork", "block0_conv0", "block0_conv1", "block0_sum",
@@ -89,7 +91,7 @@ def test_it_is_what_brevitas_and_finn_compute(
     designs.require_same(graph, again, images[:4])
     graph.layer("block1_shortcut_conv0").weights[2] *= -1  # type: ignore[attr-defined]
     with pytest.raises(VerificationError, match="layer block1_shortcut_conv0"):
-        _compare_with_finn(extraction, dataflow, images[:4])
+        finn.compare(graph, dataflow, images[:4])
     graph.layer("block1_shortcut_conv0").weights[2] *= -1  # type: ignore[attr-defined]
 
 
@@ -108,7 +110,7 @@ def random_folding(graph: HardwareGraph, seed: int) -> Folding:
 
 
 def test_its_rtl_is_bit_exact_and_catches_mutants(
-    streamlined: tuple[Extraction, object], images: np.ndarray, tmp_path: Path, cache: Path
+    streamlined: tuple[Streamlined, ModelWrapper], images: np.ndarray, tmp_path: Path, cache: Path
 ) -> None:
     graph = streamlined[0].graph
     folding = random_folding(graph, 1)

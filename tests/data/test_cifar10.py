@@ -81,7 +81,12 @@ def test_other_pixels_are_taken_and_told(tmp_path: Path) -> None:
     cifar_batches.write(tmp_path, others)
     folder = tmp_path / "data"
     folder.mkdir()
-    specs: dict[str, object] = {"dataset": "cifar10", "data_files": None, "network.data": {}}
+    specs: dict[str, object] = {
+        "dataset": "cifar10",
+        "data_files": None,
+        "data_size": None,
+        "network.data": {},
+    }
     metrics = run(Job("data", "cifar10", specs, {}, folder, {"data_root": str(tmp_path)}))
     assert metrics["content"].value == "not the original pixels: data_batch_2, test_batch (md5)"
     assert metrics["train_images"].value == 20

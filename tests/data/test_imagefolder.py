@@ -2,7 +2,9 @@
 
 import io
 import os
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from PIL import Image
 
 from pipeline.data import SKIPPED, DataSet, imagefolder, run
 from pipeline.data.imagefolder import fingerprint
+from pipeline.data.prepare import prepare
 from pipeline.errors import PipelineError
 from pipeline.job import Job
-from specs.data import DataSpec
+from specs.data import DataSpec, Resize
+from specs.input import InputSpec
 from tests.flow.bench import Bench
 
 FILES = (
@@ -42,8 +46,8 @@ REFUSE, SKIP = DataSpec(), DataSpec(broken="skip")
 WAY_OUT = 'repair or remove them, or leave them out with broken = "skip" in the network\'s [data]'
 
 
-def load(root: Path, spec: DataSpec = REFUSE) -> DataSet:
-    return imagefolder.load({"data_root": str(root)}, spec)
+def load(root: Path, spec: DataSpec = REFUSE, size: Resize | None = None) -> DataSet:
+    return imagefolder.load({"data_root": str(root)}, spec, size)
 
 
 def refusal(root: Path) -> str:
@@ -146,12 +150,46 @@ def test_images_of_two_sizes_are_told_by_name(root: Path) -> None:
     picture(0, size=(8, 5)).save(root / "test/dog/d.png")
     assert refusal(root) == (
         f"{root}/train/cat/a.png is 5x6 and {root}/train/dog/b.png is 5x7 (height x width); "
-        "all images must have one size: scale or crop them to it first"
+        "all images must have one size: scale or crop them to it first, or have them resized, with "
+        'input.resize = "bilinear" or "nearest" and an input.shape of height, width and channels'
     )
 
 
+@pytest.mark.parametrize("method", ["bilinear", "nearest"])
+def test_images_of_any_size_are_resized_as_on_the_board(root: Path, method: Any) -> None:
+    wide = picture(3, size=(17, 5))
+    wide.save(root / "train/dog/a.png")
+    picture(5, "RGB", size=(8, 9)).save(root / "test/cat/d.png")
+    data = load(root, size=Resize(height=7, width=4, method=method))
+    assert data.train_images.shape == (5, 7, 4, 3)
+    contract = InputSpec(shape=(7, 4, 1), resize=method)
+    for number, image in ((0, picture(0)), (1, wide)):
+        wanted = prepare(np.asarray(image)[None, ..., None], contract)[0]
+        assert (data.train_images[number] == wanted).all()
+    assert (data.test_images == data.test_images[..., :1]).all()
+    assert data.note == f"classes in order: cat, dog; resized to 7x4 ({method}): 7 images"
+    same = load(root, size=Resize(height=5, width=6, method=method))
+    assert same.note.endswith("resized to 5x6 (" + method + "): 2 images")
+    assert (same.train_images[0, :, :, 0] == np.asarray(picture(0))).all()
+
+
+def test_large_images_are_made_small_one_by_one(root: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (3000, 4000), dtype=np.uint8)
+    Image.fromarray(noise).save(root / "train/dog/b.bmp")
+    tracemalloc.start()
+    try:
+        load(root, size=Resize(height=8, width=8, method="bilinear"))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 60 << 20, "seven images of this size, of three channels, take 240 MB"
+
+
 def test_folders_that_are_not_as_wanted(root: Path) -> None:
-    wanted = "wanted are train/<class>/ and test/<class>/ with an image a file"
+    wanted = (
+        "wanted are train/<class>/ and test/<class>/ with an image a file; or all test images in "
+        "test/, with a CSV file that names their classes, as GTSRB has it"
+    )
     with pytest.raises(PipelineError, match=r"^dataset=imagefolder: give .* data_root=; wanted"):
         imagefolder.load({}, DataSpec())
     assert refusal(root / "train") == (
@@ -283,7 +321,12 @@ def test_what_a_folder_is_known_by(root: Path) -> None:
 
 def job(root: Path, folder: Path, files: str, spec: DataSpec = REFUSE) -> Job:
     folder.mkdir(exist_ok=True)
-    specs = {"dataset": "imagefolder", "data_files": files, "network.data": spec.model_dump()}
+    specs = {
+        "dataset": "imagefolder",
+        "data_files": files,
+        "data_size": None,
+        "network.data": spec.model_dump(),
+    }
     return Job("data", "imagefolder", specs, {}, folder, {"data_root": str(root)})
 
 

@@ -185,7 +185,12 @@ def test_others_take_the_places_of_skipped_files(root: Path, tmp_path: Path) -> 
         path.write_bytes(b"no image")
     folder = tmp_path / "data"
     folder.mkdir()
-    specs = {"dataset": "maskedface", "data_files": fingerprint(root), "network.data": skip}
+    specs = {
+        "dataset": "maskedface",
+        "data_files": fingerprint(root),
+        "data_size": None,
+        "network.data": skip,
+    }
     metrics = run(Job("data", "faces", specs, {}, folder, {"data_root": str(root)}))
     note = str(metrics["content"])
     assert "; 4 files of each:" in note

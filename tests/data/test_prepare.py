@@ -91,6 +91,14 @@ def test_what_the_contract_refuses() -> None:
         prepare(raw, contract(28, 28, resize="none"))
     with pytest.raises(PipelineError, match=r"32x32x3: the images have 1 channels"):
         prepare(raw, contract(32, 32, 3))
+    planes = np.zeros((5, 3, 8, 9), np.uint8)
+    with pytest.raises(PipelineError) as caught:
+        prepare(planes, contract(8, 9, 3))
+    assert str(caught.value) == (
+        "input.shape = 8x9x3: the images have 9 channels; [5, 3, 8, 9] looks like [N, C, H, W], "
+        "and [N, H, W, C] is wanted: images.transpose(0, 2, 3, 1)"
+    )
+    assert prepare(planes.transpose(0, 2, 3, 1), contract(8, 9, 3)).shape == (5, 8, 9, 3)
     with pytest.raises(TypeError, match=r"uint8 \[N, h, w, C\], not float32"):
         prepare(raw.astype(np.float32), contract(28, 28))
 
@@ -100,6 +108,12 @@ def test_network_input_scales_and_normalises_in_float32() -> None:
     values = network_input(np.array([0, 2, 255], dtype=np.uint8).reshape(1, 1, 3, 1), spec)
     assert values.dtype == np.float32
     assert values[0, 0, :, 0].tolist() == [-0.5, 0.0, 63.25]
+
+
+def test_network_input_has_a_mean_and_a_std_for_each_channel() -> None:
+    spec = contract(1, 2, 3, scale=0.5, mean=(0, 1, 2), std=(1, 2, 4))
+    raw = np.array([[0, 4, 8], [2, 6, 12]], np.uint8).reshape(1, 1, 2, 3)
+    assert network_input(raw, spec)[0, 0].tolist() == [[0, 0.5, 0.5], [1, 1, 1]]
 
 
 def test_data_is_light_to_import() -> None:
@@ -118,3 +132,15 @@ def test_values_beyond_the_inputs_datatype_are_refused() -> None:
     assert prepare(np.array([[-4, 0, 3]], np.int8), vectors).tolist() == [[-4, 0, 3]]
     with pytest.raises(PipelineError, match="INT3: holds -4 to 3"):
         prepare(np.array([[-5, 0, 3]], np.int8), vectors)
+
+
+def test_signed_maps_stay_as_they_are_and_are_not_resized() -> None:
+    contract = InputSpec(shape=(3, 2, 1), dtype="INT4", scale=1.0)
+    maps = np.arange(-6, 6).astype(np.int8).reshape(2, 3, 2, 1)
+    assert np.array_equal(prepare(maps, contract), maps)
+    with pytest.raises(PipelineError, match="holds -8 to 7"):
+        prepare(maps * 2, contract)
+    with pytest.raises(PipelineError, match="only unsigned pixels are resized"):
+        prepare(np.zeros((1, 4, 4, 1), np.int8), contract)
+    with pytest.raises(TypeError, match="must be uint8"):
+        prepare(maps, InputSpec(shape=(3, 2, 1)))

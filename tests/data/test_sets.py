@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.data import FILE, DataSet, run
 from pipeline.data.sets import FOLDERS, load
-from pipeline.errors import SpecError
+from pipeline.errors import PipelineError, SpecError
 from pipeline.flow import variables
 from pipeline.flow.selection import selection
 from pipeline.job import Job
@@ -32,6 +32,26 @@ def test_the_first_test_digits_show_many_classes() -> None:
     assert len(np.unique(load("digits", {}, DataSpec()).test_labels[:64])) == 10
 
 
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_the_first_images_of_sorted_data_are_refused_if_a_class_is_missing(
+    tmp_path: Path, side: str
+) -> None:
+    labels = np.repeat([0, 1, 2], [7, 3, 2])
+    images = np.zeros((12, 5), np.uint8)
+    arrays = {"train_inputs": images, "test_inputs": images}
+    np.savez(tmp_path / "data.npz", **arrays, train_labels=labels, test_labels=labels)  # type: ignore[arg-type]
+    settings = {"data_root": str(tmp_path)}
+    with pytest.raises(PipelineError) as caught:
+        load("arrays", settings, DataSpec.model_validate({f"{side}_images": 7}))
+    assert str(caught.value) == (
+        f"{side}_images = 7: the first 7 of 12 have no image of the classes 1, 2; take at least "
+        "11, or shuffle the images if they are sorted by class"
+    )
+    data = load("arrays", settings, DataSpec.model_validate({f"{side}_images": 11}))
+    assert len(getattr(data, f"{side}_labels")) == 11
+    assert data.note.endswith("test images")
+
+
 def test_digits_fill_the_range_of_uint8() -> None:
     images = load("digits", {}, DataSpec()).train_images
     assert sorted(np.unique(images)) == [(v * 255 + 8) // 16 for v in range(17)]
@@ -47,7 +67,12 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder = tmp_path / name
         folder.mkdir()
-        specs: dict[str, object] = {"dataset": "digits", "data_files": None, "network.data": {}}
+        specs: dict[str, object] = {
+            "dataset": "digits",
+            "data_files": None,
+            "data_size": None,
+            "network.data": {},
+        }
         metrics = run(Job("data", "digits", specs, {}, folder))
         assert [path.name for path in folder.iterdir()] == [FILE]
         written.append((folder / FILE).read_bytes())

@@ -25,14 +25,17 @@ def hold(job: Job, record: Path) -> None:
 
 
 def run(job: Job) -> Metrics:
-    """Acts as the variable FAKE_<STAGE> says; counts its runs in the file FAKE_COUNTER."""
+    """Acts as the variable FAKE_<STAGE> says; counts its runs in the file FAKE_COUNTER.
+
+    `refuse Ultra96` refuses only units whose names have that word.
+    """
     counter = Path(os.environ["FAKE_COUNTER"])
     with counter.open("a") as file:
         file.write(f"{job.stage}\n")
     if "FAKE_HELD" in os.environ:
         hold(job, Path(os.environ["FAKE_HELD"]))
     behaviour = os.environ.get(f"FAKE_{job.stage.upper()}", "")
-    if behaviour == "refuse":
+    if behaviour.startswith("refuse") and behaviour.removeprefix("refuse").strip() in job.unit:
         raise PipelineError("the user's mistake: field x")
     if behaviour == "bug":
         raise ZeroDivisionError("a bug")

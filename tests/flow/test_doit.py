@@ -71,6 +71,7 @@ def test_however_it_is_cut_nothing_stays_and_nothing_is_repeated(
     lines = Doit(tmp_path)("run", "train")
     assert [line.split()[:2] for line in lines if line.startswith(("ran", "kept"))] == [
         ["kept", "data"],
+        ["kept", "outline"],
         ["ran", "train"],
     ]
 
@@ -80,7 +81,7 @@ def test_two_doits_at_once_do_the_work_once_and_say_so(tmp_path: Path) -> None:
     both = [doit.start("run", "fold") for _ in range(2)]
     texts = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], texts
-    stages = ["data", "train", "export", "streamline", "fold"]
+    stages = ["data", "outline", "fits", "train", "export", "streamline", "fold"]
     assert sorted(doit.counter.read_text().split()) == sorted(stages)
     assert sum(text.count("ran  ") for text in texts) == len(stages), texts
     assert sum(text.count("kept ") for text in texts) == len(stages), texts

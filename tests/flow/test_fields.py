@@ -21,15 +21,15 @@ from specs.package import PackageSpec
 from tests.export.qonnx_files import mlp
 from tests.flow.bench import Bench
 
-MODEL, INPUT = {"train", "export"}, {"train", "export", "streamline"}
+MODEL, INPUT = {"outline", "train", "export"}, {"outline", "train", "export", "streamline"}
 
 # spec field -> another value of it, and the stages whose own slice of the specs it changes: those
 # that run again, and then only those whose inputs' files differ
 FIELDS: dict[str, tuple[object, set[str]]] = {
-    "network.name": ("other", {"streamline"}),
+    "network.name": ("other", {"outline", "streamline"}),
     "network.description": ("other", set()),
     "network.dataset": ("mnist", {"data"}),
-    "network.output": ("logits", {"streamline"}),
+    "network.output": ("logits", {"outline", "streamline"}),
     "network.data.broken": ("skip", {"data"}),
     "network.data.images_per_class": (9, {"data"}),
     "network.data.train_images": (9, {"data"}),
@@ -67,7 +67,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.model.function": ("other", MODEL),
     "network.model.arguments": ({"width": 3}, MODEL),
     "network.model.layout": ("NHWC", {"export"}),  # of a QONNX model, which is not trained
-    "network.model.number_format": ("e4m3", MODEL),
+    "network.model.number_format": ("e4m3", {"train", "export"}),  # it has no hardware
     "network.training.checkpoint": ("published", {"train"}),
     "network.training.epochs": (3, {"train"}),
     "network.training.batch_size": (50, {"train"}),
@@ -96,20 +96,20 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "board.name": ("other", {"driver"}),
     "board.description": ("other", set()),
     "board.part": ("other", {"driver"}),
-    "board.family": ("zynq-us+", {"fold", "rtl", "synth", "driver"}),
-    "board.lut": (1, {"fold", "synth"}),
+    "board.family": ("zynq-us+", {"fits", "fold", "rtl", "synth", "driver"}),
+    "board.lut": (1, {"fits", "fold", "synth"}),
     "board.ff": (1, {"synth"}),
-    "board.bram36": (1, {"fold", "synth"}),
+    "board.bram36": (1, {"fits", "fold", "synth"}),
     "board.dsp": (1, {"synth"}),
     "board.uram": (1, set()),
-    "board.memory_port_bits": (128, {"fold", "rtl"}),
+    "board.memory_port_bits": (128, {"fits", "fold", "rtl"}),
     "board.clock_mhz": (50.0, set()),  # by itself; see the test of the target that defaults to it
-    "board.lut_share": (0.5, {"fold"}),
-    "board.bram_share": (0.5, {"fold"}),
-    "target.engine": ("other", {"fold", "fifos", "synth"}),
-    "target.fps": (5.0, {"fold"}),
-    "target.clock_mhz": (50.0, {"fold", "simulate", "driver"}),
-    "target.signatures": ("on", {"fold", "rtl"}),
+    "board.lut_share": (0.5, {"fits", "fold"}),
+    "board.bram_share": (0.5, {"fits", "fold"}),
+    "target.engine": ("other", {"fits", "fold", "fifos", "synth"}),
+    "target.fps": (5.0, {"fits", "fold"}),
+    "target.clock_mhz": (50.0, {"fits", "fold", "simulate", "driver"}),
+    "target.signatures": ("on", {"fits", "fold", "rtl"}),
     "package.extra": ("testset", {"package"}),
     "evaluation.level": ("rtl", set()),  # says which of the stages beside the chain
     "evaluation.images": (7, set()),
@@ -176,6 +176,7 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
         parent,
         unit.long_name,
         unit.data_files,
+        unit.data_size,
         change(unit.evaluation, fields) if section == "evaluation" else unit.evaluation,
         change(unit.package, fields) if section == "package" else unit.package,
         unit.files,
@@ -240,7 +241,9 @@ def test_a_change_really_runs_exactly_that_set(
         assert bench.run(changed) == []
         assert set(bench.run(bench.chain(unit))) == stages, f"{path} changed back"
     changed = bench.chain(changed_unit(unit, "network.training.epochs", 3))
-    assert bench.run(changed) == [name for name in every if name != "data"], "other files, all run"
+    assert bench.run(changed) == [
+        name for name in every if name not in ("data", "outline", "fits")
+    ], "other files, all run"
 
 
 def test_every_declared_path_can_be_read() -> None:

@@ -209,7 +209,7 @@ def test_a_folder_of_images_is_part_of_the_names(
         for folder in folders
     ]
     for unit, name in zip((first, second), names, strict=True):
-        assert unit.at("dataset").name == name
+        assert unit.at("dataset").name == f"{name}.bilinear-28x28"
         assert unit.name == f"tfc_1w1a.dataset-{name}.epochs-5@Pynq-Z1.open"
         assert unit.at("dataset").read("dataset") == "imagefolder"
     monkeypatch.setenv("PIPELINE_DATA_ROOT", str(folders[1]))
@@ -233,7 +233,8 @@ def test_a_network_of_an_image_folder_names_it_too(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
     (tmp_path / "net.toml").write_text(text.replace('"mnist"', '"imagefolder"'))
     unit = one(network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"))
-    assert f".dataset-{unit.at('dataset').name}@Pynq-Z1" in unit.name
+    data = unit.at("dataset").name.removesuffix(".bilinear-28x28")
+    assert f".dataset-{data}@Pynq-Z1" in unit.name
     other = one(
         network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets"), dataset="digits"
     )
@@ -244,7 +245,44 @@ def test_long_folder_names_are_cut_for_the_data_set_too(tmp_path: Path) -> None:
     (tmp_path / ("p" * 90)).mkdir()
     unit = one(network="tfc_1w1a", dataset="imagefolder", data_root=str(tmp_path / ("p" * 90)))
     assert len(unit.at("dataset").name) == LONGEST_NAME
-    assert unit.at("dataset").long_name in unit.long_name
+    assert unit.at("dataset").long_name.removesuffix(".bilinear-28x28") in unit.long_name
+
+
+def test_numbers_by_channel_are_written_with_commas() -> None:
+    unit = one(network="cnv_1w1a", input_mean="0.5,0.25,-0.125", input_std="0.5,0.5,0.5")
+    assert unit.network.input.mean == (0.5, 0.25, -0.125)
+    assert unit.network.input.std == 0.5
+    assert unit.at("network").name == "cnv_1w1a.input_mean-0.5-0.25--0.125.input_std-0.5"
+    assert one(network="cnv_1w1a", input_mean="0,0,0").name == one(network="cnv_1w1a").name
+    with pytest.raises(SpecError, match=r"^input_mean=0.5,0.25: 2 numbers; give one, or one for"):
+        one(network="cnv_1w1a", input_mean="0.5,0.25")
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ("shape = [8, 9, 3]", {"height": 8, "width": 9, "method": "bilinear"}),
+        (
+            'shape = [8, 9, 3]\nresize = "nearest"',
+            {"height": 8, "width": 9, "method": "nearest"},
+        ),
+        ('shape = [8, 9, 3]\nresize = "none"', None),
+        ("shape = [72]", None),
+    ],
+)
+def test_the_size_of_the_input_is_that_of_a_folders_images(
+    tmp_path: Path, fields: str, size: dict[str, object] | None
+) -> None:
+    (tmp_path / "pets").mkdir()
+    text = (Path(__file__).parents[2] / "specs/networks/tfc_1w1a.toml").read_text()
+    (tmp_path / "net.toml").write_text(
+        text.replace('"mnist"', '"imagefolder"') + f"\n[input]\n{fields}\n"
+    )
+    unit = one(network=str(tmp_path / "net.toml"), data_root=str(tmp_path / "pets")).at("dataset")
+    assert unit.read("data_size") == size
+    ending = "" if size is None else f".{size['method']}-8x9"
+    assert unit.name.partition(".")[1:] == (ending[:1], ending[1:])
+    assert one(dataset="digits").at("dataset").read("data_size") is None
 
 
 def test_the_folder_is_looked_at_once_for_all_networks(
@@ -267,7 +305,7 @@ def test_the_folder_is_looked_at_once_for_all_networks(
 def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
     floats = one(network="resnet18_fp32").at("network")
     assert floats.absent(BY_NAME["train"]) is floats.absent(BY_NAME["evaluate-qonnx"]) is None
-    for stage in ("streamline", "synth", "evaluate-rtl"):
+    for stage in ("outline", "fits", "streamline", "synth", "evaluate-rtl"):
         assert "no accelerator can be built" in str(floats.absent(BY_NAME[stage]))
     own = one(qonnx=str(mlp(tmp_path / "mlp.onnx")))
     assert "nothing is trained" in str(own.absent(BY_NAME["train"]))
@@ -277,7 +315,7 @@ def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
     tasks = {
         task.stage.name for task in selection({"qonnx": str(tmp_path / "mlp.onnx")}).chain(own)
     }
-    assert tasks == {stage.name for stage in STAGES} - {"data", "train"}
+    assert tasks == {stage.name for stage in STAGES} - {"data", "outline", "fits", "train"}
 
 
 def test_what_is_evaluated_is_no_part_of_a_name() -> None:

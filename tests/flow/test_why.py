@@ -1,6 +1,7 @@
 """`./doit why`: every reason for which a task would run, and none where it would not."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,10 +74,17 @@ def test_the_command(tmp_path: Path) -> None:
     for words in (("fold",), (f"fold:{unit}@Pynq-Z1.open",), ("fold", "train")):
         lines = doit("why", *words)
         assert lines[0] == "data:digits: up to date"
+        assert lines[1] == f"outline:{unit}: runs only before train:{unit}, which is up to date"
         assert lines[-1] == f"fold:{unit}@Pynq-Z1.open: up to date"
-        assert len(lines) == 5
+        assert len(lines) == 7
+    assert doit("why", "outline") == [f"outline:{unit}: up to date"]
+    shutil.rmtree(doit.build / unit / "outline")
+    assert doit("why", "fold")[1].endswith("which is up to date"), "what is trained needs it not"
+    assert doit("why", "outline")[0] == f"outline:{unit}: would run"
     (doit.build / unit / "train" / "out.txt").unlink()
     lines = doit("why", "build")
+    assert f"outline:{unit}: would run" in lines
+    assert f"fits:{unit}@Pynq-Z1.open: would run" in lines
     assert f"train:{unit}: would run" in lines
     assert "  out.txt is missing" in lines
     assert f"export:{unit}: runs if train:{unit} gives other files than before" in lines

@@ -39,6 +39,50 @@ def imagefolder_pipe(folder: Path) -> Path:
     return folder
 
 
+def _flat(folder: Path) -> Path:
+    """A proper imagefolder data set, but for the list of the test images' classes."""
+    _folders(folder)
+    for name in ("a", "b"):
+        (folder / "test" / name / "0.png").rename(folder / "test" / f"{name}.png")
+        (folder / "test" / name).rmdir()
+    return folder
+
+
+@cases("test.csv: cannot be read: a named pipe, not a file", "refused")
+def imagefolder_list_that_is_a_pipe(folder: Path) -> Path:
+    os.mkfifo(_flat(folder) / "test.csv")
+    return folder
+
+
+@cases("test.csv: cannot be read: 1,073,741,824 bytes, more than the", "refused")
+def imagefolder_list_of_a_gigabyte(folder: Path) -> Path:
+    with (_flat(folder) / "test.csv").open("wb") as file:
+        file.truncate(1 << 30)
+    return folder
+
+
+@cases("test.csv, line 2: no CSV: field larger than field limit", "refused")
+def imagefolder_list_with_an_endless_field(folder: Path) -> Path:
+    lines = f"Filename,ClassId\na.png,{'9' * (1 << 22)}\n"
+    (_flat(folder) / "test.csv").write_text(lines)
+    return folder
+
+
+@cases("test.csv, line 2: class 'xx", "refused")
+def imagefolder_list_with_a_class_of_many_letters(folder: Path) -> Path:
+    lines = f"Filename,ClassId\na.png,{'x' * 100_000}\nb.png,b\n"
+    (_flat(folder) / "test.csv").write_text(lines)
+    return folder
+
+
+@cases("test.csv: names images that are not there:", "refused")
+def imagefolder_list_that_names_many_others(folder: Path) -> Path:
+    lines = "Filename,ClassId\na.png,a\n"
+    lines += "".join(f"../test/{n}.png,a\n" for n in range(300_000))
+    (_flat(folder) / "test.csv").write_text(lines)
+    return folder
+
+
 @cases("x.png: cannot be read: No such device or address", "refused")
 def imagefolder_socket(folder: Path) -> Path:
     place = _folders(folder) / "train/a"

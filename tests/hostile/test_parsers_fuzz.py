@@ -84,7 +84,7 @@ def torch_file(*, zipped: bool) -> bytes:
 
 
 def build_all(path: Path, content: bytes) -> None:
-    for stored in weight_files.read(path, content).values():
+    for stored in weight_files.read(path, content).tensors.values():
         if np.prod(stored.shape, dtype=object) <= 1 << 16:  # as a network's own shape is
             try:
                 stored.tensor()

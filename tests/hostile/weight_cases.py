@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import pickle
@@ -169,9 +170,34 @@ def code_in_a_pickle(folder: Path) -> Path:
     return _with(folder, _Code(folder / MARK))
 
 
+@cases("it wants 'posix.mkdir'; only tensors are read", "refused")
+def code_in_the_arguments_beside_the_weights(folder: Path) -> Path:
+    document = {"model": honest(), "args": argparse.Namespace(out=_Code(folder / MARK))}
+    torch.save(document, folder / "weights.pth")
+    return folder / "weights.pth"
+
+
+@cases("it wants 'subprocess.Popen'; only tensors are read", "refused")
+def code_as_a_new_object(folder: Path) -> Path:
+    made = b"\x80\x02csubprocess\nPopen\n(X\x04\x00\x00\x00truet\x81."
+    return _legacy(folder, made)
+
+
+@cases("its parameters are not the network's", "refused")
+def number_of_numpy_that_claims_gigabytes(folder: Path) -> Path:
+    """A dtype of 2 GB for an item. Nothing is made of it."""
+    start = b"\x80\x02cnumpy._core.multiarray\nscalar\n(cnumpy\ndtype\n"
+    kind = b"(X\x0b\x00\x00\x00S2147483647K\x00K\x01tRX\x01\x00\x00\x00atR0}."
+    return _legacy(folder, start + kind + _NO_STORAGES)
+
+
 @cases("a tuple is a key of a dictionary", "the process crashed")
 def key_nested_deep(folder: Path) -> Path:
     return _legacy(folder, b"\x80\x02})" + b"\x85" * 900_000 + b"K\x01s.")
+
+
+_NO_STORAGES = pickle.dumps([], protocol=2)
+"""The list of storages that ends such a file."""
 
 
 def _legacy(folder: Path, pickled: bytes) -> Path:

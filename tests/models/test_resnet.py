@@ -50,7 +50,7 @@ def test_brevitas_resnet18_loads_and_scores_the_same() -> None:
     ours = build(spec.model, spec.input)
     file = io.BytesIO()
     torch.save(theirs.state_dict(), file)
-    fill(ours, read(Path("brevitas.pth"), file.getvalue()), "brevitas")
+    fill(ours, read(Path("brevitas.pth"), file.getvalue()).tensors, "brevitas")
     assert published(spec.model, spec.input).name == "resnet18_4w4a-a172f334.pth"
     again, _ = model_with_cfg("resnet18_4w4a", pretrained=False)
     again.load_state_dict(theirs.state_dict())

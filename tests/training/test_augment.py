@@ -34,6 +34,14 @@ def test_each_image_is_a_window_of_itself_padded_with_black() -> None:
     assert len(set(chosen)) == 25, "every shift occurs, and images are shifted by themselves"
 
 
+def test_each_channel_is_padded_with_its_own_black() -> None:
+    torch.manual_seed(1)
+    before = torch.full((50, 3, 4, 5), 9.0)
+    after = augment(before, 4, flip=False, black=(0.5, -1.0, 2.0))
+    for channel, black in enumerate((0.5, -1.0, 2.0)):
+        assert after[:, channel].unique().tolist() == sorted([black, 9.0])
+
+
 def test_flipped_images_are_mirrored_left_to_right() -> None:
     torch.manual_seed(1)
     before = images()

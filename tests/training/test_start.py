@@ -1,5 +1,6 @@
 """Weights of others: Brevitas' own models and files, mended ones, damaged ones, harmful ones."""
 
+import argparse
 import hashlib
 import io
 import json
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -21,7 +23,7 @@ from pipeline.data import FILE, digits
 from pipeline.errors import PipelineError, SpecError
 from pipeline.job import Job
 from pipeline.models import build, images_to_tensor, load_weights
-from pipeline.training import run, start
+from pipeline.training import run, start, weight_files
 from pipeline.training.start import Published, fetch, fill, published
 from pipeline.training.weight_files import Stored, read
 from specs import catalog
@@ -58,7 +60,7 @@ def small() -> nn.Module:
 def stored(weights: dict[str, Tensor]) -> dict[str, Stored]:
     file = io.BytesIO()
     torch.save(weights, file)
-    return read(Path("a.pth"), file.getvalue())
+    return read(Path("a.pth"), file.getvalue()).tensors
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +172,75 @@ def test_every_kind_of_file(
     theirs, ours = small(), small()
     save(theirs.state_dict(), tmp_path / "weights.pth")
     (path,) = tmp_path.iterdir()
-    fill(ours, read(path, path.read_bytes()), path.name)
+    fill(ours, read(path, path.read_bytes()).tensors, path.name)
     assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
+
+
+@pytest.mark.parametrize("entry", weight_files.ENTRIES)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_state_dict_in_a_checkpoint_with_what_trainers_put_beside_it(
+    tmp_path: Path, entry: str, zipped: bool
+) -> None:
+    theirs, ours = small(), small()
+    optimiser = torch.optim.Adam(theirs.parameters())
+    document = {
+        "epoch": np.int64(3),
+        "best": np.float64(97.5),
+        "curve": np.arange(5.0),
+        "args": argparse.Namespace(lr=0.1, out=tmp_path / "run", seeds=[1, 2]),
+        "optimizer": optimiser.state_dict(),
+        entry: {f"module.{name}": value for name, value in theirs.state_dict().items()},
+    }
+    torch.save(document, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
+    found = read(tmp_path / "a.pth", (tmp_path / "a.pth").read_bytes())
+    assert found.entry == entry
+    assert fill(ours, found.tensors, "a.pth") == "module."
+    assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "net.", "module.net.", "_orig_mod.", ""])
+def test_a_prefix_of_all_names_is_taken_off(prefix: str) -> None:
+    theirs, ours = small(), small()
+    weights = {f"{prefix}{name}": value for name, value in theirs.state_dict().items()}
+    assert fill(ours, stored(weights), "a.pth") == prefix
+    assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
+
+
+def test_a_prefix_of_some_names_stays() -> None:
+    weights = {f"module.{name}": value for name, value in small().state_dict().items()}
+    weights["n_averaged"] = torch.zeros(())
+    with pytest.raises(SpecError, match=r"unexpected: module\.features\.\d\.weight, .*n_averaged"):
+        fill(small(), stored(weights), "a.pth")
+
+
+def test_the_stage_says_what_it_took(
+    tmp_path: Path, digits_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {f"module.{n}": v for n, v in brevitas_model("TFC_1W1A").state_dict().items()}
+    torch.save({"model": weights}, tmp_path / "a.pth")
+    metrics = run(job_from(tmp_path / "a.pth", digits_folder, tmp_path / "train"))
+    told = "entry model, prefix module. of its names taken off"
+    assert str(metrics["start"].value).endswith(f", {told}")
+    assert f"a.pth: {told}" in capsys.readouterr().out
+
+
+def test_the_entries_that_are_there_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    for document, told in (
+        (
+            {"best": small().state_dict(), "epoch": 3, "log": [], "by": "me"},
+            "it holds best (a table), epoch (a number), log (a list), by (a text); wanted are",
+        ),
+        (
+            {"model": {"w": torch.ones(1), "acc": np.float32(1), "x\x1b": 1}},
+            "its entry model holds w (a tensor), acc (no tensor), x\\x1b (a number); wanted are",
+        ),
+    ):
+        torch.save(document, path)
+        with pytest.raises(PipelineError) as caught:
+            read(path, path.read_bytes())
+        assert f"not a state dict: {told} parameters' names and their tensors" in str(caught.value)
+        assert str(caught.value).endswith("as an entry " + ", ".join(weight_files.ENTRIES))
 
 
 class Harmful:
@@ -198,7 +267,7 @@ def test_code_in_a_pickle_is_refused_and_not_run(
 @pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04cut", b"\x80\x02}q\x00."])
 def test_damaged_files_are_told_in_a_line(tmp_path: Path, name: str, content: bytes) -> None:
     with pytest.raises(PipelineError, match=r"refused|not a state dict"):
-        fill(small(), read(tmp_path / name, content), name)
+        fill(small(), read(tmp_path / name, content).tensors, name)
 
 
 def test_a_file_of_something_else_is_no_state_dict(tmp_path: Path) -> None:

@@ -35,7 +35,12 @@ MakeDigits = Callable[..., Job]
 def make_digits(tmp_path_factory: pytest.TempPathFactory) -> MakeDigits:
     """A training job on the embedded digits, with all that draws random numbers."""
     images = tmp_path_factory.mktemp("data")
-    specs: dict[str, object] = {"dataset": "digits", "data_files": None, "network.data": {}}
+    specs: dict[str, object] = {
+        "dataset": "digits",
+        "data_files": None,
+        "data_size": None,
+        "network.data": {},
+    }
     data.run(Job("data", "digits", specs, {}, images))
 
     def make(name: str, settings: dict[str, Any] | None = None, **training: Any) -> Job:

@@ -1,0 +1,116 @@
+"""The constants of a QONNX graph: what needs no input, quantised or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.hardware.datatypes import BIPOLAR, DataType
+from pipeline.qonnx.edit import QUANTISERS, attributes, where
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """A quantised constant: integers * scale. The scale's shape broadcasts to the integers'."""
+
+    integers: np.ndarray
+    scale: np.ndarray
+    dtype: DataType
+
+    @property
+    def real(self) -> np.ndarray:
+        """The real values, float64."""
+        found: np.ndarray = self.integers * self.scale
+        return found
+
+
+class Constants:
+    """All tensors of a graph that depend on no input."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._quantised: dict[str, Quantised] = {}
+        for node in model.graph.node:
+            if self._quantises(node):
+                self._quantised[node.output[0]] = _quantised(model, node)
+            elif node.input and node.input[0] in self._quantised:
+                self._move(node)
+
+    def _quantises(self, node: Any) -> bool:
+        return node.op_type in QUANTISERS and self._plain(node.input[0]) is not None
+
+    def _move(self, node: Any) -> None:
+        """A quantised constant may be transposed or reshaped, and stays one."""
+        found = self._quantised[node.input[0]]
+        scale = np.broadcast_to(found.scale, found.integers.shape)
+        parts = found.integers, scale
+        if node.op_type == "Transpose":
+            axes = attributes(node).get("perm")
+            moved = [part.transpose(axes) for part in parts]
+        elif node.op_type in ("Reshape", "Flatten"):
+            shape = self._model.get_tensor_shape(node.output[0])
+            moved = [part.reshape(shape) for part in parts]
+        else:
+            return
+        self._quantised[node.output[0]] = replace(found, integers=moved[0], scale=moved[1])
+
+    def _plain(self, name: str) -> np.ndarray | None:
+        found: np.ndarray | None = self._model.get_initializer(name)
+        return found
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._quantised or self._plain(name) is not None
+
+    def real(self, name: str) -> np.ndarray:
+        """The real values of a constant, float64."""
+        if name in self._quantised:
+            return self._quantised[name].real
+        found = self._plain(name)
+        assert found is not None, f"{name} is a constant"
+        return found.astype(np.float64)
+
+    def weights(self, name: str, node: Any) -> Quantised:
+        """Quantised weights that `node` reads. PipelineError: they are not quantised."""
+        if name in self._quantised:
+            return self._quantised[name]
+        values = self._plain(name)
+        dtype = self._model.get_tensor_datatype(name)
+        if values is None or not dtype.is_integer():
+            raise PipelineError(
+                f"{where(node)}: its weights are floats; quantise them (Quant, BipolarQuant)"
+            )
+        names = {"BINARY": "UINT1", "TERNARY": "INT2"}
+        kind = DataType(names.get(dtype.name, dtype.name))
+        return Quantised(values.astype(np.int64), np.ones(1), kind)
+
+
+def _quantised(model: Any, node: Any) -> Quantised:
+    """The output of a quantiser of a constant, rounded as QONNX' own execution does."""
+    from qonnx.custom_op.general.quant import max_int, min_int, quant  # noqa: PLC0415
+
+    values = np.asarray(model.get_initializer(node.input[0]), np.float32)
+    inputs = [model.get_initializer(name) for name in node.input[1:]]
+    if any(value is None for value in inputs):
+        raise PipelineError(
+            f"{where(node)}: quantises constants with a scale, a zero point or bits that are no "
+            "constants"
+        )
+    scale = np.asarray(inputs[0], np.float64)
+    if not np.all(scale > 0):
+        raise PipelineError(f"{where(node)}: the scale of its constants is not positive")
+    if node.op_type == "BipolarQuant":
+        return Quantised(np.where(values >= 0, 1, -1).astype(np.int64), scale, BIPOLAR)
+    given = attributes(node)
+    signed, narrow = bool(given.get("signed", 1)), bool(given.get("narrow", 0))
+    rounding = given.get("rounding_mode", b"ROUND").decode()
+    _, zero, bits = inputs
+    if signed and np.all(bits == 1):  # which QONNX executes as -1 and +1
+        return Quantised(np.where(values >= 0, 1, -1).astype(np.int64), scale, BIPOLAR)
+    found = quant(values, *inputs, signed, narrow, rounding)
+    integers = np.rint(found.astype(np.float64) / scale).astype(np.int64)
+    low = int(np.min(min_int(signed, narrow, bits)) - zero.max())
+    high = int(np.max(max_int(signed, narrow, bits)) - zero.min())
+    return Quantised(integers, scale, DataType.smallest(low, high))
