@@ -190,6 +190,27 @@ def samples() -> Iterator[dict[str, str | int]]:
         for factor, pe in ((3, 16), (-5, 16), (7, 16), (11, 16), (3, 1), (7, 4), (-1, 4)):
             values = ("add", "", activation, 64, 4, factor, pe, pe, "lut", "compare", 0, 0)
             yield dict(zip(FIELDS, values, strict=True))
+        for channels, row, kernel, pe in (
+            (64, 8, 2, 1),
+            (64, 8, 4, 16),
+            (16, 28, 2, 4),
+            (8, 9, 3, 8),
+        ):
+            values = (
+                "sum_pool",
+                "",
+                activation,
+                channels,
+                row,
+                kernel,
+                pe,
+                pe,
+                "lut",
+                "compare",
+                0,
+                0,
+            )
+            yield dict(zip(FIELDS, values, strict=True))
         for channels, row, pe in ((3, 32, 1), (64, 16, 64), (64, 16, 4)):
             values = ("pad", "", activation, channels, row, 1, pe, pe, "lut", "compare", 0, 0)
             yield dict(zip(FIELDS, values, strict=True))
@@ -234,8 +255,9 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
             layer = Pad("layer", "x", "y", (), (1, 1), (1, 1))
             target = Edge("y", activation, (mh + 2, mh + 2, mw))
         elif sample["kind"] == "sum_pool":
-            layer = SumPool("layer", "x", "y", ())
-            target = Edge("y", DataType.smallest(*layer.range(source)), (1, 1, mw))
+            layer = SumPool("layer", "x", "y", (), 0, kernel if steps else None)
+            side = mh // steps if steps else 1
+            target = Edge("y", DataType.smallest(*layer.range(source)), (side, side, mw))
         elif sample["kind"] == "fork":
             layer = Fork("layer", "x", "y", (), "z")
             target = Edge("y", activation, size)

@@ -286,24 +286,37 @@ class MaxPool(Layer):
 
 @dataclass(frozen=True, eq=False)
 class SumPool(Layer):
-    """The sum of a whole feature map for each channel, shifted right: [H, W, C] -> [1, 1, C].
+    """The sums by channel of windows that do not overlap, each shifted right.
 
-    y = floor(sum / 2**shift): the average, or a multiple of it.
+    y = floor(sum / 2**shift): the average, or a multiple of it. [H, W, C] -> [H//KH, W//KW, C];
+    rows and columns that do not fill a window are dropped.
+
+    kernel: None is the whole feature map.
     """
 
     kind: ClassVar[str] = "sum_pool"
     shift: int = 0
+    kernel: Pair | None = None
+
+    def window(self, source: Edge) -> Pair:
+        """Rows and columns of a window."""
+        return self.kernel or (source.shape[0], source.shape[1])
 
     def range(self, source: Edge) -> tuple[int, int]:
         """Smallest and greatest output."""
+        high, wide = self.window(source)
         ends = source.dtype.min, source.dtype.max
-        low, high = (end * source.vectors >> self.shift for end in ends)
-        return low, high
+        least, most = (end * high * wide >> self.shift for end in ends)
+        return least, most
 
     def check(self, source: Edge, target: Edge, *others: Edge) -> Iterator[str]:
-        if len(source.shape) != 3 or not target.has_shape((1, 1, source.channels)):
-            yield f"shape {source.shape} becomes {target.shape}, not (1, 1, channels)"
+        if len(source.shape) != 3 or min(self.window(source)) < 1:
+            yield f"a window of {self.kernel} over the shape {source.shape}"
             return
+        (high, wide), (height, width, channels) = self.window(source), source.shape
+        wanted = (height // high, width // wide, channels)
+        if min(wanted) < 1 or target.shape != wanted:
+            yield f"output shape is {target.shape}, not {wanted}"
         if source.dtype.bipolar or self.shift < 0:
             yield f"{source.dtype.name} shifted by {self.shift}; BIPOLAR is not summed"
         yield from _check_range(self.range(source), target)

@@ -17,6 +17,7 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Pair,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -94,16 +95,21 @@ def _pad(layer: Pad, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
 
 
 def _max_pool(layer: MaxPool, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
-    (high, wide), channels = layer.kernel, source.channels
-    rows, columns = source.shape[0] // high, source.shape[1] // wide
-    whole = x[:, : rows * high, : columns * wide]
-    found: np.ndarray = whole.reshape(len(x), rows, high, columns, wide, channels).max((2, 4))
+    found: np.ndarray = _windows(x, layer.kernel, target).max((2, 4))
     return found
 
 
 def _sum_pool(layer: SumPool, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
-    total: np.ndarray = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64) >> layer.shift
+    windows = _windows(x, layer.window(source), target)
+    total: np.ndarray = windows.sum((2, 4), dtype=np.int64) >> layer.shift
     return total
+
+
+def _windows(x: np.ndarray, kernel: Pair, target: Edge) -> np.ndarray:
+    """The windows without overlap of x: [N, rows, KH, columns, KW, C]."""
+    (high, wide), (rows, columns, channels) = kernel, target.shape
+    whole = x[:, : rows * high, : columns * wide]
+    return whole.reshape(len(x), rows, high, columns, wide, channels)
 
 
 def _fork(layer: Fork, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:

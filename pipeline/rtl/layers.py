@@ -6,7 +6,7 @@ A new layer kind needs a module in library/ and an entry in EMITTERS.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -225,17 +225,19 @@ def _pad(layer: Pad, fold: Fold, source: Edge, target: Edge) -> Instance:
 
 
 def _sum_pool(layer: SumPool, fold: Fold, source: Edge, target: Edge) -> Instance:
-    ends = (source.vectors * source.dtype.min, source.vectors * source.dtype.max)
+    (height, width, channels), (high, wide) = source.shape, layer.window(source)
+    windows = {"HEIGHT": height, "ROW": width, "KERNEL_H": high, "KERNEL_W": wide}
     return Instance(
         "sum_pool",
         {
             "PE": fold.pe,
             "INPUT_BITS": source.dtype.bits,
             "INPUT_KIND": kind_of(source.dtype),
-            "FOLDS": source.channels // fold.pe,
-            "PIXELS": source.vectors,
+            "FOLDS": channels // fold.pe,
+            "PIXELS": high * wide,
+            **(windows if (high, wide) != (height, width) else {}),
             # the sums of an unsigned input are unsigned
-            "SUM_BITS": DataType.smallest(*ends).bits,
+            "SUM_BITS": DataType.smallest(*replace(layer, shift=0).range(source)).bits,
             "SHIFT": layer.shift,
             "OUTPUT_BITS": target.dtype.bits,
         },

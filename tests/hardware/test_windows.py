@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.layers import Edge
+from pipeline.hardware.layers import Edge, SumPool
 from tests.rtl import designs, maps
 
 SIZES = st.integers(4, 9)
@@ -64,6 +64,38 @@ def test_max_pool(
     images = designs.random_images(graph, 2, seed)
     expected = functional.max_pool2d(planes(images), kernel).permute(0, 2, 3, 1).numpy()
     np.testing.assert_array_equal(reference.run(graph, images)[pooled.id], expected)
+
+
+SUMMED = st.sampled_from(["UINT1", "INT2", "UINT4", "INT8"])
+
+
+@given(SIZES, SIZES, st.none() | PAIRS, st.integers(0, 4), SUMMED, st.integers(0, 999))
+def test_sum_pool(
+    height: int, width: int, kernel: tuple[int, int] | None, shift: int, dtype: str, seed: int
+) -> None:
+    """In the narrowest type that holds every sum, at both its ends, too."""
+    source = Edge("x", DataType(dtype), (height, width, 2))
+    high, wide = kernel or (height, width)
+    pool = SumPool("pool", "x", "y", (), shift, kernel)
+    least, most = pool.range(source)
+    target = Edge("y", DataType.smallest(least, most), (height // high, width // wide, 2))
+    graph = designs.graph_of([source, target], [pool])
+    images = designs.random_images(graph, 4, seed)
+    mean = functional.avg_pool2d(planes(images), (high, wide)).permute(0, 2, 3, 1).numpy()
+    expected = np.floor((mean * high * wide).round() / 2**shift)
+    found = reference.run(graph, images)["y"]
+    np.testing.assert_array_equal(found, expected)
+    assert (found.min(), found.max()) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [((0, 2), "a window of"), ((2, 2), r"not \(2, 3, 2\)"), ((5, 1), r"not \(0, 6, 2\)")],
+)
+def test_windows_of_sums_that_do_not_fit_are_refused(kernel: tuple[int, int], words: str) -> None:
+    edges = [Edge("x", DataType("UINT4"), (4, 6, 2)), Edge("y", DataType("UINT8"), (2, 2, 2))]
+    with pytest.raises(PipelineError, match=words):
+        designs.graph_of(edges, [SumPool("pool", "x", "y", (), 0, kernel)])
 
 
 def test_saved_and_loaded_is_the_same(tmp_path: Path) -> None:

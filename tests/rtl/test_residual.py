@@ -112,6 +112,37 @@ def test_a_sum_pool_sums(
     assert model.run(images).interval() == side * side * 6 // pe
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "kernel", "shift", "pe"),
+    [
+        ("UINT4", (4, 6), (2, 3), 0, 2),
+        ("INT5", (7, 5), (2, 2), 2, 1),  # a row and a column that fill no window
+        ("UINT8", (6, 3), (3, 3), 0, 6),  # one window across
+        ("INT2", (3, 9), (1, 4), 1, 3),
+    ],
+)
+def test_a_sum_pool_sums_windows(
+    name: str,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    shift: int,
+    pe: int,
+    tmp_path: Path,
+    cache: Path,
+) -> None:
+    source = Edge("x", DataType(name), (*size, 6))
+    layer = SumPool("pool", "x", "y", (), shift, kernel)
+    shape = (size[0] // kernel[0], size[1] // kernel[1], 6)
+    target = Edge("y", DataType.smallest(*layer.range(source)), shape)
+    graph = designs.graph_of([source, target], [layer])
+    model = designs.build(graph, {"pool": Fold(pe, pe)}, tmp_path, cache)
+    images = designs.random_images(graph, 12, 1)
+    for stalls in designs.STALLS:
+        designs.require_exact(model, graph, images, stalls)
+    assert model.run(images).interval() == size[0] * size[1] * 6 // pe
+    lint(generate(graph, {"pool": Fold(pe, pe)}, {}, tmp_path / "alone"), tmp_path / "logs")
+
+
 def random_folding(graph: HardwareGraph, seed: int) -> Folding:
     """Any legal fold of each layer whose tile compiles fast."""
     draw = random.Random(seed)

@@ -156,8 +156,11 @@ def _max_pool(layer: MaxPool, source: Edge, fold: Fold) -> Shape:
 
 def _sum_pool(layer: SumPool, source: Edge, fold: Fold) -> Shape:
     sums = DataType.smallest(*replace(layer, shift=0).range(source))
-    ring = source.channels // fold.pe
-    return replace(_stream(layer, source, fold), ring=ring, acc_bits=sums.bits)
+    (high, wide), folds = layer.window(source), source.channels // fold.pe
+    shape = replace(_stream(layer, source, fold), ring=folds, acc_bits=sums.bits)
+    if (high, wide) == source.shape[:2]:
+        return shape
+    return replace(shape, kind="sum_windows", ring=source.shape[1] // wide * folds)
 
 
 def _add(layer: Add, source: Edge, fold: Fold) -> Shape:

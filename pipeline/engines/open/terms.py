@@ -110,6 +110,7 @@ TERMS: dict[str, Callable[[Shape], list[float]]] = {
     "pad": _stream_terms,
     "parallel_window": _parallel_window_terms,
     "sum_pool": _sum_pool_terms,
+    "sum_windows": _sum_pool_terms,
     "fork": _fork_terms,
     "add": _add_terms,
     "add_factors": _factor_terms,
