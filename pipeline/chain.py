@@ -131,7 +131,7 @@ STAGES = (
         reads=("network.name", "network.input", "network.output"),
         wants=("hardware",),
         memory_mib=2048,
-        shows=("equal", "accuracy"),
+        shows=("equal", "tied", "accuracy"),
         files=(("FINN's dataflow graph", "dataflow.onnx"), ("hardware graph", "hardware.json")),
         version=4,
     ),

@@ -40,7 +40,7 @@ def written(graph: HardwareGraph) -> Any:
 
     writer = _Writer(graph)
     for layer in graph.layers:
-        WRITERS[type(layer)](writer, layer)
+        WRITERS[layer.kind](writer, layer)
     ends = [graph.source.id], [graph.sink.id]
     infos = [[writer.infos.pop(name) for name in names] for names in ends]
     made = helper.make_graph(
@@ -338,15 +338,15 @@ def _add(writer: _Writer, layer: Add) -> None:
     writer.leave(layer, output)
 
 
-WRITERS: dict[type[Layer], Callable[..., None]] = {
-    Add: _add,
-    Fork: _fork,
-    LabelSelect: _label_select,
-    MaxPool: _max_pool,
-    Mvau: _mvau,
-    Pad: _pad,
-    SlidingWindow: _swg,
-    SumPool: _sum_pool,
-    Threshold: _threshold,
+WRITERS: dict[str, Callable[..., None]] = {
+    Add.kind: _add,
+    Fork.kind: _fork,
+    LabelSelect.kind: _label_select,
+    MaxPool.kind: _max_pool,
+    Mvau.kind: _mvau,
+    Pad.kind: _pad,
+    SlidingWindow.kind: _swg,
+    SumPool.kind: _sum_pool,
+    Threshold.kind: _threshold,
 }
 """By kind of layer: a function that writes it."""

@@ -148,7 +148,7 @@ def test_wide_sums_are_compared_within_the_rounding_of_floats(
         logits = model(torch.from_numpy(planes).float() * contract.scale).numpy()
     compare_with_logits(found, qonnx, images, logits)
     found.graph.layer("fc1").weights[3] *= -1  # type: ignore[attr-defined]
-    with pytest.raises(VerificationError, match="of 100 inputs differ"):
+    with pytest.raises(VerificationError, match=r"Quant_\d .*more than rounding explains"):
         compare_with_logits(found, qonnx, images, logits)
 
 
