@@ -22,11 +22,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import table
+from qonnx.core.modelwrapper import ModelWrapper
+
+from benchmarks import finn_steps, table
 from pipeline.flow import state
 from pipeline.flow.selection import selection
 from pipeline.job import Figure, Metrics
 from pipeline.streamlining import finn
+from pipeline.streamlining.graph import hardware_graph
 from specs.input import InputSpec
 from specs.models import CnvModel, ConvLayer, DenseLayer
 
@@ -150,8 +153,9 @@ def quick(work: Path) -> list[tuple[object, ...]]:
     )
     contract = InputSpec(shape=(8, 8, 3))
     table.write_qonnx(spec, contract, work / "model.onnx")
-    dataflow = finn.to_dataflow(work / "model.onnx", contract, work)
-    dataflow.model.save(str(work / "dataflow.onnx"))
+    model = ModelWrapper(str(work / "model.onnx"))
+    graph = hardware_graph(model, "random", contract, "label").graph
+    finn.dataflow(graph).model.save(str(work / "dataflow.onnx"))
     cycles, lut, bram = finn_estimate(work / "dataflow.onnx", "Pynq-Z1", FPS, work)
     figures = (f"{cycles:,} estimated", "", f"{lut:,} estimated", f"{bram:g} estimated", "", "")
     return [("random", "Pynq-Z1", f"{FPS:,} fps", "FINN", *figures)]
@@ -160,7 +164,7 @@ def quick(work: Path) -> list[tuple[object, ...]]:
 def main() -> None:
     small = table.options(__doc__).quick
     with tempfile.TemporaryDirectory() as folder:
-        finn.bootstrap(Path(folder))
+        finn_steps.bootstrap(Path(folder))
         work = Path(folder)
         found = quick(work) if small else [row for asked in ASKED for row in rows(asked, work)]
     table.show(f"CNV at {MHZ} MHz", COLUMNS, found)

@@ -27,11 +27,10 @@ from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, RamStyle
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Mvau
-from pipeline.streamlining import finn
 from pipeline.synthesis.layers import utilisation
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks import calibrate_costs, table
+from benchmarks import calibrate_costs, finn_steps, table
 
 PART = "xc7z020clg400-1"
 KINDS = (("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2"), ("INT4", "INT4"))
@@ -150,7 +149,7 @@ def main() -> None:
     quick = table.options(__doc__).quick
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        finn.bootstrap(work)
+        finn_steps.bootstrap(work)
         rows = [row(point, work) for point in grid(quick)]
     table.show("One matrix-vector unit, 7-series", COLUMNS, rows)
 

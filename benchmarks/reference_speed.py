@@ -42,10 +42,11 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
 
 def measure(name: str, hidden: table.Hidden, bits: int, images: int) -> list[tuple[object, ...]]:
     """Rows of the table for one network with random images."""
-    from pipeline.streamlining.extract import extract  # noqa: PLC0415
+    from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
 
     from pipeline.export import verify  # noqa: PLC0415
-    from pipeline.streamlining import finn, speed  # noqa: PLC0415
+    from pipeline.streamlining import finn  # noqa: PLC0415
+    from pipeline.streamlining.graph import hardware_graph  # noqa: PLC0415
 
     network = f"{name}_{bits}w{bits}a"
     drawn = np.random.default_rng(1).integers(0, 256, (images, *CONTRACT.shape), np.uint8)
@@ -54,13 +55,9 @@ def measure(name: str, hidden: table.Hidden, bits: int, images: int) -> list[tup
         work = Path(folder)
         table.write_qonnx(table.fc(hidden, bits), CONTRACT, work / "model.onnx")
         finn.bootstrap(work)
-        with speed.whole_arrays():
-            dataflow = finn.to_dataflow(work / "model.onnx", CONTRACT, work)
-        from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
-
         qonnx = ModelWrapper(str(work / "model.onnx"))
-    extraction = extract(dataflow, network, CONTRACT)
-    graph = extraction.graph
+        graph = hardware_graph(qonnx, network, CONTRACT, "label").graph
+        dataflow = finn.dataflow(graph)
     scores, labels = (graph.edges[edge].id for edge in (graph.layers[-1].input, graph.sink.id))
 
     def ours() -> dict[str, np.ndarray]:
@@ -73,8 +70,8 @@ def measure(name: str, hidden: table.Hidden, bits: int, images: int) -> list[tup
     rows: list[tuple[object, ...]] = [(network, "integer reference", images, rate, "", "")]
     for sanitise, count in FINN_IMAGES.items():
         os.environ["SANITIZE_QUANT_TENSORS"] = sanitise
-        seconds, contexts = timed(lambda count=count: finn.execute(dataflow.model, planes[:count]))  # type: ignore[misc]
-        found = np.stack([context[extraction.tensors[scores]].reshape(-1) for context in contexts])
+        seconds, contexts = timed(lambda count=count: finn.execute(dataflow.model, drawn[:count]))  # type: ignore[misc]
+        found = np.stack([context[dataflow.tensors[scores]].reshape(-1) for context in contexts])
         equal = np.array_equal(found, expected[scores][:count])
         rows.append(_row(f"FINN, SANITIZE_QUANT_TENSORS={sanitise}", count, seconds, rate, equal))
     floats = planes.astype(np.float32) * np.float32(CONTRACT.scale)

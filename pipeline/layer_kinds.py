@@ -14,11 +14,13 @@ from pipeline.hardware.layers import KINDS
 from pipeline.hardware.reference import REFERENCES
 from pipeline.rtl.folds import FOLDS
 from pipeline.rtl.layers import EMITTERS
+from pipeline.streamlining.dialect import WRITERS
 from pipeline.verification.mutants import MUTATIONS
 
 ENTRIES: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "graph": ("hardware/layers.py", KINDS),
     "reference": ("hardware/reference.py", REFERENCES),
+    "FINN's words": ("streamlining/dialect.py", WRITERS),
     "folds and cycles": ("rtl/folds.py", FOLDS),
     "RTL": ("rtl/layers.py", EMITTERS),
     "costs, open engine": ("engines/open/shapes.py", SHAPES),

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.data.arrays import FILE, DataSet
 from pipeline.data.prepare import network_input, prepare
 from pipeline.hardware.datatypes import DataType
-from pipeline.job import Job
+from pipeline.job import Figure, Job, Metrics, progress
 from specs.input import InputSpec
 
 RANDOM = 1000
@@ -35,6 +35,18 @@ def evaluation_inputs(job: Job, contract: InputSpec) -> Inputs:
         return Inputs(draw(contract, RANDOM), None)
     data = DataSet.read(job.inputs["data"] / FILE)
     return Inputs(prepare(data.test_images, contract), data.test_labels)
+
+
+def spare_outputs(outputs: int, classes: int) -> Metrics:
+    """Tells of a network that has more outputs than the data set has classes.
+
+    This is allowed, since a part of a data set may lack the last classes, but it is often a mistake
+    in `model.classes`. {}: it has as many.
+    """
+    if outputs <= classes:
+        return {}
+    progress(f"the network has {outputs} outputs, and the data set only {classes} classes")
+    return {"outputs": Figure(f"{outputs} for {classes} classes", "", "measured")}
 
 
 def planes(images: np.ndarray, contract: InputSpec) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, UnionType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -78,7 +78,10 @@ def _title(module: ModuleType) -> str:
 
 def _kind(name: str) -> str:
     """The plain type of a field of the input contract, for a reader of driver.py."""
-    default = InputSpec.model_fields[name].default
+    field = InputSpec.model_fields[name]
+    default = field.default
+    if isinstance(field.annotation, UnionType):
+        return str(field.annotation)
     return "tuple[int, ...]" if isinstance(default, tuple) else type(default).__name__
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 
-from pipeline.data.inputs import evaluation_inputs, planes
+from pipeline.data.inputs import evaluation_inputs, planes, spare_outputs
 from pipeline.errors import PipelineError, VerificationError
 from pipeline.export.files import LABELS, LOGITS, MODEL
 from pipeline.export.verify import TOLERANCE, execute, unsanitised
@@ -85,6 +85,8 @@ def run(job: Job) -> Metrics:
     if data.labels is not None:
         share = 100.0 * float((labels == data.labels).mean())
         figures["accuracy"] = Figure(share, "%", "measured")
+        if logits.shape[1] > 1:
+            figures |= spare_outputs(logits.shape[1], int(data.labels.max()) + 1)
     return figures
 
 

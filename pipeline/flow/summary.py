@@ -69,7 +69,7 @@ def _accuracy(metrics: dict[str, Metrics]) -> Iterator[Row]:
     yield _row("accuracy, QONNX", metrics["export"]["accuracy"], everything)
     yield _row("accuracy, integer reference", metrics["streamline"]["accuracy"], everything)
     simulated = metrics["simulate"]
-    part = f"the first {simulated['images'].value:,} test images"
+    part = f"{simulated['images'].value:,} test images, drawn over all classes"
     yield _row("accuracy, RTL", simulated["accuracy"], part)
 
 

@@ -40,7 +40,7 @@ def written(graph: HardwareGraph) -> Any:
 
     writer = _Writer(graph)
     for layer in graph.layers:
-        WRITERS[type(layer)](writer, layer)
+        WRITERS[layer.kind](writer, layer)
     ends = [graph.source.id], [graph.sink.id]
     infos = [[writer.infos.pop(name) for name in names] for names in ends]
     made = helper.make_graph(
@@ -305,8 +305,7 @@ def _sum_pool(writer: _Writer, layer: SumPool) -> None:
         ends = (height * width * source.dtype.min, height * width * source.dtype.max)
         total = writer.add_tensor(f"{layer.id}.total", DataType.smallest(*ends).name, (1, *shape))
         share = writer.add_tensor(f"{layer.id}.share", "FLOAT32", (1, *shape))
-        writer.constants[f"{layer.id}.axes"] = np.array([1, 2], np.int64)
-        writer.node("ReduceSum", [at, f"{layer.id}.axes"], [total], keepdims=1)
+        writer.node("ReduceSum", [at], [total], axes=[1, 2], keepdims=1)  # as of qonnx' opset 11
         writer.constant(f"{layer.id}.unit", np.array(2.0**-layer.shift), "FLOAT32")
         writer.node("Mul", [total, f"{layer.id}.unit"], [share])
         writer.node("Floor", [share], [output])
@@ -338,15 +337,15 @@ def _add(writer: _Writer, layer: Add) -> None:
     writer.leave(layer, output)
 
 
-WRITERS: dict[type[Layer], Callable[..., None]] = {
-    Add: _add,
-    Fork: _fork,
-    LabelSelect: _label_select,
-    MaxPool: _max_pool,
-    Mvau: _mvau,
-    Pad: _pad,
-    SlidingWindow: _swg,
-    SumPool: _sum_pool,
-    Threshold: _threshold,
+WRITERS: dict[str, Callable[..., None]] = {
+    Add.kind: _add,
+    Fork.kind: _fork,
+    LabelSelect.kind: _label_select,
+    MaxPool.kind: _max_pool,
+    Mvau.kind: _mvau,
+    Pad.kind: _pad,
+    SlidingWindow.kind: _swg,
+    SumPool.kind: _sum_pool,
+    Threshold.kind: _threshold,
 }
 """By kind of layer: a function that writes it."""

@@ -6,6 +6,7 @@ Import this only in a separate process: FINN changes settings of the whole inter
 from __future__ import annotations
 
 import os
+import traceback
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import PipelineError
 from pipeline.hardware import reference
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import LabelSelect
@@ -100,7 +102,15 @@ def dataflow(graph: HardwareGraph) -> Dataflow:
         SortGraph,
         GiveUniqueNodeNames,
     ):
-        model = model.transform(transformation())
+        try:
+            model = model.transform(transformation())
+        except Exception as error:  # noqa: BLE001 - FINN asserts what it takes for granted
+            traceback.print_exc()
+            raise PipelineError(
+                f"FINN's {transformation.__name__} fails on this network, though our own hardware "
+                f"graph is complete: {type(error).__name__}: {error}; please report this with the "
+                "network; the whole traceback is in the stage's log"
+            ) from None
     _name_tensors(model)
     tensors = _tensors(graph, model)
     lacks = [f"{node.name} ({node.op_type})" for node in model.graph.node if node.domain != DOMAIN]

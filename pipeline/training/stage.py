@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pipeline.data import FILE, DataSet
+from pipeline.data.inputs import spare_outputs
 from pipeline.errors import SpecError
 from pipeline.job import Figure, Job, Metrics
 from pipeline.models import build_of, images_to_tensor, save_weights, twin
@@ -53,6 +54,7 @@ def work(job: Job, team: Team) -> Metrics:
     data = DataSet.read(job.inputs["data"] / FILE)
     if data.classes > spec.classes:
         raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
+    spare = spare_outputs(spec.classes, data.classes)
     _settle(training)
     model = build_of(job)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
@@ -96,6 +98,7 @@ def work(job: Job, team: Team) -> Metrics:
     return {
         "test_accuracy": Figure(test.top1, "%", "measured"),
         **top5,
+        **spare,
         "validation_accuracy": Figure(best.accuracy, "%", "measured"),
         "best_epoch": Figure(best.epoch, "", "measured"),
         "last_validation_accuracy": Figure(last.accuracy, "%", "measured"),

@@ -56,6 +56,11 @@ def test_in_proportion_each_class_has_its_share(labels: np.ndarray, count: int) 
     assert np.abs(taken - shares).max() <= 1 + 1e-9
 
 
+def test_in_proportion_the_order_does_not_matter() -> None:
+    in_turn = np.tile([0, 1], 20)  # every second image is of one class
+    assert np.bincount(in_turn[in_proportion(in_turn, 20)]).tolist() == [10, 10]
+
+
 def test_all_images_keep_their_order() -> None:
     labels = np.array([2, 0, 1, 0])
     assert in_proportion(labels, 9).tolist() == [0, 1, 2, 3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,15 @@ def test_it_gives_the_reference_outputs_whatever_the_batch(bench: Bench, batch: 
         np.testing.assert_array_equal(accelerator.execute(bench.raw), expected)
     assert sum(bench.board.batches) == COUNT
     assert bench.board.closed
+
+
+def test_numbers_by_channel_come_with_the_contract(tmp_path: Path) -> None:
+    graph = fakes.network()
+    graph = replace(graph, input=graph.input.model_copy(update={"mean": (0.5, 0.25)}))
+    bench = Bench(tmp_path, graph)
+    with bench.open() as accelerator:
+        accelerator.execute(bench.raw)
+        assert vars(accelerator.contract) == vars(graph.input)
 
 
 def test_raw_images_are_prepared_as_in_training(bench: Bench) -> None:

@@ -248,6 +248,16 @@ def test_long_folder_names_are_cut_for_the_data_set_too(tmp_path: Path) -> None:
     assert unit.at("dataset").long_name.removesuffix(".bilinear-28x28") in unit.long_name
 
 
+def test_numbers_by_channel_are_written_with_commas() -> None:
+    unit = one(network="cnv_1w1a", input_mean="0.5,0.25,-0.125", input_std="0.5,0.5,0.5")
+    assert unit.network.input.mean == (0.5, 0.25, -0.125)
+    assert unit.network.input.std == 0.5
+    assert unit.at("network").name == "cnv_1w1a.input_mean-0.5-0.25--0.125.input_std-0.5"
+    assert one(network="cnv_1w1a", input_mean="0,0,0").name == one(network="cnv_1w1a").name
+    with pytest.raises(SpecError, match=r"^input_mean=0.5,0.25: 2 numbers; give one, or one for"):
+        one(network="cnv_1w1a", input_mean="0.5,0.25")
+
+
 @pytest.mark.parametrize(
     ("fields", "size"),
     [

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from pipeline.errors import SpecError
 from pipeline.qonnx.description import read
 from pipeline.qonnx.operators import STANDARD
-from tests.export.qonnx_files import Random, keras_network, mlp
+from tests.export.qonnx_files import keras_network, mlp
+from tests.export.random_files import Random
 
 EXAMPLES = int(os.environ.get("PIPELINE_FUZZ", "250"))
 fuzzed = settings(

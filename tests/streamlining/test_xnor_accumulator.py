@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipeline.streamlining.extract import extract
+from qonnx.core.modelwrapper import ModelWrapper
 
+from benchmarks import finn_steps
 from pipeline.hardware import reference
 from pipeline.hardware.layers import Mvau
-from pipeline.streamlining.finn import Dataflow
-from pipeline.streamlining.tail import Tail
+from pipeline.qonnx.clean import clean
+from pipeline.qonnx.description import read
+from pipeline.streamlining.graph import hardware_graph
 from specs.input import InputSpec
+from tests.export import qonnx_files
 
 MW, THRESHOLD, AGREE = 784, 600, 560
 
@@ -90,6 +93,7 @@ def x(weights: np.ndarray) -> np.ndarray:
 def test_finn_flips_the_output_after_its_bit_width_minimisation(
     finn_work: Path, weights: np.ndarray, x: np.ndarray
 ) -> None:
+    finn_steps.bootstrap(finn_work)
     from finn.builder.build_dataflow_config import DataflowBuildConfig, ShellFlowType
     from finn.builder.build_dataflow_steps import step_minimize_bit_width_initial
     from qonnx.core.onnx_exec import execute_onnx
@@ -110,50 +114,24 @@ def test_finn_flips_the_output_after_its_bit_width_minimisation(
     assert execute_onnx(minimised, bits)["y"] == 1, "fixed upstream: say so and drop this test"
 
 
-def test_ours_does_not(finn_work: Path, weights: np.ndarray, x: np.ndarray) -> None:
-    contract = InputSpec(shape=(1, MW, 1))
-    model = xnor_layer(weights)
-    # the accelerator's own input is a byte stream; here the layer reads bits
-    tail = Tail(np.ones(1), np.zeros(1), np.arange(1))
-    builder = extract(Dataflow(with_input_threshold(model), tail), "xnor", contract)
-    layer = next(layer for layer in builder.graph.layers if isinstance(layer, Mvau))
+def test_ours_does_not(weights: np.ndarray, x: np.ndarray, tmp_path: Path) -> None:
+    g = qonnx_files.Graph()
+    bits = g.bipolar(g.op("Sub", "input", g.const(np.float32(127.5))))
+    product = g.op("MatMul", bits, g.bipolar(g.const(weights.T.astype(np.float32))))
+    # a popcount of 600 is a sum of 2 * 600 - 784
+    scores = g.bipolar(g.op("Sub", product, g.const(np.float32(2 * THRESHOLD - MW))))
+    path = g.save(tmp_path / "xnor.onnx", ("input", [1, MW]), scores, 1)
+    model = clean(ModelWrapper(read(path).model))
+    graph = hardware_graph(model, "xnor", InputSpec(shape=(MW,), scale=1.0), "logits").graph
+    layer = next(layer for layer in graph.layers if isinstance(layer, Mvau))
     assert layer.accumulator.name == "UINT10"
     assert layer.accumulator.max >= MW
     assert layer.thresholds is not None
     assert layer.thresholds.tolist() == [[THRESHOLD]]
-    streams = reference.run(builder.graph, np.where(x > 0, 255, 0))
+    streams = reference.run(graph, np.where(x > 0, 255, 0))
     assert reference.accumulate(
-        layer, builder.graph.edges[layer.input].dtype, streams[layer.input]
+        layer, graph.edges[layer.input].dtype, streams[layer.input]
     ).tolist() == [[AGREE]]
-    assert streams[layer.output].tolist() == [[0]]
-    agreeing = reference.run(builder.graph, np.where(weights > 0, 255, 0))
+    assert streams[layer.output].tolist() == [[-1]]
+    agreeing = reference.run(graph, np.where(weights > 0, 255, 0))
     assert agreeing[layer.output].tolist() == [[1]], "784 of 784 agree"
-
-
-def with_input_threshold(model: Any) -> Any:
-    """The same graph behind the quantiser of an 8-bit input."""
-    from onnx import TensorProto, helper
-    from qonnx.core.datatype import DataType
-
-    node = helper.make_node(
-        "Thresholding",
-        ["image", "t_in"],
-        ["x"],
-        name="Thresholding_in",
-        domain="finn.custom_op.fpgadataflow",
-        NumChannels=MW,
-        PE=1,
-        numSteps=1,
-        ActVal=0,
-        inputDataType="UINT8",
-        weightDataType="FLOAT32",
-        outputDataType="BINARY",
-    )
-    reshape = helper.make_node("Reshape", ["raw"], ["image"], name="Reshape_0")
-    model.graph.node.insert(0, node)
-    model.graph.node.insert(0, reshape)
-    model.set_initializer("t_in", np.array([[127.5]], np.float32))
-    model.graph.input.pop()
-    model.graph.input.append(helper.make_tensor_value_info("raw", TensorProto.FLOAT, [1, 1, 1, MW]))
-    model.set_tensor_datatype("raw", DataType["UINT8"])
-    return model

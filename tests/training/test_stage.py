@@ -163,6 +163,17 @@ def test_top_5_of_more_than_five_classes(make_job: MakeJob) -> None:
     assert float(row["validation_top5"]) > float(row["validation_accuracy"])
 
 
+def test_outputs_without_a_class_are_told(
+    make_job: MakeJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "outputs" not in run(make_job("a", epochs=1))
+    assert "outputs" not in capsys.readouterr().out
+    job = make_job("b", epochs=1)
+    job.specs["network.model"]["classes"] = 8
+    assert str(run(job)["outputs"]) == "8 for 3 classes"
+    assert "the network has 8 outputs, and the data set only 3 classes" in capsys.readouterr().out
+
+
 def test_more_classes_than_the_network_has_are_refused(make_job: MakeJob) -> None:
     job = make_job("a")
     job.specs["network.model"]["classes"] = 2

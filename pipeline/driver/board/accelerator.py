@@ -53,9 +53,11 @@ class Accelerator:
         if self.folder.is_file():
             self.folder = self.folder.parent
         self.settings = settings = load_settings(self.folder / "settings.json")
-        self.contract = InputSpec(
-            **{**vars(settings.input.contract), "shape": tuple(settings.input.contract.shape)}
-        )
+        contract: dict[str, Any] = vars(settings.input.contract)
+        for name in ("shape", "mean", "std"):
+            if isinstance(contract[name], list):
+                contract = {**contract, name: tuple(contract[name])}
+        self.contract = InputSpec(**contract)
         output = settings.output
         self.post = Post(output.kind, tuple(output.scale), tuple(output.bias))
         self.batch = self._batch(batch)
