@@ -48,10 +48,11 @@ from specs.input import InputSpec
 OUT = Path(__file__).with_name("open_costs.csv")
 FIELDS = [
     "kind", "weight", "activation", "mw", "mh", "steps", "pe", "simd", "ram_style",
-    "threshold_style", "shared",
+    "threshold_style", "shared", "falls",
 ]  # fmt: skip
 MAP_KINDS = ("swg", "max_pool", "pad", "sum_pool", "fork", "add")
-"""Of these mw is the channels, mh the rows and columns of the map, steps the kernel, if any."""
+"""Of these mw is the channels, mh the rows and columns of the map, steps the kernel, if any; for
+add it is the factor of the second input, where 0 stands for 1."""
 MEASURED = ["acc_bits", "lut", "ff", "bram36", "carry", "inv"]
 SHAPES = [(784, 64), (64, 64), (64, 10), (256, 256), (784, 256), (128, 32), (60, 24), (1024, 64)]
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2")]
@@ -110,7 +111,7 @@ def samples() -> Iterator[dict[str, str | int]]:
             style = "block" if depth >= 64 and draw.random() < 0.6 else "lut"
             if style == "lut" and mw * mh * DataType(weight).bits > 100_000:
                 continue
-            values = ("mvau", weight, activation, mw, mh, steps, pe, simd, style, "compare", 0)
+            values = ("mvau", weight, activation, mw, mh, steps, pe, simd, style, "compare", 0, 0)
             yield dict(zip(FIELDS, values, strict=True))
     for activation in ("BIPOLAR", "INT2"):
         steps = 1 if activation == "BIPOLAR" else 3
@@ -120,7 +121,7 @@ def samples() -> Iterator[dict[str, str | int]]:
     for classes, bits in ((10, 7), (10, 8), (16, 12), (100, 9)):
         for pe in divisors(classes)[:4]:
             values = ("label_select", "", f"INT{bits}", classes, classes, 0, pe, pe, "lut",
-                      "compare", 0)  # fmt: skip
+                      "compare", 0, 0)  # fmt: skip
             yield dict(zip(FIELDS, values, strict=True))
     for activation, steps in (("UINT4", 15), ("UINT8", 255), ("INT2", 3)):
         for shared, channels in ((1, 784), (0, 32)):
@@ -128,19 +129,24 @@ def samples() -> Iterator[dict[str, str | int]]:
                 for pe in (1, 4) if steps > 15 else (1, 4, 16):
                     if not (style == "compare" and steps > 15):
                         yield threshold(activation, channels, steps, pe, style, shared)
+    for activation, steps in (("BIPOLAR", 1), ("INT2", 3), ("UINT4", 15), ("UINT8", 255)):
+        for shared, channels in ((0, 64), (1, 784)):
+            for pe in (1, 4) if steps > 15 else (1, 4, 16):
+                for style in ("search",) if steps > 15 else ("compare", "search"):
+                    yield threshold(activation, channels, steps, pe, style, shared, 1)
     for mw, mh, pe, simd in LARGE:
-        values = ("mvau", "BIPOLAR", "BIPOLAR", mw, mh, 1, pe, simd, "block", "compare", 0)
+        values = ("mvau", "BIPOLAR", "BIPOLAR", mw, mh, 1, pe, simd, "block", "compare", 0, 0)
         yield dict(zip(FIELDS, values, strict=True))
         if pe * simd <= 512:
-            values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "block", "search", 0)
+            values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "block", "search", 0, 0)
             yield dict(zip(FIELDS, values, strict=True))
     for mw, mh, pe, simd in TABLES:
-        values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "lut", "table", 0)
+        values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "lut", "table", 0, 0)
         yield dict(zip(FIELDS, values, strict=True))
     for weight, activation, mw, mh, pe, simd in CONVOLUTIONS:
         steps = 3 if activation == "INT2" or weight == "INT2" else 1
         ram = "block" if (mh // pe) * (mw // simd) >= 64 else "lut"
-        values = ("mvau", weight, activation, mw, mh, steps, pe, simd, ram, "compare", 0)
+        values = ("mvau", weight, activation, mw, mh, steps, pe, simd, ram, "compare", 0, 0)
         yield dict(zip(FIELDS, values, strict=True))
     for weight, activation in WIDE_KINDS:
         bits = DataType(weight).bits * DataType(activation).bits
@@ -156,37 +162,45 @@ def samples() -> Iterator[dict[str, str | int]]:
             else:
                 steps_here = steps
             ram = "block" if depth >= 64 else "lut"
-            values = ("mvau", weight, activation, mw, mh, steps_here, pe, simd, ram, style, 0)
+            values = ("mvau", weight, activation, mw, mh, steps_here, pe, simd, ram, style, 0, 0)
             yield dict(zip(FIELDS, values, strict=True))
     for activation in ("BIPOLAR", "INT2", "UINT4", "INT8"):
         for channels, row, kernel, pe, style in WINDOWS:
             if pe * DataType(activation).bits <= 256:
-                values = ("swg", "", activation, channels, row, kernel, pe, pe, style, "compare", 0)
+                values = (
+                    "swg", "", activation, channels, row, kernel, pe, pe, style, "compare", 0, 0
+                )  # fmt: skip
                 yield dict(zip(FIELDS, values, strict=True))
         for channels, row, kernel, style in WHOLE_WINDOWS:
             pe = kernel * kernel * channels
             if pe * DataType(activation).bits <= 1200:
                 values = (
-                    "swg", "", activation, channels, row, kernel, pe, channels, style, "compare", 0
+                    "swg", "", activation, channels, row, kernel, pe, channels, style, "compare",
+                    0, 0,
                 )  # fmt: skip
                 yield dict(zip(FIELDS, values, strict=True))
         for channels, row, pe in ((64, 28, 1), (64, 28, 16), (128, 10, 4), (16, 8, 16)):
-            values = ("max_pool", "", activation, channels, row, 2, pe, pe, "lut", "compare", 0)
+            values = ("max_pool", "", activation, channels, row, 2, pe, pe, "lut", "compare", 0, 0)
             yield dict(zip(FIELDS, values, strict=True))
     for activation in ("INT2", "UINT4", "INT8"):
         for channels, row, pe in ((64, 8, 1), (64, 4, 16), (512, 4, 4), (64, 8, 64)):
             for kind in ("sum_pool", "fork", "add"):
-                values = (kind, "", activation, channels, row, 0, pe, pe, "lut", "compare", 0)
+                values = (kind, "", activation, channels, row, 0, pe, pe, "lut", "compare", 0, 0)
                 yield dict(zip(FIELDS, values, strict=True))
+        for factor, pe in ((3, 16), (-5, 16), (7, 16), (11, 16), (3, 1), (7, 4), (-1, 4)):
+            values = ("add", "", activation, 64, 4, factor, pe, pe, "lut", "compare", 0, 0)
+            yield dict(zip(FIELDS, values, strict=True))
         for channels, row, pe in ((3, 32, 1), (64, 16, 64), (64, 16, 4)):
-            values = ("pad", "", activation, channels, row, 1, pe, pe, "lut", "compare", 0)
+            values = ("pad", "", activation, channels, row, 1, pe, pe, "lut", "compare", 0, 0)
             yield dict(zip(FIELDS, values, strict=True))
 
 
 def threshold(
-    activation: str, channels: int, steps: int, pe: int, style: str, shared: int
+    activation: str, channels: int, steps: int, pe: int, style: str, shared: int, falls: int = 0
 ) -> dict[str, str | int]:
-    values = ("threshold", "", activation, channels, channels, steps, pe, pe, "lut", style, shared)
+    values = (
+        "threshold", "", activation, channels, channels, steps, pe, pe, "lut", style, shared, falls
+    )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
 
 
@@ -201,7 +215,10 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
         source, target = Edge("x", DataType("UINT8"), (mw,)), Edge("y", activation, (mw,))
         shape = (1 if sample["shared"] else mw, steps)
         limits = np.sort(rng.integers(1, 255, shape), axis=1).repeat(mw // shape[0], axis=0)
-        layer = Threshold("layer", "x", "y", (), thresholds=limits, offset=offset)
+        falling = rng.integers(0, 2, mw) > 0 if sample["falls"] else None
+        if falling is not None and sample["shared"]:
+            falling[:] = True
+        layer = Threshold("layer", "x", "y", (), limits, offset, falling)
     elif sample["kind"] in MAP_KINDS:
         kernel, size = (steps, steps), (mh, mh, mw)
         source = Edge("x", activation, size)
@@ -223,9 +240,8 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
             layer = Fork("layer", "x", "y", (), "z")
             target = Edge("y", activation, size)
         else:
-            layer = Add("layer", "x", "y", (), "z")
-            ends = (2 * activation.min, 2 * activation.max)
-            target = Edge("y", DataType.smallest(*ends), size)
+            layer = Add("layer", "x", "y", (), "z", (1, steps or 1))
+            target = Edge("y", DataType.smallest(*layer.range(source, other["z"])), size)
     elif sample["kind"] == "label_select":
         source = Edge("x", activation, (mw,))
         target = Edge("y", DataType.smallest(0, mw - 1), (1,))
@@ -318,6 +334,7 @@ def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
                     int(row["acc_bits"]),
                     row["shared"] == "1",
                     fold_of(row),
+                    falls=row["falls"] == "1",
                 ),
                 counts,
             )
@@ -334,8 +351,8 @@ def fit(rows: list[tuple[Shape, dict[str, float]]]) -> tuple[np.ndarray, np.ndar
 def write_fit() -> None:
     document = {}
     rows = list(measurements())
-    for kind in dict.fromkeys(shape.kind for shape, _ in rows):
-        chosen = [row for row in rows if row[0].kind == kind]
+    for kind in dict.fromkeys(shape.model for shape, _ in rows):
+        chosen = [row for row in rows if row[0].model == kind]
         coefficients, errors = fit(chosen)
         left_out = [
             fit(chosen[:i] + chosen[i + 1 :])[0] @ terms(shape) / counts["lut"] - 1

@@ -50,7 +50,7 @@ class InputSpec(Spec):
     layout: Literal["NHWC"] = "NHWC"
     """Order of the axes in raw images and in the accelerator's input stream."""
     dtype: str = Field(default="UINT8", pattern=r"^U?INT[1-8]$")
-    """Datatype of the integers that the accelerator takes. Images are unsigned."""
+    """Datatype of the integers that the accelerator takes. Signed images are not resized."""
     resize: Literal["bilinear", "nearest", "none"] = "bilinear"
     """How an image of another size is resized to `shape`. "none" refuses such an image."""
     scale: Annotated[float, BeforeValidator(_fraction)] = Field(default=1 / 255, gt=0)

@@ -28,7 +28,7 @@ class Broken:
 class DataSet:
     """Original images and their labels, before any network's input contract is applied.
 
-    images: uint8 [N, height, width, channels]; or feature vectors, uint8 or int8 [N, F].
+    images: uint8 or int8 [N, height, width, channels]; or feature vectors [N, F] of these.
     labels: int64 [N], from 0. note: what a reader of results should know of the data.
     skipped: broken files that were left out, as the spec allows.
     """
@@ -46,9 +46,11 @@ class DataSet:
             (self.test_images, self.test_labels),
         ):
             vectors = images.ndim == 2 and images.dtype in (np.uint8, np.int8)
-            pictures = images.ndim == 4 and images.dtype == np.uint8
+            pictures = images.ndim == 4 and images.dtype in (np.uint8, np.int8)
             if not (vectors or pictures) or 0 in images.shape:
-                raise ValueError(f"images: {images.dtype} {images.shape}, not uint8 [N, H, W, C]")
+                raise ValueError(
+                    f"images: {images.dtype} {images.shape}, not uint8 or int8 [N, H, W, C]"
+                )
             if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
                 raise ValueError(f"labels: {labels.dtype} {labels.shape}, not int64 [N]")
         if self.train_images.shape[1:] != self.test_images.shape[1:]:

@@ -37,7 +37,7 @@ _DAMAGED = (
 """What NumPy and zipfile raise for damaged members."""
 LAYOUT = f"{FILE} (numpy.savez) with train_inputs, train_labels, test_inputs and test_labels"
 _NAMES = ("train_inputs", "train_labels", "test_inputs", "test_labels")
-_WANTED = "inputs are uint8 or int8 [N, F], or uint8 [N, H, W, C]; labels integers [N] from 0"
+_WANTED = "inputs are uint8 or int8, [N, F] or [N, H, W, C]; labels integers [N] from 0"
 
 
 def load(settings: Mapping[str, Any], spec: DataSpec) -> DataSet:

@@ -25,17 +25,20 @@ _BLOCK = 1 << 22
 def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
     """Prepares images of any size, or feature vectors, as the input contract requires.
 
-    raw: images uint8 [N, h, w, C], which are resized to uint8 [N, H, W, C]; or feature vectors,
-    uint8 or int8 [N, F], which stay as they are. Pixel centres are at half-integers, and the border
+    raw: images uint8 [N, h, w, C], which are resized to uint8 [N, H, W, C]; or, if the contract's
+    integers are signed, maps int8 [N, H, W, C] of the contract's size; or feature vectors, uint8 or
+    int8 [N, F]. These stay as they are. Pixel centres are at half-integers, and the border
     is repeated. bilinear: weights in 1/2048, one rounding (half up) at the end, no smoothing before
     shrinking. TypeError: raw is neither. PipelineError: the contract does not allow these inputs.
     """
     if len(contract.shape) == 1:
         return _vectors(raw, contract)
-    if contract.dtype.startswith("INT"):
-        raise PipelineError(f"input.dtype = {contract.dtype}: images are unsigned")
-    if raw.dtype != np.uint8 or raw.ndim != 4:
-        raise TypeError(f"images must be uint8 [N, h, w, C], not {raw.dtype} {list(raw.shape)}")
+    signed = contract.dtype.startswith("INT")
+    if raw.ndim != 4 or raw.dtype not in ((np.uint8, np.int8) if signed else (np.uint8,)):
+        raise TypeError(
+            f"images must be {'int8' if signed else 'uint8'} [N, h, w, C], not {raw.dtype} "
+            f"{list(raw.shape)}"
+        )
     height, width, channels = contract.shape
     size, wanted = raw.shape[1:], f"{height}x{width}x{channels}"
     if size[2] != channels:
@@ -51,6 +54,11 @@ def prepare(raw: np.ndarray, contract: InputSpec) -> np.ndarray:
     _require_range(raw, contract)
     if size == (height, width, channels):
         return np.ascontiguousarray(raw)
+    if signed:
+        raise PipelineError(
+            f"input.dtype = {contract.dtype}: images are {size[0]}x{size[1]}, not "
+            f"{height}x{width}, and only unsigned pixels are resized"
+        )
     if contract.resize == "none":
         raise PipelineError(
             f'input.shape = {wanted}: the images are {size[0]}x{size[1]} and input.resize = "none"'

@@ -22,6 +22,29 @@ TAIL = ("ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopK")
 software can compute them."""
 
 
+_REMEDIES = {
+    (
+        "Celu",
+        "Clip",
+        "Elu",
+        "Gelu",
+        "HardSwish",
+        "LeakyRelu",
+        "Mish",
+        "PRelu",
+        "Selu",
+        "Softplus",
+    ): ("a quantised ReLU (QuantReLU) in its place has one"),
+    ("HardSigmoid", "Sigmoid", "Tanh"): "a quantiser (QuantIdentity) in its place has one",
+    ("GlobalAveragePool", "ReduceMean"): "an AveragePool with windows of the map's size has one",
+    ("InstanceNormalization", "LayerNormalization", "GroupNormalization"): (
+        "a batch norm in its place has one"
+    ),
+    ("Concat",): "branches that are added (Add), with one shared quantiser, have one",
+}
+"""What would work in place of operators without a hardware layer."""
+
+
 def require_supported(model: Any, who: str) -> None:
     """Raises PipelineError that lists every operator without a hardware layer.
 
@@ -60,7 +83,8 @@ def _why_unsupported(model: Any, constants: Constants, node: Any) -> str | None:
     if kind == "Pad":
         return "only zeros around the rows and columns in front of a convolution are supported"
     if kind not in SUPPORTED:
-        return "no hardware layer"
+        remedy = next((text for kinds, text in _REMEDIES.items() if kind in kinds), "")
+        return f"no hardware layer{remedy and f'; {remedy}'}"
     if kind in ("BatchNormalization", "Dropout"):
         return _why_training(constants, node)
     if kind == "Div" and node.input[1] not in constants:

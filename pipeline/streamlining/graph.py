@@ -10,6 +10,7 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import LabelSelect
 from pipeline.hardware.post import Post
 from pipeline.streamlining.finish import Finish
+from pipeline.streamlining.operators import HANDLERS
 from pipeline.streamlining.tail import Tail, tail_of
 from pipeline.streamlining.tracker import Tracker
 from pipeline.streamlining.values import Value
@@ -38,7 +39,7 @@ def hardware_graph(model: Any, name: str, contract: InputSpec, output: Output) -
     names the node that has no hardware layer, and what would work.
     """
     tracker = Tracker(model, contract)
-    value = tracker.run()
+    value = tracker.run(HANDLERS)
     if not tracker.raw.layers:
         raise PipelineError("the network has no operator that becomes a hardware layer")
     tail = tail_of(tracker.raw, value, output)

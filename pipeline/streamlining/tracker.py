@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,16 +18,13 @@ from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.layers import Edge, Mvau
 from pipeline.qonnx.constants import Constants
-from pipeline.qonnx.edit import attributes, where
-from pipeline.streamlining.levels import Levels, of_quantiser, of_trunc
+from pipeline.qonnx.edit import where
 from pipeline.streamlining.raw import SOURCE, Raw
-from pipeline.streamlining.values import Affine, Pool, Relu, Value
+from pipeline.streamlining.values import Affine, Pool, Value
 from specs.input import InputSpec
 
-MOST_FACTOR = 256
-"""The greatest whole ratio of the scales of two streams that are added."""
-EQUAL = 2.0**-20
-"""Relative difference up to which two scales are the same: float32 rounding."""
+if TYPE_CHECKING:
+    from pipeline.streamlining.levels import Levels
 
 
 class Tracker:
@@ -46,13 +43,16 @@ class Tracker:
         source = model.graph.input[0].name
         self.values[source] = _input(contract)
 
-    def run(self) -> Value:
-        """Follows all nodes; returns the value of the network's output."""
+    def run(self, handlers: Handlers) -> Value:
+        """Follows all nodes; returns the value of the network's output.
+
+        handlers: by operator, a function that gives the value of a node's output.
+        """
         for node in self.model.graph.node:
             if all(not name or name in self.constants for name in node.input):
                 continue
             try:
-                self.values[node.output[0]] = HANDLERS[node.op_type](self, node)
+                self.values[node.output[0]] = handlers[node.op_type](self, node)
             except PipelineError:
                 raise
             except Exception as error:  # noqa: BLE001 - a strange file's node must be named
@@ -221,310 +221,4 @@ def _input(contract: InputSpec) -> Value:
     return Value(SOURCE, contract.shape, tuple(ops))
 
 
-def _quantiser(tracker: Tracker, node: Any) -> Value:
-    return tracker.quantise(tracker.only(node), of_quantiser(tracker, node), node)
-
-
-def _trunc(tracker: Tracker, node: Any) -> Value:
-    value = tracker.computed(tracker.only(node))
-    levels, shift = of_trunc(tracker, node, value)
-    if shift is not None:
-        tracker.raw.shifted(value.edge, shift)
-        tracker.quantised.append(node.output[0])
-        return replace(value, ops=levels.after)
-    return tracker.quantise(replace(value, ops=levels.before), levels, node)
-
-
-def _affine(tracker: Tracker, node: Any) -> Value:
-    """Add, Sub, Mul or Div: of a stream and a constant, or of two streams."""
-    streams = tracker.streams(node)
-    if len(streams) == 2:
-        return _sum(tracker, node)
-    first = streams[0] == node.input[0]
-    number, value = tracker.constant(node.input[1 if first else 0], tracker.value(streams[0]), node)
-    if node.op_type == "Mul":
-        return value.then(Affine.of(number))
-    if node.op_type == "Add":
-        return value.then(Affine.of(shift=number))
-    if node.op_type == "Sub":
-        if first:
-            return value.then(Affine.of(shift=-number))
-        return value.then(Affine.of(-1.0), Affine.of(shift=number))
-    if not first:
-        raise PipelineError(f"{where(node)}: divides by a stream; it has no hardware layer")
-    if not np.all(number):
-        raise PipelineError(f"{where(node)}: divides by 0")
-    return value.then(Affine.of(1 / number))
-
-
-def _sum(tracker: Tracker, node: Any) -> Value:
-    """The sum or difference of two streams whose scales are whole multiples of each other."""
-    if node.op_type not in ("Add", "Sub"):
-        raise PipelineError(
-            f"{where(node)}: multiplies or divides two streams; it has no hardware layer"
-        )
-    values = [tracker.computed(tracker.value(name)) for name in node.input]
-    if node.op_type == "Sub":
-        values[1] = values[1].then(Affine.of(-1.0))
-    one, two = values
-    alike = (one.shape, one.flat, one.channels_last) == (two.shape, two.flat, two.channels_last)
-    orders = [value.order for value in values]
-    if not alike or any(x is not y and not np.array_equal(x, y) for x, y in [orders]):  # type: ignore[arg-type]
-        raise PipelineError(
-            f"{where(node)}: adds {list(one.shape)} and {list(two.shape)} (height, width, "
-            "channels); two streams that are added must have the same shape and layout"
-        )
-    (scale, shift), (other_scale, other_shift) = one.affine(), two.affine()
-    factors = _factors(scale, other_scale, node)
-    unit = scale / factors[0]
-    edge = tracker.raw.add(one.edge, two.edge, factors, where(node))
-    return Value(
-        edge,
-        one.shape,
-        (Affine.of(unit), Affine.of(shift=shift + other_shift)),
-        one.channels_last,
-        one.flat,
-        one.order,
-    )
-
-
-def _factors(scale: np.ndarray, other: np.ndarray, node: Any) -> tuple[int, int]:
-    """Whole numbers, one of them 1 or -1, that are as the two scales."""
-    if np.all(scale) and np.all(other):
-        for ratio, swapped in ((scale / other, False), (other / scale, True)):
-            whole = np.rint(ratio.reshape(-1)[0])
-            if 1 <= abs(whole) <= MOST_FACTOR and np.all(
-                np.abs(ratio - whole) <= EQUAL * abs(whole)
-            ):
-                return (1, int(whole)) if swapped else (int(whole), 1)
-    shown = [np.unique(np.asarray(x, np.float32)) for x in (scale, other)]
-    told = [f"{x[0]:.6g}" if len(x) == 1 else f"{x[0]:.6g} to {x[-1]:.6g}" for x in shown]
-    raise PipelineError(
-        f"{where(node)}: adds two streams whose scales are {told[0]} and {told[1]}. Integers can "
-        "only be added if the scales are equal, or one is a whole multiple of the other: give both "
-        "one shared quantiser, or scales of a whole ratio"
-    )
-
-
-def _batch_norm(tracker: Tracker, node: Any) -> Value:
-    value = tracker.only(node)
-    for name in node.input[1:5]:
-        _, value = tracker.by_channel(name, value, node)  # a vector, if one of them needs that
-    gamma, beta, mean, variance = (
-        tracker.by_channel(name, value, node)[0] for name in node.input[1:5]
-    )
-    factor = gamma / np.sqrt(variance + attributes(node).get("epsilon", 1e-5))
-    return value.then(Affine.of(shift=-mean), Affine.of(factor), Affine.of(shift=beta))
-
-
-def _relu(tracker: Tracker, node: Any) -> Value:
-    return tracker.only(node).then(Relu(where(node)))
-
-
-def _same(tracker: Tracker, node: Any) -> Value:
-    return tracker.only(node)
-
-
-def _flatten(tracker: Tracker, node: Any) -> Value:
-    """Flatten or Reshape: from a map to a vector, or with pixels of size 1 also back."""
-    value = tracker.only(node)
-    shape = tuple(tracker.model.get_tensor_shape(node.output[0]))
-    before = tracker.tensor_shape(value)
-    if shape[1:] == before and shape[0] == 1:
-        return value
-    if len(shape) == 2 and shape[0] == 1 and len(value.shape) == 3:
-        return replace(value, flat=True)
-    pixels = [size for size in shape[1:] if size != 1]
-    if len(shape) == 4 and shape[0] == 1 and len(pixels) <= 1:
-        vector = tracker.spread(value) if value.flat else value
-        if len(vector.shape) == 1 and vector.order is None:
-            edge = tracker.raw.edges[vector.edge]
-            tracker.raw.edges[vector.edge] = Edge(edge.id, edge.dtype, (1, 1, edge.elements))
-            return replace(vector, shape=(1, 1, edge.elements), channels_last=shape[3] != 1)
-    raise PipelineError(
-        f"{where(node)}: reshapes {[1, *before]} to {list(shape)}; only flattening a whole image "
-        "has a hardware layer"
-    )
-
-
-def _transpose(tracker: Tracker, node: Any) -> Value:
-    value = tracker.only(node)
-    order = list(attributes(node).get("perm", []))
-    if value.flat or len(value.shape) == 1:
-        if order == [0, 1]:
-            return value
-    elif order == [0, 1, 2, 3]:
-        return value
-    elif (order == [0, 2, 3, 1] and not value.channels_last) or (
-        order == [0, 3, 1, 2] and value.channels_last
-    ):
-        return replace(value, channels_last=not value.channels_last)
-    raise PipelineError(
-        f"{where(node)}: perm = {order} exchanges more than the place of the channels; it has no "
-        "hardware layer"
-    )
-
-
-def _max_pool(tracker: Tracker, node: Any) -> Value:
-    value = tracker.only(node)
-    kernel = tuple(attributes(node)["kernel_shape"])
-    height, width, channels = _require_map(value, node)
-    shape = (height // kernel[0], width // kernel[1], channels)
-    return replace(value.then(Pool(kernel, where(node))), shape=shape)
-
-
-def _average_pool(tracker: Tracker, node: Any) -> Value:
-    """A sum over the whole map; the division goes into the scale."""
-    value = tracker.computed(tracker.only(node))
-    height, width, channels = _require_map(value, node)
-    kernel = tuple(attributes(node).get("kernel_shape", (height, width)))
-    if kernel != (height, width):
-        raise PipelineError(
-            f"{where(node)}: windows of {kernel[0]}x{kernel[1]} over a map of {height}x{width}; an "
-            "average pool must cover the whole map"
-        )
-    value.affine()  # a ReLU cannot be exchanged with a sum
-    edge = tracker.raw.sum_pool(tracker.raw.unipolar(value.edge, where(node)), where(node))
-    mean = Affine.of(1 / (height * width))
-    return replace(value, edge=edge, shape=(1, 1, channels), ops=(mean, *value.ops), sole=True)
-
-
-def _require_map(value: Value, node: Any) -> tuple[int, int, int]:
-    if len(value.shape) != 3 or value.flat or value.channels_last:
-        raise PipelineError(
-            f"{where(node)}: its input is no image with its channels first, [1, C, H, W]"
-        )
-    height, width, channels = value.shape
-    return height, width, channels
-
-
-def _product(tracker: Tracker, node: Any) -> Value:
-    """Conv, MatMul or Gemm with quantised weights."""
-    value = tracker.computed(tracker.only(node))
-    given = attributes(node)
-    weights = tracker.constants.weights(node.input[1], node)
-    integers, scale = weights.integers, np.broadcast_to(weights.scale, weights.integers.shape)
-    turned = node.op_type == "Conv" or given.get("transB", 0)
-    if not turned:
-        integers, scale = integers.T, scale.T
-    rows = len(integers)
-    by_row = scale.reshape(rows, -1)
-    if np.any(by_row != by_row[:, :1]):
-        raise PipelineError(
-            f"{where(node)}: the scale of its weights is neither one number nor one for each output"
-        )
-    unit = by_row[:, 0]
-    factor, shift = value.affine()
-    if factor.size > 1 and np.all(np.abs(factor - factor.flat[0]) <= EQUAL * abs(factor.flat[0])):
-        factor = factor.reshape(-1)[0]
-    if factor.size > 1:
-        raise PipelineError(
-            f"{where(node)}: the scales of its input differ by channel "
-            f"({factor.min():.4g} to {factor.max():.4g}), so its sums are no integers; put a "
-            "quantiser with one scale in front of it"
-        )
-    if not factor:
-        raise PipelineError(f"{where(node)}: its input is multiplied by 0")
-    if node.op_type == "Conv":
-        edge, sums = _convolution(tracker, node, value, weights.dtype, shift)
-    else:
-        edge, sums = _dense(tracker, node, value, (integers, weights.dtype), shift)
-    shape = tracker.raw.edges[edge].shape
-    ops = [Affine.of(2.0, -integers[0].size)] if tracker.raw.layers[edge].popcount else []  # type: ignore[attr-defined]
-    scaled = factor * (unit[0] if np.all(unit == unit[0]) else unit)
-    ops.append(Affine.of(scaled))
-    if np.any(sums):
-        ops.append(Affine.of(shift=sums * unit))
-    found = Value(edge, shape, tuple(ops))
-    if given.get("alpha", 1.0) != 1:
-        found = found.then(Affine.of(given["alpha"]))
-    if len(node.input) > 2 and node.input[2]:
-        bias = tracker.constants.real(node.input[2]) * given.get("beta", 1.0)
-        bias = np.broadcast_to(bias.reshape(-1), (rows,)) if bias.size > 1 else bias.reshape(())
-        found = found.then(Affine.of(shift=bias))
-    return found
-
-
-def _convolution(
-    tracker: Tracker, node: Any, value: Value, dtype: DataType, shift: np.ndarray
-) -> tuple[str, np.ndarray]:
-    """The edge of a convolution's sums, and what the input's shift adds to each: [MH] or 0."""
-    _require_map(value, node)
-    given = attributes(node)
-    integers = tracker.constants.weights(node.input[1], node).integers
-    rows, channels, *kernel = integers.shape
-    pads = tuple(given["pads"])
-    if any(pads) and np.any(shift):
-        raise PipelineError(_why_not_padded(tracker, node, value))
-    windows = tracker.raw.windows(
-        value.edge, (kernel[0], kernel[1]), tuple(given["strides"]), pads, where(node)
-    )
-    *pixels, _ = tracker.raw.edges[windows].shape
-    by_pixel = np.ascontiguousarray(integers.transpose(0, 2, 3, 1).reshape(rows, -1))
-    edge = tracker.raw.product(windows, by_pixel, dtype, tuple(pixels), where(node))
-    sums = (integers.sum(axis=(2, 3)) * np.broadcast_to(shift, (channels,))).sum(axis=1)
-    return edge, sums
-
-
-def _why_not_padded(tracker: Tracker, node: Any, value: Value) -> str:
-    what = "its input" if value.edge != SOURCE else "the network's input, which has no quantiser,"
-    return (
-        f"{where(node)}: pads with zeros, but {what} is shifted (a mean, or a batch norm in front "
-        "of it), so that no integer stands for 0. Use a convolution without padding, an input "
-        "without a mean (input_mean=0), or a quantiser (signed, without zero point) in front of "
-        "the convolution"
-    )
-
-
-def _dense(
-    tracker: Tracker,
-    node: Any,
-    value: Value,
-    weights: tuple[np.ndarray, DataType],
-    shift: np.ndarray,
-) -> tuple[str, np.ndarray]:
-    integers, dtype = weights
-    if len(value.shape) == 3 and not value.flat:
-        raise PipelineError(
-            f"{where(node)}: multiplies a map of {list(value.shape)} (height, width, channels); "
-            "flatten it first"
-        )
-    if value.flat:
-        value, shift = _with_vector(tracker, value, shift)
-    sums = (integers * np.broadcast_to(shift, integers.shape[1:])).sum(axis=1)
-    if value.order is not None:
-        integers = np.ascontiguousarray(integers[:, value.order])
-    return tracker.raw.product(value.edge, integers, dtype, (), where(node)), sums
-
-
-def _with_vector(tracker: Tracker, value: Value, shift: np.ndarray) -> tuple[Value, np.ndarray]:
-    """A flattened map as a vector, and a shift by channel as one by element."""
-    vector = tracker.spread(replace(value, ops=(Affine.of(shift=shift),)), by_element=False)
-    op = vector.ops[0]
-    assert isinstance(op, Affine), "it is the one of the line above"
-    return vector, op.shift
-
-
-HANDLERS: dict[str, Callable[[Tracker, Any], Value]] = {
-    "Add": _affine,
-    "AveragePool": _average_pool,
-    "BatchNormalization": _batch_norm,
-    "BipolarQuant": _quantiser,
-    "Conv": _product,
-    "Div": _affine,
-    "Dropout": _same,
-    "Flatten": _flatten,
-    "Gemm": _product,
-    "Identity": _same,
-    "IntQuant": _quantiser,
-    "MatMul": _product,
-    "MaxPool": _max_pool,
-    "Mul": _affine,
-    "Quant": _quantiser,
-    "Relu": _relu,
-    "Reshape": _flatten,
-    "Sub": _affine,
-    "Transpose": _transpose,
-    "Trunc": _trunc,
-}
-"""By operator: a function that gives the value of a node's output."""
+Handlers = Mapping[str, Callable[[Tracker, Any], Value]]

@@ -132,3 +132,15 @@ def test_values_beyond_the_inputs_datatype_are_refused() -> None:
     assert prepare(np.array([[-4, 0, 3]], np.int8), vectors).tolist() == [[-4, 0, 3]]
     with pytest.raises(PipelineError, match="INT3: holds -4 to 3"):
         prepare(np.array([[-5, 0, 3]], np.int8), vectors)
+
+
+def test_signed_maps_stay_as_they_are_and_are_not_resized() -> None:
+    contract = InputSpec(shape=(3, 2, 1), dtype="INT4", scale=1.0)
+    maps = np.arange(-6, 6).astype(np.int8).reshape(2, 3, 2, 1)
+    assert np.array_equal(prepare(maps, contract), maps)
+    with pytest.raises(PipelineError, match="holds -8 to 7"):
+        prepare(maps * 2, contract)
+    with pytest.raises(PipelineError, match="only unsigned pixels are resized"):
+        prepare(np.zeros((1, 4, 4, 1), np.int8), contract)
+    with pytest.raises(TypeError, match="must be uint8"):
+        prepare(maps, InputSpec(shape=(3, 2, 1)))

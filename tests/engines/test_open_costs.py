@@ -163,10 +163,10 @@ def test_the_coefficients_are_the_fit_of_the_committed_measurements(
     rows = list(calibration.measurements())
     assert len(rows) >= 150
     document = json.loads(costs.COEFFICIENTS.read_text())
-    for kind, fitted in document.items():
-        chosen = [row for row in rows if row[0].kind == kind]
+    for model, fitted in document.items():
+        chosen = [row for row in rows if row[0].model == model]
         coefficients, _ = calibration.fit(chosen)
-        assert np.allclose(coefficients, fitted["coefficients"], atol=1e-3), kind
+        assert np.allclose(coefficients, fitted["coefficients"], atol=1e-3), model
 
 
 def test_estimates_are_near_what_was_synthesised(calibration: ModuleType) -> None:

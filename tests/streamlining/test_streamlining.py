@@ -7,11 +7,13 @@ import pytest
 import torch
 from qonnx.core.modelwrapper import ModelWrapper
 
+from pipeline.data.choice import over_classes
+from pipeline.data.inputs import Inputs
 from pipeline.errors import VerificationError
 from pipeline.export.stage import to_qonnx
 from pipeline.hardware import reference
 from pipeline.models import build
-from pipeline.streamlining import finn
+from pipeline.streamlining import STREAM_IMAGES, _write_golden, finn
 from pipeline.streamlining.graph import Streamlined, hardware_graph
 from pipeline.streamlining.proof import compare_with_logits
 from specs.input import InputSpec
@@ -55,6 +57,7 @@ CONTRACTS = {
     "grey": InputSpec(shape=(6, 5, 1)),
     "colour": InputSpec(shape=(4, 3, 3)),
     "normalised": InputSpec(shape=(6, 6, 1), mean=0.3, std=0.6),
+    "by channel": InputSpec(shape=(4, 3, 3), mean=(0.5, 0.4, 0.1), std=(0.6, 0.3, 0.5)),
 }
 
 
@@ -70,7 +73,7 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
     planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     x = torch.from_numpy(planes).float()
     with torch.no_grad():
-        mean, std = torch.tensor(contract.mean), torch.tensor(contract.std)
+        mean, std = (torch.tensor(x).reshape(-1, 1, 1) for x in (contract.mean, contract.std))
         logits = model((x * contract.scale - mean) / std).numpy()
     proof = compare_with_logits(found, qonnx, images, logits)
     assert len(np.unique(proof.classes)) >= 2
@@ -81,6 +84,23 @@ def test_equal_to_brevitas_and_to_finn_at_each_layer(
     popcount = [getattr(layer, "popcount", None) for layer in found.graph.layers[1:4]]
     xnor = [bits[0] == reads == 1 for reads in (bits[2], bits[1], bits[1])]
     assert popcount == xnor
+
+
+def test_golden_images_of_sorted_and_unbalanced_data_are_of_all_classes(tmp_path: Path) -> None:
+    contract = CONTRACTS["grey"]
+    found, _ = streamlined(network((2, 2, 2), contract, (16, 12)), contract, tmp_path)
+    images = np.random.default_rng(7).integers(0, 256, (2000, *contract.shape), np.uint8)
+    labels = np.repeat(np.arange(10), [1500, 300, *[25] * 8])
+    outputs = reference.run(found.graph, images)[found.graph.sink.id]
+    _write_golden(tmp_path, found.graph, Inputs(images, labels), outputs, outputs.reshape(-1))
+    with np.load(tmp_path / "golden.npz") as golden:
+        assert np.bincount(golden["truth"][:STREAM_IMAGES]).tolist() == [7] * 4 + [6] * 6
+        chosen = over_classes(labels, len(golden["truth"]), len(labels))
+        for name, values in (("images", images), ("outputs", outputs), ("truth", labels)):
+            assert np.array_equal(golden[name], values[chosen])
+        assert np.array_equal(
+            golden[f"stream.{found.graph.sink.id}"], outputs[chosen][:STREAM_IMAGES]
+        )
 
 
 def test_one_wrong_weight_is_told_by_layer_and_element(finn_work: Path, tmp_path: Path) -> None:

@@ -28,14 +28,14 @@ COEFFICIENTS = Path(__file__).with_name("costs.json")
 
 def lut(shape: Shape) -> int:
     """Estimated LUTs of a layer."""
-    pairs = zip(_coefficients()[shape.kind], terms(shape), strict=True)
+    pairs = zip(_coefficients()[shape.model], terms(shape), strict=True)
     return round(sum(coefficient * term for coefficient, term in pairs))
 
 
 @cache
 def _coefficients() -> dict[str, list[float]]:
     document = json.loads(COEFFICIENTS.read_text())
-    return {kind: fitted["coefficients"] for kind, fitted in document.items()}
+    return {model: fitted["coefficients"] for model, fitted in document.items()}
 
 
 def junction_luts(bits: int, producer: int, consumer: int) -> int:

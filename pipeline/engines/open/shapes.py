@@ -38,6 +38,7 @@ class Shape:
     above: for whole windows, the number of rows above a pixel. One word of the memory has all of
         them.
     falls: whether the levels of some channels may fall.
+    adders: how many adders the factors of a sum take beside its own.
     """
 
     kind: str
@@ -53,6 +54,14 @@ class Shape:
     ring: int = 0
     above: int = 0
     falls: bool = False
+    adders: int = 0
+
+    @property
+    def model(self) -> str:
+        """The name of its cost model: its kind, or one apart for what few layers of a kind do."""
+        if self.falls and self.fold.threshold_style != "table":
+            return "threshold_falling"
+        return "add_factors" if self.adders else self.kind
 
     @property
     def ring_bits(self) -> int:
@@ -151,6 +160,11 @@ def _sum_pool(layer: SumPool, source: Edge, fold: Fold) -> Shape:
     return replace(_stream(layer, source, fold), ring=ring, acc_bits=sums.bits)
 
 
+def _add(layer: Add, source: Edge, fold: Fold) -> Shape:
+    adders = sum(abs(factor).bit_count() - 1 for factor in layer.factors)
+    return replace(_stream(layer, source, fold), adders=adders)
+
+
 SHAPES: dict[str, Callable[[Any, Edge, Fold], Shape]] = {
     Threshold.kind: _threshold,
     Mvau.kind: _mvau,
@@ -160,7 +174,7 @@ SHAPES: dict[str, Callable[[Any, Edge, Fold], Shape]] = {
     MaxPool.kind: _max_pool,
     SumPool.kind: _sum_pool,
     Fork.kind: _stream,
-    Add.kind: _stream,
+    Add.kind: _add,
 }
 """By layer kind: the function that gives the shape of a folded layer."""
 

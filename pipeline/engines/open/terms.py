@@ -16,7 +16,7 @@ from pipeline.rtl.windows import WINDOWS
 
 def terms(shape: Shape) -> list[float]:
     """The terms of a shape's LUT model, each in units of about one LUT."""
-    return TERMS[shape.kind](shape)
+    return TERMS[shape.model](shape)
 
 
 def _mvau_terms(shape: Shape) -> list[float]:
@@ -58,6 +58,11 @@ def _threshold_terms(shape: Shape) -> list[float]:
     ]
 
 
+def _falling_terms(shape: Shape) -> list[float]:
+    turned = shape.fold.pe * search_levels(shape.steps)
+    return [*_threshold_terms(shape), turned + rom_luts(shape.threshold_folds, shape.fold.pe)]
+
+
 def _label_select_terms(shape: Shape) -> list[float]:
     return [1.0, shape.fold.pe * shape.acc_bits, log2(shape.mw) * shape.fold.pe]
 
@@ -90,9 +95,15 @@ def _add_terms(shape: Shape) -> list[float]:
     return [1.0, float(shape.fold.pe * shape.input_bits)]
 
 
+def _factor_terms(shape: Shape) -> list[float]:
+    constant, width = _add_terms(shape)
+    return [constant, width, width * shape.adders]
+
+
 TERMS: dict[str, Callable[[Shape], list[float]]] = {
     "mvau": _mvau_terms,
     "threshold": _threshold_terms,
+    "threshold_falling": _falling_terms,
     "label_select": _label_select_terms,
     "swg": _stream_terms,
     "max_pool": _stream_terms,
@@ -101,6 +112,7 @@ TERMS: dict[str, Callable[[Shape], list[float]]] = {
     "sum_pool": _sum_pool_terms,
     "fork": _fork_terms,
     "add": _add_terms,
+    "add_factors": _factor_terms,
 }
 
 
