@@ -31,7 +31,7 @@ class Stage:
         result. All other stages start again.
     after: stages that come before it if it has to run, though it reads none of their files, so that
         they never rebuild it. They look at what is to be built: it runs only if each of them found
-        a unit, at least one, that can be.
+        at least one unit that can be.
     shows: the figures on its console line.
     files: the files that the table at the end of a build names, each with a description; {unit} in
         a name stands for that of the unit. Without them the stage is not built.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import brevitas.config
@@ -82,11 +83,20 @@ def to_qonnx(model: nn.Module, example: torch.Tensor, path: Path) -> ModelWrappe
     """Writes `model` as QONNX, for inputs of the shape of `example` [1, C, H, W], and returns it.
 
     It is cleaned: constants folded and nodes named, so that the same weights give the same bytes.
+    PipelineError: the module has something that ONNX cannot express.
     """
     if brevitas.config.JIT_ENABLED:
         raise PipelineError("QONNX export needs Brevitas without its JIT: unset BREVITAS_JIT")
     # dynamo's exporter is noisy, leaves a stale .data file and fails on residual networks
-    export_qonnx(model, example, str(path), dynamo=False)
+    try:
+        export_qonnx(model, example, str(path), dynamo=False)
+    except Exception as error:  # noqa: BLE001 - torch's exporter raises anything
+        traceback.print_exc()
+        raise PipelineError(
+            f"torch cannot export the network to QONNX: {str(error).partition(chr(10))[0]}; the "
+            "whole traceback is in the stage's log. Use layers of torch.nn and brevitas.nn, and no "
+            "operators beside those that ONNX knows"
+        ) from None
     graph = clean(ModelWrapper(str(path)))
     graph.save(str(path))
     return graph

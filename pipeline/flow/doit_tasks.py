@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from pipeline import ROOT
 from pipeline.chain import BY_NAME, LAST, PREVIEWS
 from pipeline.errors import PipelineError, ToolError
 from pipeline.flow import boards, clean, state, why
-from pipeline.flow.reporter import RAN, Progress
+from pipeline.flow.reporter import RAN, REFUSED, Progress
 from pipeline.flow.selection import Selection, selection, task_names
 from pipeline.flow.task import Task, build_folder
 from pipeline.flow.unit import QUICK_START
@@ -57,28 +57,33 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
             if not _of_all():
                 yield _refusal(task.unit.name, f"{task.name}: {reason}")
             continue
-        before = selected().before(task, _asks_for_boards())
+        before = _before(task)
+        of_boards = task.stage.scope == "board" and task.stage.name in PREVIEWS
+        look = of_boards and task.stage.name not in _named()
         yield {
             "name": task.unit.name,
-            "actions": [(_execute, [task, before])],
-            "task_dep": task_names(task.inputs),
-            # doit runs these only if the task itself has to run
-            "setup": task_names(before),
+            "actions": [(_look, [task])] if look else [(_execute, [task, before])],
+            "task_dep": task_names([*before, *task.inputs]),
             "uptodate": [(_up_to_date, [task])],
             "clean": [Removal(_clean_stage, task)],
             "meta": {"task": task},
         }
 
 
-def _asks_for_boards() -> bool:
-    """Whether this call works on boards, as `build` does and `./doit train` does not."""
-    words = [word.partition(":")[0] for word in sys.argv[1:]]
-    stages = {name: stage.scope for name, stage in BY_NAME.items()}
+def _before(task: Task) -> list[Task]:
+    """The tasks that may refuse `task`; those of boards only if this call works on boards."""
+    named = _named()
     levels = selected().evaluation.level.split(",")
-    scopes = {"build": "board", "deploy": "board", **stages}
+    scopes = {name: stage.scope for name, stage in BY_NAME.items()}
     scopes["evaluate"] = "board" if "rtl" in levels else "network"
-    named = [scopes[word] for word in words if word in scopes]
-    return "board" in named or not named
+    boards = not named or any(scopes.get(name, "board") == "board" for name in named)
+    return selected().before(task, boards) if task.stage.after and task.may_run() else []
+
+
+def _named() -> list[str]:
+    """What the command line names: stages, `build`, `deploy` or `evaluate`."""
+    words = [word.partition(":")[0] for word in sys.argv[1:]]
+    return [word for word in words if word in BY_NAME or word in ("build", "deploy", "evaluate")]
 
 
 def several() -> bool:
@@ -227,16 +232,21 @@ def _why(names: list[str]) -> TaskFailed | None:
     return None
 
 
-def _execute(task: Task, before: list[Task]) -> TaskFailed | dict[str, bool]:
-    # doit itself runs a task whose setup failed if it is to go on after failures
+def _execute(task: Task, before: Iterable[Task] = ()) -> TaskFailed | dict[str, bool]:
     for stage in task.stage.after:
         refused = [need.outdated() is not None for need in before if need.stage.name == stage]
         if refused and all(refused):
-            return TaskFailed(f"not begun: {stage} failed", report=False)
+            return TaskFailed(f"not begun: {stage} refused it", report=False)
     try:
         return {RAN: task.execute(Progress(task).show)}
     except PipelineError as error:
         return TaskFailed(str(error))
+
+
+def _look(task: Task) -> dict[str, bool | str]:
+    """Runs a stage before another one, which need not fail with it: another board may do."""
+    found = _execute(task)
+    return {REFUSED: found.get_msg()} if isinstance(found, TaskFailed) else {**found}
 
 
 def _up_to_date(stage_task: Task) -> bool:

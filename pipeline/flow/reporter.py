@@ -21,6 +21,8 @@ from pipeline.tools.process import MARK, end_marked, new_mark
 ABBREVIATIONS = {"ii": "II"}
 RAN = "ran"
 """Key of a task's values: whether its stage really ran."""
+REFUSED = "refused"
+"""Key of a task's values: why its stage failed, if the task did not fail with it."""
 
 QUIET_SECONDS = 10.0
 """Seconds between two progress lines if the output is not a terminal."""
@@ -54,6 +56,9 @@ class StageReporter:
         pass
 
     def add_success(self, task: Any) -> None:
+        if (why := task.values.get(REFUSED)) is not None:
+            self._tell(task, why)
+            return
         self.later = bool(self.failed)
         if not task.values.get(RAN, True):
             self.skip_uptodate(task)  # another doit has just built it
@@ -72,10 +77,13 @@ class StageReporter:
     def add_failure(self, task: Any, fail: Any) -> None:
         if not fail.report or isinstance(fail, UnmetDependency):
             return  # what it needs was told
+        self._tell(task, fail.get_msg())
+
+    def _tell(self, task: Any, why: str) -> None:
         _clear_progress()
         name = stage_task.name if (stage_task := _of(task)) is not None else task.name
         self.console.print(f"[red]failed[/] {escape(name)}")
-        self.console.print(escape(fail.get_msg().rstrip()))
+        self.console.print(escape(why.rstrip()))
         self.failed.append(name)
 
     def cleanup_error(self, exception: Any) -> None:

@@ -90,6 +90,10 @@ class Task:
             return "a spec field, an input or the stage's version changed"
         return state.changed_output(self.folder, self.leaves)
 
+    def may_run(self) -> bool:
+        """Whether it must run, or one that it needs: then it runs if that gives other files."""
+        return self.outdated() is not None or any(need.may_run() for need in self.inputs)
+
     def _recover(self) -> None:
         if not publishing.cut(self.folder):
             return

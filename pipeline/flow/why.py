@@ -30,7 +30,7 @@ def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
     tasks, only_before = _in_order(selection, list(names) or [BUILD])
     for task in tasks:
         following = only_before.get(task.name)
-        if following is not None and not _will_run(following, stale):
+        if following is not None and not following.may_run():
             yield f"{task.name}: runs only before {following.name}, which is up to date"
             continue
         if found := reasons(task):
@@ -44,10 +44,6 @@ def explain(selection: Selection, names: Iterable[str]) -> Iterator[str]:
             yield f"{task.name}: runs if {' or '.join(behind)} gives other files than before"
         else:
             yield f"{task.name}: up to date"
-
-
-def _will_run(task: Task, stale: set[str]) -> bool:
-    return any(need.name in stale for need in task.inputs) or bool(reasons(task))
 
 
 def reasons(task: Task) -> list[str]:

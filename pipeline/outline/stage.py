@@ -10,6 +10,7 @@ from pipeline.export.stage import to_qonnx
 from pipeline.hardware import graph as hardware
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.models import build_of
+from pipeline.qonnx.clean import without_tail
 from pipeline.qonnx.support import require_supported
 from pipeline.streamlining.graph import hardware_graph
 from specs.input import InputSpec
@@ -36,7 +37,7 @@ def run(job: Job) -> Metrics:
     settle(model, images)
     progress("exporting it", 0.3)
     with job.scratch() as work:
-        exported = to_qonnx(model, images[:1], work / "model.onnx")
+        exported, _ = without_tail(to_qonnx(model, images[:1], work / "model.onnx"))
         require_supported(exported, "the network")
         progress("its hardware graph", 0.6)
         graph = hardware_graph(exported, job.spec("network.name", str), contract, output).graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from onnx import helper
@@ -19,6 +20,9 @@ def note_origin(model: Any) -> None:
         paths = [name for name in (node.name, *node.output) if "/" in name]
         if paths:
             parts = [x for x in paths[0].split("/")[:-1] if x and x not in _INSIDE]
+            # below a Sequential torch repeats its name: /features/features.1/conv
+            pairs = zip_longest(parts, parts[1:], fillvalue="")
+            parts = [part for part, after in pairs if not after.startswith(f"{part}.")]
             node.doc_string = f"layer {'.'.join(parts)}" if parts else ""
         elif node.name:
             node.doc_string = f"named {node.name}"

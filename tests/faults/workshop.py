@@ -128,9 +128,10 @@ def _in(task: Task, build: Path) -> Task:
 
 
 def needs(stage: str) -> list[str]:
-    """All that `stage` stands on, in the order of the chain."""
-    found = {*BY_NAME[stage].needs}
-    for need in BY_NAME[stage].needs:
+    """All that `stage` stands on or comes after, in the order of the chain."""
+    before = (*BY_NAME[stage].needs, *BY_NAME[stage].after)
+    found = {*before}
+    for need in before:
         found.update(needs(need))
     return [name for name in NAMES if name in found]
 

@@ -34,7 +34,7 @@ def test_a_network_that_cannot_be_built_is_not_trained(
 ) -> None:
     doit = Doit(tmp_path, FAKE_OUTLINE="refuse")
     lines = doit("run", *way, command, code=code_of(way))
-    assert ran(doit) == ["data", "outline"]
+    assert {*ran(doit)} == ({"outline"} if command == "train" else {"data", "outline"})
     assert lines[-2:] == [f"failed outline:{UNIT}", REFUSED]
 
 
@@ -69,14 +69,16 @@ def test_one_board_that_does_not_fit_stops_no_other(tmp_path: Path) -> None:
 def test_one_network_that_cannot_be_built_stops_no_other(tmp_path: Path) -> None:
     doit = Doit(tmp_path, FAKE_OUTLINE="refuse tfc_1w1a")
     doit("run", "train", "network=tfc_1w1a,tfc_1w2a", "dataset=digits", code=UNMET)
-    assert ran(doit) == ["data", "outline", "outline", "train"]
+    assert ran(doit) == ["outline", "data", "outline", "train"]
     assert (doit.build / "tfc_1w2a.dataset-digits" / "train").is_dir()
 
 
 def test_what_is_trained_is_never_trained_again_for_them(tmp_path: Path) -> None:
     doit = Doit(tmp_path)
     doit("run", "fold")
-    assert ran(doit) == ["data", "outline", "fits", "train", "export", "streamline", "fold"]
+    assert sorted(ran(doit)) == sorted(
+        ["data", "outline", "fits", "train", "export", "streamline", "fold"]
+    )
     shutil.rmtree(doit.build / UNIT / "outline")
     later = Doit(tmp_path, FAKE_OUTLINE="refuse", FAKE_FITS="refuse")
     lines = later("run", "fold")

@@ -70,8 +70,8 @@ def test_however_it_is_cut_nothing_stays_and_nothing_is_repeated(
     assert "Traceback" not in text, text
     lines = Doit(tmp_path)("run", "train")
     assert [line.split()[:2] for line in lines if line.startswith(("ran", "kept"))] == [
-        ["kept", "data"],
         ["kept", "outline"],
+        ["kept", "data"],
         ["ran", "train"],
     ]
 
