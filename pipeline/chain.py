@@ -166,7 +166,7 @@ STAGES = (
         wants=("hardware",),
         shows=("modules", "memory_bits"),
         files=(("Verilog", "accelerator.v"), ("AXI shell", "shell.v")),
-        version=5,
+        version=6,
     ),
     Stage(
         "simulate",

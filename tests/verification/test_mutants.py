@@ -1,5 +1,7 @@
 """Mutants: each kind in each layer, each one thing, each visible to the reference where it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from pipeline.errors import VerificationError
 from pipeline.hardware import reference
 from pipeline.hardware.fold import Fold
 from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Threshold
 from pipeline.verification.compare import first_difference, require_equal
 from pipeline.verification.mutants import kinds, mutants
 from tests.hardware.networks import dense, images
@@ -41,6 +44,30 @@ def test_each_kind_in_each_layer_shows_first_where_it_is(weight: str, activation
         assert difference is not None, mutant.what
         assert difference.layer == mutant.layer
         assert changes(graph, mutant.graph) == {mutant.layer}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("activation", ["BIPOLAR", "INT2"])
+def test_levels_turned_round_show(activation: str, shared: bool) -> None:
+    """One channel; all of them where the design keeps one row."""
+    plain = dense([8, 6, 3], "INT2", activation)
+    quant = plain.layers[0]
+    assert isinstance(quant, Threshold)
+    falling = np.ones(8, bool) if shared else np.arange(8) == 2
+    quant = replace(quant, falling=falling)
+    graph = replace(plain, layers=(quant, *plain.layers[1:]))
+    batch = images(graph, 16)
+    streams = reference.run(graph, batch)
+    folding = {layer.id: Fold(1, 1) for layer in graph.layers}
+    (mutant,) = mutants(graph, folding, streams, {(quant.id, "falling")})
+    difference = first_difference(graph, streams, reference.run(mutant.graph, batch))
+    assert difference is not None
+    assert difference.layer == mutant.layer
+    changed = mutant.graph.layers[0]
+    assert isinstance(changed, Threshold)
+    assert changed.falling is not None
+    assert np.count_nonzero(changed.falling != falling) == (8 if shared else 1)
+    assert changed.shared == shared, "it fits the same design"
 
 
 def changes(a: HardwareGraph, b: HardwareGraph) -> set[str]:
