@@ -134,8 +134,11 @@ class _Machine:
         elif name == "STACK_GLOBAL":
             attribute, module = stack.pop(), stack.pop()
             stack.append(self.named(f"{module} {attribute}"))
-        elif name in ("REDUCE", "NEWOBJ"):  # both call only what is offered
+        elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = stack.pop(), stack.pop()
+            stand_in = isinstance(function, type) and issubclass(function, Built)
+            if name == "NEWOBJ" and not stand_in:
+                raise PickleError("its step NEWOBJ is not allowed")
             if not callable(function) or type(arguments) is not tuple:
                 raise TypeError("something is called that is no function")
             stack.append(function(*arguments))

@@ -48,7 +48,10 @@ class Levels:
         return (1 << search_levels(self.steps)) - 1 - self.steps
 
     def parameters(self) -> dict[str, int]:
-        """The parameters of levels.v, without PE, FOLDS, SHARED, BITS and SIGNED."""
+        """The parameters of levels.v, without PE, FOLDS, SHARED, BITS and SIGNED.
+
+        If any channel may fall, also those for it of threshold.v.
+        """
         searched = self.style == "search"
         # what is always reached counts: the least output is lower by as much
         offset = (self.offset - self._padding) % (1 << self.bits) if searched else self.offset

@@ -1,5 +1,7 @@
-// y[c] = OFFSET + the number of thresholds of channel c at or below x[c], or the number of those
-// above it in channels that fall; PE channels per beat.
+// y[c] = OFFSET + the number of thresholds of channel c at or below x[c], PE channels per beat. In a
+// channel that falls it is least + greatest output - that: its complement + TURN. A table has it so
+// already; for the other styles <FILES>_falls.hex has one word per fold: PE bits (with SHARED one),
+// 1 where the channel falls.
 // Compare and table: one register after parallel logic. Search: a pipeline that runs freely, which
 // a beat enters only if there will be room for the result (credit).
 module threshold #(
@@ -14,8 +16,8 @@ module threshold #(
     parameter OFFSET       = 0,  // see levels.v, as for the next ones
     parameter STYLE        = 0,
     parameter BLOCK_LEVEL  = 0,
-    parameter FALLS        = 0,
-    parameter TURN         = 0,
+    parameter FALLS        = 0,  // 0, 1: compare and search: some channels may fall
+    parameter TURN         = 0,  // least + greatest output + 1, modulo 2**OUTPUT_BITS
     parameter FILES        = "thresholds"
 ) (
     input                       clk,
@@ -45,7 +47,7 @@ module threshold #(
 
   wire [PE*COMPARE_BITS-1:0] entering, value;
   wire [FOLD_BITS-1:0] asked;
-  wire [PE*OUTPUT_BITS-1:0] level;
+  wire [PE*OUTPUT_BITS-1:0] rising, level;
   genvar p;
   generate
     for (p = 0; p < PE; p = p + 1) begin : lane
@@ -125,13 +127,45 @@ module threshold #(
       .OFFSET(OFFSET),
       .STYLE(STYLE),
       .BLOCK_LEVEL(BLOCK_LEVEL),
-      .FALLS(FALLS),
-      .TURN(TURN),
       .FILES(FILES)
   ) quantise (
       .clk(clk),
       .fold(asked),
       .value(value),
-      .level(level)
+      .level(rising)
   );
+
+  generate
+    if (FALLS) begin : turned
+      localparam LANES = SHARED ? 1 : PE;
+      localparam [OUTPUT_BITS-1:0] ADDED = TURN;
+      wire [FOLD_BITS-1:0] turning;
+      wire [LANES-1:0] falls;
+      delay #(
+          .WIDTH (FOLD_BITS),
+          .CYCLES((STYLE == SEARCH) ? LEAD + DELAY - 1 : 0)
+      ) folds (
+          .clk(clk),
+          .in (asked),
+          .out(turning)
+      );
+      rom #(
+          .WIDTH(LANES),
+          .DEPTH(ROWS),
+          .FILE ({FILES, "_falls.hex"})
+      ) words (
+          .clk(clk),
+          .address(turning),
+          .word(falls)
+      );
+      for (p = 0; p < PE; p = p + 1) begin : lane
+        wire turn = falls[SHARED?0 : p];
+        assign level[p*OUTPUT_BITS+:OUTPUT_BITS] =
+            (rising[p*OUTPUT_BITS+:OUTPUT_BITS] ^ {OUTPUT_BITS{turn}})
+            + (turn ? ADDED : {OUTPUT_BITS{1'b0}});
+      end
+    end else begin : as_is
+      assign level = rising;
+    end
+  endgenerate
 endmodule
