@@ -11,8 +11,8 @@ from pipeline.qonnx.edit import QUANTISERS, attributes
 
 SUPPORTED = (
     *("Add", "AveragePool", "BatchNormalization", "BipolarQuant", "Conv", "Div", "Dropout"),
-    *("Flatten", "Gemm", "Identity", "IntQuant", "MatMul", "MaxPool", "Mul", "Quant"),
-    *("Relu", "Reshape", "Sub", "Transpose", "Trunc"),
+    *("Flatten", "Gemm", "GlobalAveragePool", "Identity", "IntQuant", "MatMul", "MaxPool", "Mul"),
+    *("Quant", "Relu", "Reshape", "Sub", "Transpose", "Trunc"),
 )
 """Operators that have a hardware layer or become part of one."""
 MOST_BITS = 8
@@ -36,7 +36,7 @@ _REMEDIES = {
         "Softplus",
     ): ("a quantised ReLU (QuantReLU) in its place has one"),
     ("HardSigmoid", "Sigmoid", "Tanh"): "a quantiser (QuantIdentity) in its place has one",
-    ("GlobalAveragePool", "ReduceMean"): "an AveragePool with windows of the map's size has one",
+    ("ReduceMean",): "an AveragePool in its place has one",
     ("InstanceNormalization", "LayerNormalization", "GroupNormalization"): (
         "a batch norm in its place has one"
     ),
@@ -129,13 +129,9 @@ def _why_no_pool(model: Any, node: Any) -> str | None:
             f"ceil_mode, and windows of {kernel} do not fill {size}; only whole windows are "
             "supported (ceil_mode=False)"
         )
-    if node.op_type == "AveragePool":
-        if kernel != size:
-            return f"windows of {kernel} of {size}; an average pool must cover the whole map"
-    elif kernel != strides:
+    if kernel not in (strides, size):
         return (
-            f"windows of {kernel} with strides {strides}; only max-pools without overlap are "
-            "supported"
+            f"windows of {kernel} with strides {strides}; only pools without overlap are supported"
         )
     return None
 

@@ -96,6 +96,32 @@ class _Writer:
             self.constants[f"{layer.id}.shape"] = np.array([1, *edge.shape], np.int64)
             self.node("Reshape", [tensor, f"{layer.id}.shape"], [edge.id])
 
+    def reader(self, edge: str) -> Layer | None:
+        return self._readers.get(edge)
+
+    def windows(
+        self,
+        source: str,
+        output: str,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        pads: tuple[int, int, int, int],
+    ) -> None:
+        """The windows of an edge's map. pads: above, left, below and right."""
+        height, width, channels = self.graph.edges[source].shape
+        self.node(
+            "Im2Col",
+            [self.tensor(source)],
+            [output],
+            kernel_size=kernel,
+            stride=stride,
+            pad_amount=pads,
+            input_shape=f"(1,{height},{width},{channels})",
+            dilations=(1, 1),
+            depthwise=0,
+            pad_value=0,
+        )
+
     def add_tensor(self, name: str, dtype: str, shape: tuple[int, ...], kind: int = 0) -> str:
         kind = kind or TensorProto.FLOAT
         self.infos[name] = helper.make_tensor_value_info(name, kind, shape)
@@ -231,40 +257,18 @@ def _swg(writer: _Writer, layer: SlidingWindow) -> None:
     maker = next((x for x in writer.graph.layers if at in x.outputs), None)
     if isinstance(maker, Pad):
         at, rows, columns = maker.input, maker.rows, maker.columns
-    height, width, channels = writer.graph.edges[at].shape
     writer.declare(writer.graph.edges[layer.output])
-    writer.node(
-        "Im2Col",
-        [writer.tensor(at)],
-        [layer.output],
-        kernel_size=layer.kernel,
-        stride=layer.stride,
-        pad_amount=(rows[0], columns[0], rows[1], columns[1]),
-        input_shape=f"(1,{height},{width},{channels})",
-        dilations=(1, 1),
-        depthwise=0,
-        pad_value=0,
-    )
+    pads = (rows[0], columns[0], rows[1], columns[1])
+    writer.windows(at, layer.output, layer.kernel, layer.stride, pads)
 
 
 def _pad(writer: _Writer, layer: Pad) -> None:
     """Only a convolution of 1x1 reads it without a window; any other pads in its Im2Col."""
-    if isinstance(writer._readers.get(layer.output), SlidingWindow):
+    if isinstance(writer.reader(layer.output), SlidingWindow):
         return
-    height, width, channels = writer.graph.edges[layer.input].shape
     writer.declare(writer.graph.edges[layer.output])
-    writer.node(
-        "Im2Col",
-        [writer.tensor(layer.input)],
-        [layer.output],
-        kernel_size=(1, 1),
-        stride=(1, 1),
-        pad_amount=(layer.rows[0], layer.columns[0], layer.rows[1], layer.columns[1]),
-        input_shape=f"(1,{height},{width},{channels})",
-        dilations=(1, 1),
-        depthwise=0,
-        pad_value=0,
-    )
+    pads = (layer.rows[0], layer.columns[0], layer.rows[1], layer.columns[1])
+    writer.windows(layer.input, layer.output, (1, 1), (1, 1), pads)
 
 
 def _max_pool(writer: _Writer, layer: MaxPool) -> None:
@@ -284,31 +288,55 @@ def _max_pool(writer: _Writer, layer: MaxPool) -> None:
 
 def _sum_pool(writer: _Writer, layer: SumPool) -> None:
     source = writer.graph.edges[layer.input]
-    at = writer.tensor(layer.input)
-    height, width, channels = source.shape
-    shape = (1, 1, channels)
+    high, wide = layer.window(source)
+    shape = (source.shape[0] // high, source.shape[1] // wide, source.channels)
+    greatest = ((1 << source.dtype.bits) - 1) * high * wide
+    if high != wide or greatest.bit_length() <= layer.shift:
+        _sums(writer, layer, shape)  # FINN averages squares only
+        return
     output = writer.map_of(layer, shape)
-    greatest = ((1 << source.dtype.bits) - 1) * height * width
-    if height == width and greatest.bit_length() > layer.shift:
-        writer.node(
-            "QuantAvgPool2d",
-            [at],
-            [output],
-            stride=height,
-            kernel=height,
-            ibits=source.dtype.bits,
-            obits=greatest.bit_length() - layer.shift,
-            signed=int(source.dtype.signed),
-            data_layout="NHWC",
-        )
-    else:  # FINN averages squares only
-        ends = (height * width * source.dtype.min, height * width * source.dtype.max)
-        total = writer.add_tensor(f"{layer.id}.total", DataType.smallest(*ends).name, (1, *shape))
-        share = writer.add_tensor(f"{layer.id}.share", "FLOAT32", (1, *shape))
-        writer.node("ReduceSum", [at], [total], axes=[1, 2], keepdims=1)  # as of qonnx' opset 11
-        writer.constant(f"{layer.id}.unit", np.array(2.0**-layer.shift), "FLOAT32")
-        writer.node("Mul", [total, f"{layer.id}.unit"], [share])
-        writer.node("Floor", [share], [output])
+    writer.node(
+        "QuantAvgPool2d",
+        [writer.tensor(layer.input)],
+        [output],
+        stride=high,
+        kernel=high,
+        ibits=source.dtype.bits,
+        obits=greatest.bit_length() - layer.shift,
+        signed=int(source.dtype.signed),
+        data_layout="NHWC",
+    )
+    writer.leave(layer, output)
+
+
+def _sums(writer: _Writer, layer: SumPool, shape: tuple[int, ...]) -> None:
+    """A sum pool as a convolution with weights of one, and thresholds that shift its sums."""
+    source = writer.graph.edges[layer.input]
+    (high, wide), channels = layer.window(source), source.channels
+    inside = high * wide * channels
+    windows = writer.add_tensor(
+        f"{layer.id}.windows", writer.spelled(layer.input), (1, *shape[:2], inside)
+    )
+    writer.windows(layer.input, windows, (high, wide), (high, wide), (0, 0, 0, 0))
+    ones = np.tile(np.eye(channels), (high * wide, 1))
+    weights = writer.constant(f"{layer.id}.weights", ones, "BINARY")
+    ends = (high * wide * source.dtype.min, high * wide * source.dtype.max)
+    total = DataType.smallest(*ends)
+    sums = writer.add_tensor(f"{layer.id}.sums", total.name, (1, *shape))
+    writer.node("MatMul", [windows, weights], [sums])
+    low, most = layer.range(source)
+    steps = np.arange(low + 1, most + 1) << layer.shift
+    thresholds = writer.constant(f"{layer.id}.thresholds", steps[None], total.name)
+    output = writer.map_of(layer, shape)
+    writer.node(
+        "MultiThreshold",
+        [sums, thresholds],
+        [output],
+        out_dtype=_finn(writer.graph.edges[layer.output].dtype.name).name,
+        out_scale=1.0,
+        out_bias=float(low),
+        data_layout="NHWC",
+    )
     writer.leave(layer, output)
 
 

@@ -172,19 +172,16 @@ def _max_pool(tracker: Tracker, node: Any) -> Value:
 
 
 def _average_pool(tracker: Tracker, node: Any) -> Value:
-    """A sum over the whole map; the division goes into the scale."""
+    """Sums over windows that do not overlap; the division goes into the scale."""
     value = tracker.computed(tracker.only(node))
     height, width, channels = require_map(value, node)
     kernel = tuple(attributes(node).get("kernel_shape", (height, width)))
-    if kernel != (height, width):
-        raise PipelineError(
-            f"{where(node)}: windows of {kernel[0]}x{kernel[1]} over a map of {height}x{width}; an "
-            "average pool must cover the whole map"
-        )
     value.affine()  # a ReLU cannot be exchanged with a sum
-    edge = tracker.raw.sum_pool(tracker.raw.unipolar(value.edge, where(node)), where(node))
-    mean = Affine.of(1 / (height * width))
-    return replace(value, edge=edge, shape=(1, 1, channels), ops=(mean, *value.ops), sole=True)
+    source = tracker.raw.unipolar(value.edge, where(node))
+    edge = tracker.raw.sum_pool(source, kernel, where(node))
+    mean = Affine.of(1 / (kernel[0] * kernel[1]))
+    shape = (height // kernel[0], width // kernel[1], channels)
+    return replace(value, edge=edge, shape=shape, ops=(mean, *value.ops), sole=True)
 
 
 HANDLERS: Handlers = {
@@ -197,6 +194,7 @@ HANDLERS: Handlers = {
     "Dropout": _same,
     "Flatten": _flatten,
     "Gemm": product,
+    "GlobalAveragePool": _average_pool,
     "Identity": _same,
     "IntQuant": _quantiser,
     "MatMul": product,

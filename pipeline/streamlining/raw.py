@@ -143,11 +143,13 @@ class Raw:
         shape = (height // pool.kernel[0], width // pool.kernel[1], channels)
         return self._add(MaxPool, source, edge.dtype, shape, pool.node, kernel=pool.kernel)
 
-    def sum_pool(self, source: str, node: str) -> str:
+    def sum_pool(self, source: str, kernel: tuple[int, int], node: str) -> str:
         edge = self.edges[source]
-        pool = SumPool("", source, "")
-        dtype = DataType.smallest(*pool.range(edge))
-        return self._add(SumPool, source, dtype, (1, 1, edge.channels), node)
+        height, width, channels = edge.shape
+        given = None if kernel == (height, width) else kernel
+        dtype = DataType.smallest(*SumPool("", source, "", kernel=given).range(edge))
+        shape = (height // kernel[0], width // kernel[1], channels)
+        return self._add(SumPool, source, dtype, shape, node, kernel=given)
 
     def add(self, source: str, other: str, factors: tuple[int, int], node: str) -> str:
         ends = [self.unipolar(name, node) for name in (source, other)]
@@ -175,10 +177,9 @@ class Raw:
     def shifted(self, source: str, shift: int) -> None:
         """Makes a sum pool shift its sums."""
         layer = self.layers[source]
-        edge = self.edges[layer.input]
-        pool = SumPool(layer.id, layer.input, layer.output, (), shift)
-        dtype = DataType.smallest(*pool.range(edge))
-        self.layers[source] = pool
+        assert isinstance(layer, SumPool), "the caller has looked"
+        pool = self.layers[source] = replace(layer, shift=shift)
+        dtype = DataType.smallest(*pool.range(self.edges[layer.input]))
         self.edges[source] = Edge(source, dtype, self.edges[source].shape)
 
     def flatten(self, source: str) -> None:
