@@ -31,6 +31,7 @@ def clean(model: Any) -> Any:
     PipelineError: ONNX or qonnx cannot do one of these steps.
     """
     note_origin(model)
+    _read_once(model)
     for node in model.graph.node:
         if node.op_type == "IntQuant":
             node.op_type = "Quant"
@@ -62,6 +63,17 @@ def clean(model: Any) -> Any:
         if not _drops(model, node):
             bypass(model, node)
     return model
+
+
+def _read_once(model: Any) -> None:
+    """Lets a node that reads a tensor twice (x + x) read it once: qonnx renames only the first."""
+    for node in [*model.graph.node]:
+        for at, name in enumerate(node.input):
+            if name and name in node.input[:at]:
+                copy = f"{node.output[0]}_input{at}"
+                number = [*model.graph.node].index(node)
+                model.graph.node.insert(number, helper.make_node("Identity", [name], [copy]))
+                node.input[at] = copy
 
 
 def _drops(model: Any, node: Any) -> bool:

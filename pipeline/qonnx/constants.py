@@ -11,6 +11,9 @@ from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import BIPOLAR, DataType
 from pipeline.qonnx.edit import QUANTISERS, attributes, where
 
+MOST_CONSTANT_BITS = 32
+"""Of a constant: what the bias of a layer may have. Weights have fewer."""
+
 
 @dataclass(frozen=True, eq=False)
 class Quantised:
@@ -36,6 +39,8 @@ class Constants:
         for node in model.graph.node:
             if self._quantises(node):
                 self._quantised[node.output[0]] = _quantised(model, node)
+            elif node.op_type in ("Mul", "Div"):
+                self._rescale(node)
             elif node.input and node.input[0] in self._quantised:
                 self._move(node)
 
@@ -56,6 +61,18 @@ class Constants:
         else:
             return
         self._quantised[node.output[0]] = replace(found, integers=moved[0], scale=moved[1])
+
+    def _rescale(self, node: Any) -> None:
+        """A quantised constant times or by a positive one, as some exporters write its scale."""
+        names = list(node.input)
+        if node.op_type == "Mul" and names[1] in self._quantised:
+            names.reverse()
+        found, number = self._quantised.get(names[0]), self._plain(names[1])
+        if found is None or number is None or not np.all(number > 0):
+            return
+        factor = number.astype(np.float64) if node.op_type == "Mul" else 1 / np.float64(number)
+        if np.broadcast_shapes(found.integers.shape, factor.shape) == found.integers.shape:
+            self._quantised[node.output[0]] = replace(found, scale=found.scale * factor)
 
     def _plain(self, name: str) -> np.ndarray | None:
         found: np.ndarray | None = self._model.get_initializer(name)
@@ -93,24 +110,40 @@ def _quantised(model: Any, node: Any) -> Quantised:
 
     values = np.asarray(model.get_initializer(node.input[0]), np.float32)
     inputs = [model.get_initializer(name) for name in node.input[1:]]
-    if any(value is None for value in inputs):
-        raise PipelineError(
-            f"{where(node)}: quantises constants with a scale, a zero point or bits that are no "
-            "constants"
-        )
+    if (why := _why_not(values, inputs)) is not None:
+        raise PipelineError(f"{where(node)}: quantises a constant {list(values.shape)}, but {why}")
     scale = np.asarray(inputs[0], np.float64)
-    if not np.all(scale > 0):
-        raise PipelineError(f"{where(node)}: the scale of its constants is not positive")
     if node.op_type == "BipolarQuant":
         return Quantised(np.where(values >= 0, 1, -1).astype(np.int64), scale, BIPOLAR)
     given = attributes(node)
     signed, narrow = bool(given.get("signed", 1)), bool(given.get("narrow", 0))
     rounding = given.get("rounding_mode", b"ROUND").decode()
     _, zero, bits = inputs
-    if signed and np.all(bits == 1):  # which QONNX executes as -1 and +1
+    if signed and bits.item() == 1:  # which QONNX executes as -1 and +1
         return Quantised(np.where(values >= 0, 1, -1).astype(np.int64), scale, BIPOLAR)
     found = quant(values, *inputs, signed, narrow, rounding)
     integers = np.rint(found.astype(np.float64) / scale).astype(np.int64)
     low = int(np.min(min_int(signed, narrow, bits)) - zero.max())
     high = int(np.max(max_int(signed, narrow, bits)) - zero.min())
     return Quantised(integers, scale, DataType.smallest(low, high))
+
+
+def _why_not(values: np.ndarray, inputs: list[np.ndarray | None]) -> str | None:
+    """Why numbers do not quantise `values`: scale, and if it is no BipolarQuant zero and bits."""
+    given = [number for number in inputs if number is not None]
+    if len(given) < len(inputs):
+        return "its scale, zero point or bits are no constants"
+    scale, *rest = given
+    try:
+        fits = np.broadcast_shapes(values.shape, *(x.shape for x in given)) == values.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        return f"the shapes of its numbers {[list(x.shape) for x in given]} do not fit"
+    if not np.all(scale > 0):
+        return "its scale is not positive"
+    if rest and not np.array_equal(rest[0], np.rint(rest[0])):
+        return "its zero point is no whole number"
+    if rest and (rest[1].size != 1 or rest[1].item() not in range(1, MOST_CONSTANT_BITS + 1)):
+        return f"its bits are not one whole number from 1 to {MOST_CONSTANT_BITS}"
+    return None

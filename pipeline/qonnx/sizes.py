@@ -204,6 +204,11 @@ class _Sizes:
         if node.op_type in _WINDOWS:
             own = next((list(x.ints) for x in node.attribute if x.name == "kernel_shape"), None)
             weights = self.shape(node.input[1]) if node.op_type == "Conv" else [1, 1]
+            if len(weights) < 2:
+                raise SpecError(
+                    f"{where}: has weights {weights}; those of a convolution are [outputs, "
+                    "inputs, height, width]"
+                )
             inner = math.prod(own or weights[2:]) * weights[1]
             windows = inner * math.prod(out[:1] + out[2:])
             if node.op_type == "Conv" and windows > MOST_ELEMENTS:

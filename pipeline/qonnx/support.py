@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import PipelineError
-from pipeline.qonnx.constants import Constants
+from pipeline.qonnx.constants import MOST_CONSTANT_BITS, Constants
 from pipeline.qonnx.edit import QUANTISERS, attributes
 
 SUPPORTED = (
@@ -86,7 +88,7 @@ def _why_unsupported(model: Any, constants: Constants, node: Any) -> str | None:
         remedy = next((text for kinds, text in _REMEDIES.items() if kind in kinds), "")
         return f"no hardware layer{remedy and f'; {remedy}'}"
     if kind in ("BatchNormalization", "Dropout"):
-        return _why_training(constants, node)
+        return _why_no_norm(constants, node)
     if kind == "Div" and node.input[1] not in constants:
         return "divides by a stream; only constants are supported"
     if kind == "Mul" and not any(name in constants for name in node.input):
@@ -102,7 +104,7 @@ def _why_unsupported(model: Any, constants: Constants, node: Any) -> str | None:
     return None
 
 
-def _why_training(constants: Constants, node: Any) -> str | None:
+def _why_no_norm(constants: Constants, node: Any) -> str | None:
     trains = attributes(node).get("training_mode", 0)
     if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] in constants:
         trains = constants.real(node.input[2]).any()
@@ -110,6 +112,10 @@ def _why_training(constants: Constants, node: Any) -> str | None:
         return "exported in training mode; call model.eval() before the export"
     if not all(name in constants for name in node.input[1:] if name):
         return "its numbers are no constants"
+    if node.op_type == "BatchNormalization":
+        variance = constants.real(node.input[4]) + attributes(node).get("epsilon", 1e-5)
+        if not np.all(variance > 0):
+            return f"a variance of {variance.min():g}, with epsilon; it must be positive"
     return None
 
 
@@ -153,7 +159,11 @@ def _why_no_quantiser(model: Any, constants: Constants, node: Any) -> str | None
     allowed = ("ROUND", "HALF_EVEN", "FLOOR") if node.op_type == "Trunc" else ("ROUND", "HALF_EVEN")
     if rounding.upper() not in allowed:
         return f"rounding_mode {rounding}; supported are {', '.join(allowed)}"
-    if node.op_type != "Trunc":
+    if node.op_type == "Trunc":
+        widths = (numbers[2], numbers[-1])
+        if any(x.size != 1 or x.item() not in range(1, MOST_CONSTANT_BITS + 1) for x in widths):
+            return f"its bits are not whole numbers from 1 to {MOST_CONSTANT_BITS}"
+    else:
         bits = numbers[2]
         if bits.size != 1 or bits.item() not in range(1, MOST_BITS + 1):
             shown = "bits by channel" if bits.size != 1 else f"{bits.item():g} bits"
@@ -184,7 +194,10 @@ def _is_quantised(model: Any, constants: Constants, node: Any) -> bool:
 
 def _why_no_product(constants: Constants, node: Any) -> str | None:
     if node.input[1] not in constants:
-        return "multiplies two streams; one side must be quantised weights, as the second input"
+        return (
+            "multiplies two streams; one side must be quantised weights, as the second input, and "
+            "only a factor may stand behind their quantiser"
+        )
     if node.op_type == "Gemm" and attributes(node).get("transA"):
         return "transA is set; the stream must not be transposed"
     if len(node.input) > 2 and node.input[2] and node.input[2] not in constants:

@@ -73,6 +73,9 @@ def _sum(tracker: Tracker, node: Any) -> Value:
             "channels); two streams that are added must have the same shape and layout"
         )
     (scale, shift), (other_scale, other_shift) = one.affine(), two.affine()
+    if one.edge == two.edge:  # x + x, where no layer is between
+        both = Affine.of(scale + other_scale, shift + other_shift)
+        return replace(one, ops=(both,))
     factors = _factors(scale, other_scale, node)
     unit = scale / factors[0]
     edge = tracker.raw.add(one.edge, two.edge, factors, where(node))

@@ -60,6 +60,8 @@ def product(tracker: Tracker, node: Any) -> Value:
         found = found.then(Affine.of(given["alpha"]))
     if len(node.input) > 2 and node.input[2]:
         bias = tracker.constants.real(node.input[2]) * given.get("beta", 1.0)
+        if bias.size not in (1, rows):
+            raise PipelineError(f"{where(node)}: a bias of {list(bias.shape)} for {rows} outputs")
         bias = np.broadcast_to(bias.reshape(-1), (rows,)) if bias.size > 1 else bias.reshape(())
         found = found.then(Affine.of(shift=bias))
     return found
@@ -108,6 +110,11 @@ def _dense(
         raise PipelineError(
             f"{where(node)}: multiplies a map of {list(value.shape)} (height, width, channels); "
             "flatten it first"
+        )
+    if integers.shape[1] != np.prod(value.shape):
+        raise PipelineError(
+            f"{where(node)}: has weights for {integers.shape[1]} inputs, and reads "
+            f"{np.prod(value.shape)}"
         )
     if value.flat:
         value, shift = _with_vector(tracker, value, shift)

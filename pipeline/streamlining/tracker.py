@@ -68,7 +68,13 @@ class Tracker:
 
     def value(self, name: str) -> Value:
         """The value of a tensor that a node reads."""
-        found = self.values[name]
+        found = self.values.get(name)
+        if found is None:
+            made = self.model.find_producer(name)
+            raise PipelineError(
+                f"{where(made)}: computes with quantised constants; let the quantiser (Quant, "
+                "BipolarQuant) come last, behind what makes the constant"
+            )
         return replace(found, sole=found.sole and self._readers[name] == 1)
 
     def only(self, node: Any) -> Value:

@@ -57,6 +57,11 @@ class Random:
         *size, channels = self.contract.shape
         return [*size, channels] if self.layout == "NHWC" else [channels, *size]
 
+    def first(self, inputs: np.ndarray) -> np.ndarray:
+        """The first of the integers [N, *shape] as the file takes it."""
+        values: np.ndarray = planes(inputs[:1], self.contract)[0]
+        return values.transpose(1, 2, 0) if self.layout == "NHWC" else values
+
     def _pick(self, *choices: Any) -> Any:
         self.told.append(self.draw.choice(choices))
         return self.told[-1]

@@ -138,6 +138,7 @@ KINDS = (
             Form("7 and 21", files.residual(7, 21)),
             Form("minus, equal", files.subtracted(1)),
             Form("minus, 1 to 4", files.subtracted(4)),
+            Form("x + x - (0.3 x + 9)", files.doubled("Sub")),
             Form("two products, 1 and 1/4", files.unquantised_sum()),
             of_module("a module: one shared quantiser", modules.residual(True)),
             of_module("a module: two quantisers", modules.residual(False), refused=("Add",)),
@@ -152,9 +153,9 @@ KINDS = (
             Form("FLOOR in small letters", files.average_trunc("floor")),
             Form("ROUND", files.average_trunc("ROUND")),
             Form("a map of 4x3", files.average_trunc("FLOOR", width=5), input=NARROW),
-            Form(
-                "windows of 2x2", files.average_trunc("FLOOR", kernel=2), refused=("AveragePool",)
-            ),
+            Form("windows of 2x2", files.average_trunc("FLOOR", kernel=2)),
+            Form("GlobalAveragePool", files.average_trunc("FLOOR", whole=True)),
+            Form("windows of 2x2, falling levels", files.negative_behind_windows()),
             of_module("a module: as Brevitas makes it", modules.averaged()),
             of_module("a module: floor", modules.averaged(float_to_int_impl_type="floor")),
         ),
@@ -222,6 +223,18 @@ KINDS = (
             Form("SAME_LOWER of 4x4", files.pads(4, auto_pad="SAME_LOWER")),
             Form("two sides", files.pads(2, pads=[0, 1, 1, 0])),
             of_module("a module: ZeroPad2d", modules.lopsided()),
+        ),
+    ),
+    Kind(
+        "weights whose scale stands behind their quantiser",
+        "–",
+        "“multiplies two streams; one side must be quantised weights”",
+        (
+            of_features("Mul", files.scale_outside("Mul", 0.37)),
+            of_features("Div, by output", files.scale_outside("Div", [[1, 2, 0.7, 3]])),
+            of_features(
+                "Add", files.scale_outside("Add", 1), refused=("MatMul", "behind their quantiser")
+            ),
         ),
     ),
     Kind(

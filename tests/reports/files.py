@@ -144,6 +144,15 @@ def negative_behind_average() -> Callable[[Path], Path]:
     return written(body)
 
 
+def negative_behind_windows() -> Callable[[Path], Path]:
+    def body(g: Net) -> tuple[str, int]:
+        x = g.op("Mul", g.average(g.relu(first(g), 4, 20.0), 2), g.const(np.float32(4)))
+        x = g.norm(g.trunc(x, 20.0, (6, 5)), variances=(4e3, 9e3, 1e3, 4e3))
+        return g.relu(x, 2, 0.5), 16
+
+    return written(body)
+
+
 # --- constants
 
 
@@ -161,6 +170,16 @@ def quantised_bias(bits: int, scale: Any, shape: tuple[int, ...] = (4,)) -> Call
         return g.op("Add", g.conv("input", weights), bias)
 
     return written(body)
+
+
+def scale_outside(kind: str, scale: Any) -> Callable[[Path], Path]:
+    """Weights that are multiplied or divided behind their quantiser."""
+
+    def body(g: Net) -> str:
+        weights = g.op(kind, g.whole(12, 4, bits=3), g.const(np.array(scale, np.float32)))
+        return g.quant(g.op("MatMul", "input", weights), 3, 48.0)
+
+    return dense(body)
 
 
 def gemm(alpha: float, beta: float, **more: Any) -> Callable[[Path], Path]:
@@ -218,6 +237,17 @@ def subtracted(factor: float) -> Callable[[Path], Path]:
     return written(body)
 
 
+def doubled(kind: str) -> Callable[[Path], Path]:
+    """A stream that is added to itself, with a factor and a shift on one side."""
+
+    def body(g: Net) -> tuple[str, int]:
+        x = g.relu(first(g), 3, 32.0)
+        other = g.op("Add", g.op("Mul", x, g.const(np.float32(0.3))), g.const(np.float32(9)))
+        return g.quant(g.op(kind, g.op("Add", x, x), other), 3, 64.0), 64
+
+    return written(body)
+
+
 def unquantised_sum() -> Callable[[Path], Path]:
     """Two convolutions on the same input, added as they are; their scales are 1 and 1/4."""
 
@@ -229,13 +259,18 @@ def unquantised_sum() -> Callable[[Path], Path]:
     return written(body)
 
 
-def average_trunc(mode: str, kernel: int = 4, width: int = 6) -> Callable[[Path], Path]:
+def average_trunc(
+    mode: str, kernel: int = 4, width: int = 6, whole: bool = False
+) -> Callable[[Path], Path]:
     """AveragePool, Mul and Trunc of older versions of Brevitas. width: of the input."""
 
     def body(g: Net) -> tuple[str, int]:
         sizes = [kernel, min(kernel, width - 2)]
         x = g.relu(first(g), 4, 20.0)
-        x = g.op("AveragePool", x, kernel_shape=sizes, strides=sizes)
+        if whole:
+            x = g.op("GlobalAveragePool", x)
+        else:
+            x = g.op("AveragePool", x, kernel_shape=sizes, strides=sizes)
         x = g.op("Mul", x, g.const(np.float32(math.prod(sizes))))
         bits = 4 + math.ceil(math.log2(math.prod(sizes)))
         return g.trunc(x, 20.0, (bits, 4), mode), 4 * 4 // sizes[0] * (width - 2) // sizes[1]
