@@ -160,8 +160,9 @@ def _why_no_quantiser(model: Any, constants: Constants, node: Any) -> str | None
     if rounding.upper() not in allowed:
         return f"rounding_mode {rounding}; supported are {', '.join(allowed)}"
     if node.op_type == "Trunc":
-        widths = (numbers[2], numbers[-1])
-        if any(x.size != 1 or x.item() not in range(1, MOST_CONSTANT_BITS + 1) for x in widths):
+        if any(x.size != 1 for x in numbers):
+            return "its scales, zero point or bits differ by channel; they must be one number each"
+        if any(x.item() not in range(1, MOST_CONSTANT_BITS + 1) for x in (numbers[2], numbers[-1])):
             return f"its bits are not whole numbers from 1 to {MOST_CONSTANT_BITS}"
     else:
         bits = numbers[2]

@@ -70,9 +70,9 @@ def compare_with_logits(
     if not wrong.any():
         return Proof(outputs, classes)
     apart = np.flatnonzero(wrong)
-    followed, tied = logits_along(streamlined, model, images[apart])
-    # without a tie, the network's own scores are what counts
-    still = _wrong(streamlined, scores[apart], classes[apart], followed) | (tied == 0)
+    followed, tied, near = logits_along(streamlined, model, images[apart])
+    # without a value on a border, the network's own scores are what counts
+    still = _wrong(streamlined, scores[apart], classes[apart], followed) | (tied + near == 0)
     if still.any():
         first = int(apart[np.argmax(still)])
         recovered = (logits[first] - streamlined.tail.bias) / streamlined.tail.scale

@@ -26,42 +26,62 @@ _LAST_BIT = 1e-6
 
 def logits_along(
     streamlined: Streamlined, model: Any, images: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores [N, classes] of the network with the reference's activations; how many differed, [N].
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores [N, classes] of the network with the reference's activations.
 
+    With them comes how many activations differed, [N], and how many lie on a border, [N]: the last
+    bits of float32 decide these, and they depend on how many images are computed at a time.
     images: prepared, [N, *shape]. VerificationError unless each of the reference's activations is
     what the network's own quantiser gives for some input within TOLERANCE of its own.
     """
-    from qonnx.core.onnx_exec import execute_node  # noqa: PLC0415
-
     graph = streamlined.graph
     block = min(_BLOCK, len(images))
     network = batched(model, block)
     source, target = network.graph.input[0].name, network.graph.output[0].name
-    found, differing = [], []
+    found, differing, near = [], [], []
     wanted = {value.edge for value in streamlined.quantised.values()}
     with unsanitised():
         start = network.make_empty_exec_context()
         for _, part, count in blocks(images, block):
             ours = reference.run(graph, part, wanted)
             context = {**start, source: planes(part, graph.input)}
-            counts = np.zeros(block, np.int64)
+            counts, borders = np.zeros(block, np.int64), np.zeros(block, np.int64)
             for node in network.graph.node:
-                opset = network.get_opset_imports().get(node.domain, 1)
-                execute_node(node, context, network.graph, opset)
+                _execute(network, node, context)
                 value = streamlined.quantised.get(node.output[0])
                 if value is None:
                     continue
-                theirs = context[node.output[0]]
+                theirs, values = context[node.output[0]], context[node.input[0]]
+                last_bits = np.float32(_LAST_BIT * np.abs(values).max())
+                ends = _moved(network, node, context, last_bits)
+                borders += (ends[0] != ends[1]).reshape(block, -1).sum(axis=1)
                 real = _real(value, ours[value.edge], theirs.shape)
                 apart = np.abs(real - theirs) > _LAST_BIT * np.abs(real).max()
                 if apart.any():
-                    _require_tie(network, node, opset, context, real, apart)
+                    _require_tie(network, node, context, real, apart)
                     counts += apart.reshape(block, -1).sum(axis=1)
                 context[node.output[0]] = real
             found.append(context[target].reshape(block, -1)[:count])
             differing.append(counts[:count])
-    return np.concatenate(found), np.concatenate(differing)
+            near.append(borders[:count])
+    return np.concatenate(found), np.concatenate(differing), np.concatenate(near)
+
+
+def _execute(network: Any, node: Any, context: dict[str, Any]) -> None:
+    from qonnx.core.onnx_exec import execute_node  # noqa: PLC0415
+
+    opset = network.get_opset_imports().get(node.domain, 1)
+    execute_node(node, context, network.graph, opset)
+
+
+def _moved(network: Any, node: Any, context: dict[str, Any], slack: Any) -> list[np.ndarray]:
+    """What a quantiser makes of its inputs less `slack`, and of its inputs and `slack`."""
+    source, made = node.input[0], []
+    for moved in (context[source] - slack, context[source] + slack):
+        alone = {**context, source: moved}
+        _execute(network, node, alone)
+        made.append(alone[node.output[0]])
+    return made
 
 
 def _real(value: Value, integers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -82,24 +102,12 @@ def _real(value: Value, integers: np.ndarray, shape: tuple[int, ...]) -> np.ndar
 
 
 def _require_tie(
-    network: Any,
-    node: Any,
-    opset: int,
-    context: dict[str, Any],
-    ours: np.ndarray,
-    apart: np.ndarray,
+    network: Any, node: Any, context: dict[str, Any], ours: np.ndarray, apart: np.ndarray
 ) -> None:
     """VerificationError unless inputs within TOLERANCE would make the quantiser give `ours`."""
-    from qonnx.core.onnx_exec import execute_node  # noqa: PLC0415
-
-    source, target = node.input[0], node.output[0]
-    values = context[source]
+    values, target = context[node.input[0]], node.output[0]
     slack = (TOLERANCE * np.maximum(1.0, np.abs(values))).astype(np.float32)
-    bounds = []
-    for moved in (values - slack, values + slack):
-        alone = {**context, source: moved}
-        execute_node(node, alone, network.graph, opset)
-        bounds.append(alone[target])
+    bounds = _moved(network, node, context, slack)
     last_bit = _LAST_BIT * np.abs(ours).max()
     wrong = apart & ~((bounds[0] - last_bit <= ours) & (ours <= bounds[1] + last_bit))
     if wrong.any():

@@ -19,12 +19,16 @@ from specs.input import InputSpec
 from specs.network import Output
 
 
-def of_file(path: Path, contract: InputSpec, output: Output) -> HardwareGraph:
-    """As the stages export and streamline do it for `qonnx=`."""
+def model_of(path: Path) -> ModelWrapper:
+    """What the stage export makes of a file for `qonnx=`."""
     original, _ = clean.without_tail(clean.clean(ModelWrapper(read(path).model)))
     support.require_supported(original, str(path))
-    model = normal.normalised(original, describe(path).layout)
-    return hardware_graph(model, "net", contract, output).graph
+    return normal.normalised(original, describe(path).layout)
+
+
+def of_file(path: Path, contract: InputSpec, output: Output) -> HardwareGraph:
+    """As the stages export and streamline do it for `qonnx=`."""
+    return hardware_graph(model_of(path), "net", contract, output).graph
 
 
 def of_module(module: nn.Module, path: Path, contract: InputSpec, output: Output) -> HardwareGraph:

@@ -30,6 +30,7 @@ class Random:
         self.draw = random.Random(self.seed)
         self.graph = g = Graph(self.seed)
         self.units: dict[str, float] = {}  # of tensors whose values are all multiples of one
+        self.zeros: set[str] = set()  # tensors that may be padded with zeros
         image = self._pick(True, False)
         self.layout = self._pick("NHWC", "NCHW") if image else "NCHW"
         sides = (self.draw.randint(5, 8), self.draw.randint(5, 8), self.draw.choice([1, 2, 3]))
@@ -42,6 +43,7 @@ class Random:
         if image and self.layout == "NHWC":
             x = g.op("Transpose", x, perm=[0, 3, 1, 2])
         self.units[x] = float(np.float32(self.contract.scale))
+        self.zeros.add(x)
         x = self._input(x, shape[-1])
         x, features = self._convolutions(x, sides) if image else (x, shape[0])
         for _ in range(self.draw.randint(0, 2)):
@@ -107,6 +109,8 @@ class Random:
         mode = self._pick("ROUND", "HALF_EVEN", "round")
         made = self.graph.quant(x, bits, scale, signed=signed, narrow=narrow, mode=mode)
         self.units[made] = scale
+        if bits > signed:
+            self.zeros.add(made)
         return made
 
     def _act(self, x: str, channels: int, bipolar: bool = True) -> str:
@@ -122,6 +126,9 @@ class Random:
         else:
             made = self._quant(made, bits, int(kind in ("relu, signed", "signed")))
         if not np.ptp(self._seen(made), axis=0).any():  # the network would end here
+            for node in self.graph.nodes[before:]:  # whose names come again
+                self.units.pop(node.output[0], None)
+                self.zeros.discard(node.output[0])
             del self.graph.nodes[before:]
             made = self._quant(self._norm(x, channels, "batch norm"), 3, 1)
         if self._pick(*[False] * 5, True):
@@ -238,6 +245,7 @@ class Random:
             return x, sides
         made = self.graph.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
         self.units[made] = self.units.get(x, 0.0)
+        self.zeros |= {made} if x in self.zeros else set()
         return made, (sides[0] // 2, sides[1] // 2)
 
     def _convolutions(self, x: str, shape: tuple[int, int, int]) -> tuple[str, int]:
@@ -246,8 +254,11 @@ class Random:
             count, kernel = self._pick(1, 3, 4, 5), self._pick(1, 2, 3)
             if min(sides) < kernel:
                 break
-            x = self._conv(x, channels, count, kernel)
-            sides, channels = (sides[0] - kernel + 1, sides[1] - kernel + 1), count
+            pad, stride = self._pick(0, 1) if x in self.zeros else 0, self._pick(1, 1, 2)
+            more = {"pads": [pad] * 4, "strides": [stride] * 2}
+            x = self._conv(x, channels, count, kernel, **more)
+            high, wide = ((side + 2 * pad - kernel) // stride + 1 for side in sides)
+            sides, channels = (high, wide), count
             order = self._pick("norm, act, pool", "pool, norm, act", "norm, pool, act")
             ends = self._pick("", "", "sum", "average")
             for step in order.split(", "):
@@ -260,7 +271,7 @@ class Random:
             if ends == "sum":
                 x = self._sum(x, channels)
             if ends == "average":
-                x, sides = self._average(x, sides, channels), (1, 1)
+                x, sides = self._average(x, sides, channels)
         if self.layout == "NHWC":
             x = g.op("Transpose", x, perm=[0, 2, 3, 1])
         features = sides[0] * sides[1] * channels
@@ -281,16 +292,23 @@ class Random:
         made = g.op(self._pick("Add", "Add", "Sub"), way, x)
         return self._act(self._norm(made, channels), channels)
 
-    def _average(self, x: str, sides: tuple[int, int], channels: int) -> str:
-        """The sum of a whole map without its last bits, as older versions of Brevitas write it."""
-        g, count = self.graph, sides[0] * sides[1]
-        made = g.op("AveragePool", x, kernel_shape=list(sides), strides=list(sides))
+    def _average(
+        self, x: str, sides: tuple[int, int], channels: int
+    ) -> tuple[str, tuple[int, int]]:
+        """Sums without their last bits, as older versions of Brevitas write it.
+
+        They are of windows, or of the whole map.
+        """
+        window = (min(2, sides[0]), min(2, sides[1])) if self._pick(True, False) else sides
+        g, count = self.graph, window[0] * window[1]
+        made = g.op("AveragePool", x, kernel_shape=list(window), strides=list(window))
         made = g.op("Mul", made, g.const(np.float32(count)))
         wide = 4 + int(np.ceil(np.log2(count)))
         kept = min(8, wide - self._pick(0, 1, 2))
         numbers = [g.const(np.float32(value)) for value in (self.units[x], 0, wide, kept)]
         made = g.op("Trunc", made, *numbers, domain=CUSTOM, rounding_mode="FLOOR")
-        return self._act(self._norm(made, channels), channels)
+        x = self._act(self._norm(made, channels), channels)
+        return x, (sides[0] // window[0], sides[1] // window[1])
 
     def _tail(self, x: str) -> str:
         kind = self._pick("none", "scale", "softmax")

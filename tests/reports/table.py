@@ -15,11 +15,11 @@ BUILDS = "builds"
 HEAD = f"""# Other people's networks
 
 Each row is a kind of network that users of FINN, FINN+, Brevitas, qonnx and hls4ml file reports
-about. *Reported as* names such a report; – means that none was found. Small networks of each kind
-in several forms are built by `tests/reports/`. Those that build are executed from their raw file by
-qonnx' own executor, and the integer graph gives the same scores. FINN's execution of its own graph
-gives the same streams, and so does the Verilog with a random fold, with and without stalls. For the
-others the table has the beginning of the refusal.
+about. *Reported as* names such a report, by the number of its issue or pull request; – means that
+none was found. Small networks of each kind in several forms are built by `tests/reports/`. Those
+that build are executed from their raw file by qonnx' own executor, and the integer graph gives the
+same scores. FINN's execution of its own graph gives the same streams, and so does the Verilog with
+a random fold, with and without stalls. For the others the table has the beginning of the refusal.
 
 `{UPDATE}=1 .venv/bin/pytest tests/reports` writes this file. The tests fail if a row is not true.
 
