@@ -28,6 +28,8 @@ from pipeline.hardware.layers import (
 from pipeline.streamlining.values import Affine, Pool, Value
 
 SOURCE = "image"
+MOST_TURNED_BITS = 8
+"""The most bits of values that thresholds turn round."""
 
 
 class Raw:
@@ -188,17 +190,13 @@ class Raw:
         self.edges[source] = Edge(source, edge.dtype, (edge.elements,))
 
     def negated(self, value: Value, rows: np.ndarray) -> Value:
-        """`value` with the given channels of its integers negated. rows: bool [C].
+        """`value` with the given channels of its integers turned round. rows: bool [C].
 
-        Only a product that nothing else reads can do it: by its weights.
+        A product that nothing else reads does it by its weights, anything else by thresholds.
         """
         layer = self.layers.get(value.edge)
         if not isinstance(layer, Mvau) or not value.sole:
-            raise PipelineError(
-                f"{self.nodes.get(value.edge, 'the input')}: its values are multiplied by negative "
-                "factors and then go through a max-pool; this is supported only right behind a "
-                "convolution that nothing else reads: put the quantiser before the max-pool"
-            )
+            return self._turned(value, rows)
         layer = self.layers[value.edge] = negated_rows(layer, rows)
         edge = self.edges[value.edge]
         if layer.popcount:
@@ -212,6 +210,22 @@ class Raw:
             first, ops = (), value.ops
         sign = Affine.of(np.where(rows, -1.0, 1.0))
         return replace(value, ops=(*first, sign, *ops))
+
+    def _turned(self, value: Value, rows: np.ndarray) -> Value:
+        """Thresholds at all values: x stays x, or where levels fall becomes least + most - x."""
+        dtype, node = self.edges[value.edge].dtype, self.nodes.get(value.edge, "the input")
+        if dtype.bits > MOST_TURNED_BITS:
+            raise PipelineError(
+                f"{node}: its values, of {dtype.bits} bits, are multiplied by negative factors and "
+                "then go through a max-pool; this is supported right behind a convolution that "
+                f"nothing else reads, or of {MOST_TURNED_BITS} bits: put the quantiser before the "
+                "max-pool"
+            )
+        steps = np.ones(1, np.int64) if dtype.bipolar else np.arange(dtype.min + 1, dtype.max + 1)
+        offset = 0 if dtype.bipolar else dtype.min
+        name = self.threshold(value.edge, dtype, offset, (steps[None], rows), node)
+        back = Affine.of(np.where(rows, -1.0, 1.0), np.where(rows, dtype.min + dtype.max, 0))
+        return replace(value, edge=name, ops=(back, *value.ops), sole=True)
 
 
 def negated_rows(layer: Mvau, rows: np.ndarray) -> Mvau:

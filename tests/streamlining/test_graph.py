@@ -7,6 +7,7 @@ import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 
 from pipeline.errors import PipelineError
+from pipeline.export.verify import execute
 from pipeline.hardware import reference
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Mvau, Threshold
@@ -55,6 +56,31 @@ def test_behind_a_pool_a_negative_factor_makes_levels_that_fall(tmp_path: Path) 
     assert isinstance(quantiser, Threshold)
     assert quantiser.falling is not None
     assert quantiser.falling.tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("first", "step"), [("input", 2.0), ("quantiser", 6.0), ("sign", 1.0)])
+def test_a_negative_factor_before_a_pool_turns_the_values_round(
+    tmp_path: Path, first: str, step: float
+) -> None:
+    """Behind a product its weights do that; here thresholds at all values do."""
+    g = Graph()
+    x = "x"
+    if first != "input":
+        x = g.op("Conv", "x", g.weights(2, 2, 2, 2), kernel_shape=[2, 2])
+        x = g.op("Sub", x, g.const(np.array([[[-12]], [[12]]], np.float32)))
+        x = g.quant(x, 3, 3.0) if first == "quantiser" else g.bipolar(x)
+    x = g.op("Mul", x, g.const(np.array([-2, 1], np.float32).reshape(1, 2, 1, 1)))
+    x = g.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = g.op("Mul", x, g.const(np.array([1, -1], np.float32).reshape(1, 2, 1, 1)))
+    x = g.op("Flatten", g.quant(x, 3, step))
+    path = g.save(tmp_path / "a.onnx", ("x", [1, 2, 5, 5]), g.op("MatMul", x, g.weights(8, 3)), 3)
+    graph = graph_of(path, (5, 5, 2), dtype="UINT3")
+    images = np.random.default_rng(0).integers(0, 8, (50, 5, 5, 2)).astype(np.uint8)
+    model = clean(ModelWrapper(read(path).model))
+    expected = execute(model, images.transpose(0, 3, 1, 2).astype(np.float32), 25)
+    found = reference.run(graph, images)[graph.sink.id] * np.array(graph.post.scale)
+    assert np.allclose(found, expected)
+    assert len(np.unique(expected, axis=0)) > 3
 
 
 def test_a_negative_factor_of_a_product_turns_its_weights(tmp_path: Path) -> None:
