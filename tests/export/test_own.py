@@ -153,7 +153,7 @@ def test_every_operator_without_a_layer_is_named(tmp_path: Path) -> None:
         "(Sigmoid, named Sigmoidt4, [1, 4, 6, 6] -> [1, 4, 6, 6]): no hardware layer",
         "no quantiser behind it",
         "its weights are floats",
-        "max-pools without overlap",
+        "only pools without overlap",
         "16 bits; only activations of 1 to 8",
         "multiplies two streams",
     ):
