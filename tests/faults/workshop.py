@@ -117,8 +117,12 @@ class Workshop:
 
 
 def ran(text: str) -> tuple[str, ...]:
-    """The stages that a doit says it ran."""
-    return tuple(line.split()[1] for line in text.splitlines() if line.startswith("ran "))
+    """The stages that a doit says it ran, in the order of the chain.
+
+    Of two that wait for the same one (simulate and synth), doit may run either first.
+    """
+    found = (line.split()[1] for line in text.splitlines() if line.startswith("ran "))
+    return tuple(sorted(found, key=NAMES.index))
 
 
 def _in(task: Task, build: Path) -> Task:

@@ -68,7 +68,7 @@ def test_a_missing_flush(begin: Begin, pynq_z1: Files) -> None:
 def test_a_bit_flip_in_one_stream(begin: Begin, pynq_z1: Files) -> None:
     golden = boards.golden_signatures(pynq_z1.design)
     edges = list(golden)
-    edge = edges[len(edges) // 2]
+    edge = edges[2]  # a flip that changes the class of some of these images
     board = begin("Pynq-Z1", "3.1", f"bit-flip={edge}")
     install(board, pynq_z1)
     first, second = run(board, pynq_z1)["runs"]
