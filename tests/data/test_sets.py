@@ -12,6 +12,19 @@ from pipeline.job import Job
 from specs.data import DataSpec
 
 
+def test_digits_are_those_that_scikit_learn_loads() -> None:
+    from sklearn.datasets import load_digits
+
+    data, theirs = load("digits", {}, DataSpec()), load_digits()
+    ours = np.concatenate([data.train_images, data.test_images]).reshape(-1, 64)
+    labels = np.concatenate([data.train_labels, data.test_labels])
+    wanted = (theirs.data.astype(np.int64) * 255 + 8) // 16
+    assert {(*x, y) for x, y in zip(ours.tolist(), labels.tolist(), strict=True)} == {
+        (*x, y) for x, y in zip(wanted.tolist(), theirs.target.tolist(), strict=True)
+    }
+    assert len(ours) == len(wanted)
+
+
 def test_digits_are_split_by_class_without_loss() -> None:
     data = load("digits", {}, DataSpec())
     assert data.train_images.shape == (1437, 8, 8, 1)
