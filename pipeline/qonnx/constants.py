@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import BIPOLAR, DataType
@@ -35,6 +36,8 @@ class Constants:
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self._initializers = {x.name: x for x in model.graph.initializer}
+        self._arrays: dict[str, np.ndarray] = {}
         self._quantised: dict[str, Quantised] = {}
         for node in model.graph.node:
             if self._quantises(node):
@@ -45,7 +48,7 @@ class Constants:
                 self._move(node)
 
     def _quantises(self, node: Any) -> bool:
-        return node.op_type in QUANTISERS and self._plain(node.input[0]) is not None
+        return node.op_type in QUANTISERS and node.input[0] in self._initializers
 
     def _move(self, node: Any) -> None:
         """A quantised constant may be transposed or reshaped, and stays one."""
@@ -75,11 +78,13 @@ class Constants:
             self._quantised[node.output[0]] = replace(found, scale=found.scale * factor)
 
     def _plain(self, name: str) -> np.ndarray | None:
-        found: np.ndarray | None = self._model.get_initializer(name)
-        return found
+        """A constant that is stored; read once, since weights are large."""
+        if name not in self._arrays and name in self._initializers:
+            self._arrays[name] = numpy_helper.to_array(self._initializers[name])
+        return self._arrays.get(name)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._quantised or self._plain(name) is not None
+        return name in self._quantised or name in self._initializers
 
     def real(self, name: str) -> np.ndarray:
         """The real values of a constant, float64."""

@@ -20,12 +20,13 @@ MOST_FACTOR = 256
 
 
 def _quantiser(tracker: Tracker, node: Any) -> Value:
-    return tracker.quantise(tracker.only(node), of_quantiser(tracker, node), node)
+    value = tracker.only(node)
+    return tracker.quantise(value, of_quantiser(tracker.constants, node, value), node)
 
 
 def _trunc(tracker: Tracker, node: Any) -> Value:
     value = tracker.computed(tracker.only(node))
-    levels, shift = of_trunc(tracker, node, value)
+    levels, shift = of_trunc(tracker.constants, tracker.raw, node, value)
     if shift is not None:
         tracker.raw.shifted(value.edge, shift)
         tracker.quantised.append(node.output[0])
@@ -65,9 +66,7 @@ def _sum(tracker: Tracker, node: Any) -> Value:
     if node.op_type == "Sub":
         values[1] = values[1].then(Affine.of(-1.0))
     one, two = values
-    alike = (one.shape, one.flat, one.channels_last) == (two.shape, two.flat, two.channels_last)
-    orders = [value.order for value in values]
-    if not alike or any(x is not y and not np.array_equal(x, y) for x, y in [orders]):  # type: ignore[arg-type]
+    if one.layout() != two.layout():
         raise PipelineError(
             f"{where(node)}: adds {list(one.shape)} and {list(two.shape)} (height, width, "
             "channels); two streams that are added must have the same shape and layout"

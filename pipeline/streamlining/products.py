@@ -46,7 +46,7 @@ def product(tracker: Tracker, node: Any) -> Value:
     if not factor:
         raise PipelineError(f"{where(node)}: its input is multiplied by 0")
     if node.op_type == "Conv":
-        edge, sums = _convolution(tracker, node, value, weights.dtype, shift)
+        edge, sums = _convolution(tracker, node, value, (integers, weights.dtype), shift)
     else:
         edge, sums = _dense(tracker, node, value, (integers, weights.dtype), shift)
     shape = tracker.raw.edges[edge].shape
@@ -68,12 +68,16 @@ def product(tracker: Tracker, node: Any) -> Value:
 
 
 def _convolution(
-    tracker: Tracker, node: Any, value: Value, dtype: DataType, shift: np.ndarray
+    tracker: Tracker,
+    node: Any,
+    value: Value,
+    weights: tuple[np.ndarray, DataType],
+    shift: np.ndarray,
 ) -> tuple[str, np.ndarray]:
     """The edge of a convolution's sums, and what the input's shift adds to each: [MH] or 0."""
     require_map(value, node)
     given = attributes(node)
-    integers = tracker.constants.weights(node.input[1], node).integers
+    integers, dtype = weights
     rows, channels, *kernel = integers.shape
     pads = tuple(given["pads"])
     if any(pads) and np.any(shift):

@@ -10,7 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +19,10 @@ from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.layers import Edge, Mvau
 from pipeline.qonnx.constants import Constants
 from pipeline.qonnx.edit import where
+from pipeline.streamlining.levels import Levels
 from pipeline.streamlining.raw import SOURCE, Raw
 from pipeline.streamlining.values import Affine, Pool, Value
 from specs.input import InputSpec
-
-if TYPE_CHECKING:
-    from pipeline.streamlining.levels import Levels
 
 
 class Tracker:
@@ -51,8 +49,11 @@ class Tracker:
         for node in self.model.graph.node:
             if all(not name or name in self.constants for name in node.input):
                 continue
+            name = node.output[0]
             try:
-                self.values[node.output[0]] = handlers[node.op_type](self, node)
+                value = handlers[node.op_type](self, node)
+                # pools that several read are computed once
+                self.values[name] = self.computed(value) if self._readers[name] > 1 else value
             except PipelineError:
                 raise
             except Exception as error:  # noqa: BLE001 - a strange file's node must be named

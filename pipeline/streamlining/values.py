@@ -80,6 +80,11 @@ class Value:
     def on(self, edge: str) -> Value:
         return replace(self, edge=edge)
 
+    def layout(self) -> tuple[Any, ...]:
+        """What two tensors must have in common to be added element by element."""
+        order = None if self.order is None else self.order.tolist()
+        return self.shape, self.flat, self.channels_last, order
+
     def stream_order(self) -> np.ndarray | None:
         """The tensor's index at each position of the stream; None: the same order."""
         if not self.flat or self.channels_last:

@@ -46,6 +46,18 @@ def test_a_pool_stands_behind_the_quantiser_that_follows_it(tmp_path: Path) -> N
     assert graph.edges["conv0_out"].dtype.name == "UINT2"
 
 
+def test_a_pool_that_two_read_is_one_layer(tmp_path: Path) -> None:
+    g = Graph()
+    x = g.quant(g.op("Conv", "x", g.weights(4, 1, 3, 3), kernel_shape=[3, 3]), 4, 4.0)
+    x = g.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    long = g.quant(g.op("Conv", x, g.weights(4, 4, 1, 1), kernel_shape=[1, 1]), 4, 4.0)
+    x = g.op("Flatten", g.quant(g.op("Add", long, x), 4, 8.0))
+    path = g.save(tmp_path / "a.onnx", ("x", [1, 1, 6, 6]), g.op("MatMul", x, g.weights(16, 3)), 3)
+    ids = [layer.id for layer in graph_of(path, (6, 6, 1)).layers]
+    assert ids[:4] == ["conv0_swg", "conv0", "pool0", "block0_fork"]
+    assert "pool1" not in ids
+
+
 def test_behind_a_pool_a_negative_factor_makes_levels_that_fall(tmp_path: Path) -> None:
     g = Graph()
     path = g.save(tmp_path / "a.onnx", ("x", [1, 1, 6, 6]), pooled(g, [1, -2, 3, -4]), 3)
