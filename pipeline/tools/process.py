@@ -130,7 +130,9 @@ def run_tool(
         raise ToolError(_failure(words, watch.struck, list(tail), log))
     if code != 0 or errors:
         how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
-        raise ToolError(_failure(words, how, errors or list(tail), log))
+        raise ToolError(
+            _failure(words, how, errors or list(tail), log), code if code >= 0 else None
+        )
     if tool_errors and disk.full(log.parent):
         raise ToolError(_failure(words, "the disk is full", list(tail), log))
 
