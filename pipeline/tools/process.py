@@ -198,13 +198,16 @@ def end_marked(mark: str) -> None:
 
 
 def end_descendants(process: psutil.Process) -> None:
-    """Kills all descendants of `process`, in rounds, since one may start another meanwhile."""
+    """Kills all descendants of `process`, in rounds, since one may start another meanwhile.
+
+    One is spared: podman's conmon, which removes a container once that has ended, and then ends.
+    """
     for _ in range(20):
         with contextlib.suppress(psutil.NoSuchProcess):
             below = [
                 child
                 for child in process.children(recursive=True)
-                if child.status() != psutil.STATUS_ZOMBIE
+                if child.status() != psutil.STATUS_ZOMBIE and child.name() != "conmon"
             ]
             for child in below:
                 with contextlib.suppress(psutil.NoSuchProcess):
