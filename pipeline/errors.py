@@ -29,10 +29,6 @@ class ToolError(PipelineError):
         self.code = code
 
 
-class Planned(PipelineError):
-    """No failure: what would run was asked for (dry_run=yes), and the text tells it."""
-
-
 class VerificationError(PipelineError):
     """Two levels of the same network differ: the first layer and element that do."""
 
