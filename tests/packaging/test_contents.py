@@ -62,7 +62,7 @@ def test_a_header_says_for_what_a_bitfile_is() -> None:
     with pytest.raises(PipelineError, match="for the part 7z020clg400"):
         kind(real, "xc7z020clg484-1")
     for broken in (b"", real[:-1], real + b"0", real[2:], b"PK\3\4" + real, ours[:20], real[:60]):
-        with pytest.raises(PipelineError, match="no .bit file, or cut off"):
+        with pytest.raises(PipelineError, match=r"no \.bit file, or cut off"):
             kind(broken, part)
 
 
