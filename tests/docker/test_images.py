@@ -77,7 +77,8 @@ def test_nothing_private_gets_into_the_image_of_the_pipeline(base: str, tmp_path
     private = (
         ".git/config", ".venv/bin/python", ".venv-board-3.1/x", ".uv/bin/uv", "build/tfc/rtl/top.v",
         "local.toml", "xilinx.lic", "docs/site.lic", "pipeline/__pycache__/x.pyc",
-        ".doit-install.log", "qnn_to_fpga.egg-info/PKG-INFO", ".env", ".mypy_cache/x", ".hypothesis/x",
+        ".doit-install.log", "qnn_to_fpga.egg-info/PKG-INFO", ".env", ".mypy_cache/x",
+        ".hypothesis/x",
     )  # fmt: skip
     for name in private:
         (context / name).parent.mkdir(parents=True, exist_ok=True)
