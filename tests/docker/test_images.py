@@ -45,7 +45,11 @@ def build(context: Path, name: str, *words: str) -> None:
         context,
     ]
     told = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [*command, context],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert told.returncode == 0, told.stdout
 
