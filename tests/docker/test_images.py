@@ -35,17 +35,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def build(context: Path, name: str, *words: str) -> None:
-    command = [
-        "podman",
-        "build",
-        "--network=none",
-        "--pull=never",
-        f"--tag={name}",
-        *words,
-        context,
-    ]
+    command = ["podman", "build", "--network=none", "--pull=never", f"--tag={name}", *words]
     told = subprocess.run(
-        [*command, context],
+        [*command, str(context)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
