@@ -22,6 +22,7 @@ HOUSE = {
     "specs": "what users declare",
     "tools": "external programs",
     "job": "what a stage sees",
+    "diagnosis": "log doctor, progress",
     "hardware": "layers, reference",
     "data": "data sets",
     "models": "torch modules",
