@@ -88,6 +88,11 @@ def task_synth() -> Tasks:
     return stage_tasks("synth")
 
 
+def task_implement() -> Tasks:
+    """place and route for the FPGA, and make the bitfile; engine=vivado only"""
+    return stage_tasks("implement")
+
+
 def task_driver() -> Tasks:
     """write the PYNQ and C drivers, and prove them on the golden vectors"""
     return stage_tasks("driver")
