@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.engines.vivado.finn.config import Attributes
 from pipeline.engines.vivado.finn.layers import reshape_lanes
 from pipeline.errors import PipelineError
+from pipeline.hardware.graph import HardwareGraph
 from pipeline.streamlining.finn import DOMAIN
 
 ADDED = ("StreamingFIFO", "StreamingDataWidthConverter")
@@ -66,6 +67,37 @@ def renamed(names: Mapping[str, str], before: Any, after: Any) -> dict[str, str]
             "hardware=finn: FINN changed the order of its nodes; please report this"
         )
     return {b.name: names[a.name] for a, b in zip(old, new, strict=True) if a.name in names}
+
+
+def with_depths(
+    model: Any,
+    names: Mapping[str, str],
+    graph: HardwareGraph,
+    depths: Mapping[str, int],
+) -> None:
+    """Gives the nodes at the ends of layers the depths of the FIFOs behind them.
+
+    names: the layer of each node. depths: by edge, in beats of the node that writes it.
+    """
+    from qonnx.custom_op.registry import getCustomOp  # noqa: PLC0415
+
+    readers = {name: layer.id for layer in graph.layers for name in layer.inputs}
+    edges = {
+        (layer.id, readers[name]): name
+        for layer in graph.layers
+        for name in layer.outputs
+        if name in readers
+    }
+    for node in model.graph.node:
+        found = [2] * len(node.output)
+        for number, tensor in enumerate(node.output):
+            reader = model.find_consumer(tensor)
+            while reader is not None and reader.op_type.startswith("Reshape"):
+                reader = model.find_consumer(reader.output[0])
+            if reader is not None and node.name in names and reader.name in names:
+                edge = edges.get((names[node.name], names[reader.name]), "")
+                found[number] = depths.get(edge, 2)
+        getCustomOp(node).set_nodeattr("outFIFODepths", found)
 
 
 def _kind(node: Any) -> str:
