@@ -11,6 +11,7 @@ from pipeline.flow.doit_tasks import (
     deploy_tasks,
     evaluate_tasks,
     notice,
+    preflight_tasks,
     run_tests,
     several,
     stage_tasks,
@@ -88,6 +89,11 @@ def task_synth() -> Tasks:
     return stage_tasks("synth")
 
 
+def task_implement() -> Tasks:
+    """place and route for the FPGA, and make the bitfile; engine=vivado only"""
+    return stage_tasks("implement")
+
+
 def task_driver() -> Tasks:
     """write the PYNQ and C drivers, and prove them on the golden vectors"""
     return stage_tasks("driver")
@@ -112,6 +118,11 @@ def task_build() -> Tasks:
 def task_deploy() -> Tasks:
     """bring the package to the boards of host= over SSH, run it there, and judge what they do"""
     return deploy_tasks()
+
+
+def task_preflight() -> Tasks:
+    """look at the vendor's tools for engine=vivado: all findings at once, with remedies"""
+    return preflight_tasks()
 
 
 def task_check_board() -> dict[str, Any]:

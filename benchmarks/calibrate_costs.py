@@ -23,6 +23,7 @@ from scipy.optimize import nnls
 
 from pipeline.engines.open import ENGINE
 from pipeline.engines.open.costs import COEFFICIENTS
+from pipeline.engines.open.layers import utilisation
 from pipeline.engines.open.shapes import Shape, bram18, shape_of
 from pipeline.engines.open.terms import terms
 from pipeline.hardware.datatypes import DataType
@@ -42,7 +43,6 @@ from pipeline.hardware.layers import (
     Threshold,
     accumulator_range,
 )
-from pipeline.synthesis.layers import utilisation
 from specs.input import InputSpec
 
 OUT = Path(__file__).with_name("open_costs.csv")

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.engines.open import ENGINE, costs
+from pipeline.engines.open.layers import utilisation
 from pipeline.engines.open.shapes import bram18, shape_of
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, RamStyle
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Mvau
-from pipeline.synthesis.layers import utilisation
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import calibrate_costs, finn_steps, table

@@ -12,10 +12,10 @@ from specs.evaluation import PREFIX
 
 Scope = Literal["dataset", "network", "board"]
 """What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one."""
-Want = Literal["data", "training", "labels", "hardware"]
+Want = Literal["data", "training", "labels", "hardware", "rtl", "bitfile"]
 """What a stage may require of a unit, and not every unit has: a data set; a network that is trained
-here; labels of the test images; a network that can become hardware. A unit that lacks what a stage
-wants does not have that stage."""
+here; labels of the test images; a network that can become hardware; hardware that is our RTL; an
+engine that makes bitfiles. A unit that lacks what a stage wants does not have that stage."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Stage:
     shows: the figures on its console line.
     files: the files that the table at the end of a build names, each with a description; {unit} in
         a name stands for that of the unit. Without them the stage is not built.
+    may_leave: further files that the table names if they are there.
     memory_mib: the most memory that the stage and its programs need. Stages wait for one another
         rather than exceed the machine's memory.
     time_limit_hours: after so long the stage counts as hanging and is ended.
@@ -49,6 +50,7 @@ class Stage:
     after: tuple[str, ...] = ()
     shows: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    may_leave: tuple[tuple[str, str], ...] = ()
     resumes: bool = False
     always: bool = False
     version: int = 1
@@ -63,11 +65,13 @@ _FOLDING = (
     "board.bram_share",
     "board.memory_port_bits",
     "board.family",
-    "target.engine",
+    "target.provider",
     "target.fps",
     "target.clock_mhz",
     "target.signatures",
 )
+
+_RESOURCES = ("board.lut", "board.ff", "board.bram36", "board.dsp")
 
 STAGES = (
     Stage(
@@ -151,7 +155,7 @@ STAGES = (
         "board",
         "pipeline.fifos",
         needs=("streamline", "fold"),
-        reads=("target.engine",),
+        reads=("target.provider",),
         wants=("hardware",),
         memory_mib=2048,
         shows=("ii", "fifo_bits"),
@@ -163,7 +167,7 @@ STAGES = (
         "pipeline.rtl",
         needs=("streamline", "fold", "fifos"),
         reads=("board.family", "board.memory_port_bits", "target.signatures"),
-        wants=("hardware",),
+        wants=("hardware", "rtl"),
         shows=("modules", "memory_bits"),
         files=(("Verilog", "accelerator.v"), ("AXI shell", "shell.v")),
         version=6,
@@ -174,7 +178,7 @@ STAGES = (
         "pipeline.simulation",
         needs=("streamline", "fold", "rtl"),
         reads=("target.clock_mhz",),
-        wants=("hardware",),
+        wants=("hardware", "rtl"),
         memory_mib=2048,
         time_limit_hours=72,
         shows=("bit_exact", "ii", "latency", "mutants"),
@@ -185,27 +189,33 @@ STAGES = (
         "synth",
         "board",
         "pipeline.synthesis",
-        needs=("streamline", "fold", "rtl"),
-        reads=(
-            "board.family",
-            "board.lut",
-            "board.ff",
-            "board.bram36",
-            "board.dsp",
-            "target.engine",
-        ),
+        needs=("streamline", "fold", "fifos", "rtl"),
+        reads=(*_RESOURCES, "board.family", "target.provider", "vendor"),
         wants=("hardware",),
         memory_mib=6144,
         time_limit_hours=72,
         shows=("lut", "ff", "bram36"),
-        files=(("resources by layer", "utilisation.csv"), ("netlist", "netlist.v")),
-        version=2,
+        files=(("resources by layer", "utilisation.csv"),),
+        may_leave=(("netlist", "netlist.v"),),
+        version=3,
+    ),
+    Stage(
+        "implement",
+        "board",
+        "pipeline.implementation",
+        needs=("streamline", "fold", "fifos", "rtl", "synth"),
+        reads=(*_RESOURCES, "target.provider", "vendor"),
+        wants=("hardware", "bitfile"),
+        memory_mib=6144,
+        time_limit_hours=72,
+        shows=("lut", "bram36", "slack"),
+        files=(("bitfile", "accelerator.bit"), ("implemented resources", "utilisation.csv")),
     ),
     Stage(
         "driver",
         "board",
         "pipeline.driver",
-        needs=("streamline", "rtl", "simulate"),
+        needs=("streamline", "fold", "rtl", "simulate", "implement"),
         reads=("board.name", "board.part", "board.family", "target.clock_mhz"),
         wants=("hardware",),
         memory_mib=2048,
@@ -218,7 +228,7 @@ STAGES = (
         "pipeline.packaging",
         needs=(
             *("data", "train", "export", "streamline", "fold", "fifos", "rtl", "simulate"),
-            *("synth", "driver"),
+            *("synth", "implement", "driver"),
         ),
         reads=("package.extra",),
         wants=("hardware",),
@@ -259,7 +269,7 @@ EVALUATIONS = (
     _evaluation("brevitas", ("train",), ("network.model",), ("training",)),
     _evaluation("qonnx", ("export",)),
     _evaluation("reference", ("streamline",), wants=("hardware",)),
-    _evaluation("rtl", ("streamline", "rtl"), wants=("hardware",), scope="board"),
+    _evaluation("rtl", ("streamline", "rtl"), wants=("hardware", "rtl"), scope="board"),
 )
 """The stages of `./doit evaluate`, one for each level. They run only when asked for."""
 

@@ -26,6 +26,10 @@ class VerificationError(PipelineError):
     """Two levels of the same network differ: the first layer and element that do."""
 
 
+class Planned(PipelineError):
+    """Nothing was run, because only the plan was asked for (dry_run=yes): the text of the plan."""
+
+
 class DoesNotFit(PipelineError):
     """The design is too large for the board: which resource, need, have, and what would fit."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from specs.base import Identifier, Spec
+from specs.vivado import VendorTarget, VivadoSpec
 
 
 class BoardSpec(Spec):
@@ -20,6 +21,9 @@ class BoardSpec(Spec):
     """The FPGA, as its vendor's tools call it: "xc7z020clg400-1"."""
     family: Literal["zynq-7000", "zynq-us+"]
     """The family of the FPGA. Synthesis maps the design to the cells of this family."""
+    board_part: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+){3}$")
+    """What the vendor's board files call the board: "www.digilentinc.com:pynq-z1:part0:1.0". Only
+    engine=vivado looks at it."""
     lut: int = Field(gt=0)
     """Number of LUTs."""
     ff: int = Field(gt=0)
@@ -45,8 +49,9 @@ class BoardSpec(Spec):
 class TargetSpec(Spec):
     """What is asked of the accelerator on a board: its engine, speed and clock."""
 
-    engine: Literal["open"] = "open"
-    """What turns the folded network into hardware. "open" uses our Verilog library and Yosys."""
+    engine: Literal["open", "vivado"] = "open"
+    """What turns the folded network into hardware. "open" uses our Verilog library and Yosys, and
+    makes no bitfile. "vivado" uses the vendor's tools, which must be installed."""
     fps: float | None = Field(default=None, gt=0, le=1e9)
     """Images per second to reach with the least hardware. Without it the accelerator is as fast as
     the budget of the board allows."""
@@ -56,3 +61,23 @@ class TargetSpec(Spec):
     """Whether every stream has a signature register, a checksum of all its beats that software can
     read. With them `diagnose` finds the first layer that is wrong on the board. Each takes 30 to 50
     LUTs, and more where a beat has over 128 bits."""
+    vivado: VivadoSpec = VivadoSpec()
+    """What only engine=vivado has."""
+
+    @property
+    def provider(self) -> str:
+        """The key of the engine's provider: see pipeline/engines."""
+        return self.engine if self.engine == "open" else f"{self.engine}.{self.vivado.hardware}"
+
+
+def vendor_target(board: BoardSpec, target: TargetSpec) -> VendorTarget | None:
+    """What a vendor's tool depends on; None if the target's engine uses none."""
+    if target.engine == "open":
+        return None
+    of_board = ("part", "family", "board_part", "memory_port_bits", "lut", "ff", "bram36", "dsp")
+    return VendorTarget(
+        board=board.name,
+        clock_mhz=target.clock_mhz or board.clock_mhz,
+        **{name: getattr(board, name) for name in of_board},
+        **target.vivado.model_dump(),
+    )

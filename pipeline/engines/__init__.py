@@ -1,35 +1,44 @@
-"""Engines: how a folded network becomes resource numbers, and later a bitfile.
+"""Engines: how a folded network becomes resource numbers, and with a vendor's tools a bitfile.
 
 An engine knows which folds are legal, their cycles and costs, which FIFO depths are worth trying,
-and how a design is synthesised. The stages fold, fifos and synth use only the interface below. A
-new engine is a folder beside `open`, one line in PROVIDERS, and its name in `TargetSpec.engine`.
+and how a design is synthesised and implemented. The stages fold, fifos, synth and implement use
+only the interface below. A new engine is a folder beside `open`, one line in PROVIDERS, and its
+name in `TargetSpec`.
 """
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from pipeline.engines.space import Space
 from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import SpecError, nearest
 from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.rtl.design import Design
+from pipeline.job import Job, Metrics
 
 
 @dataclass(frozen=True)
 class Synthesised:
     """The result of synthesis.
 
-    longest_path_ns: the longest delay from register to register, of the cells alone; None if there
-    is no such path.
+    rows: the resources by layer, with further rows such as the shell's. total: of the whole design.
+    figures: what else is known of it, such as the timing.
     """
 
-    utilisation: Utilisation
-    longest_path_ns: float | None
+    rows: dict[str, Utilisation]
+    total: Utilisation
+    figures: Metrics
+
+
+@dataclass(frozen=True)
+class Implemented(Synthesised):
+    """The result of placing and routing. BITFILE and HWH are in the job's folder."""
+
+
+BITFILE, HWH = "accelerator.bit", "accelerator.hwh"
 
 
 class Engine(Protocol):
@@ -53,25 +62,30 @@ class Engine(Protocol):
     def fifo_depths(self, most: int) -> list[int]:
         """The FIFO depths below `most` that are worth trying, in ascending order."""
 
-    def recipe(self, design: Design, family: str) -> Any:
-        """A JSON value of everything that decides the result of `synthesise`, but the files.
+    def synthesise(self, job: Job, graph: HardwareGraph, folding: Folding) -> Synthesised:
+        """Synthesises the hardware for the job's board, with its shell.
 
-        With the same recipe and the same files of the design, the result is the same.
+        The files go into the job's folder. Raises ToolError with the tool's own words.
         """
 
-    def synthesise(self, design: Design, family: str, prefix: Path, log: Path) -> Synthesised:
-        """Synthesises the design for a family of FPGAs. Output files begin with `prefix`.
+    def implement(self, job: Job, graph: HardwareGraph, folding: Folding) -> Implemented:
+        """Places and routes what was synthesised, and makes its bitfile.
 
-        Raises ToolError with the tool's own words.
+        Raises ToolError with the tool's own words, and PipelineError if the timing is not met. An
+        engine that makes no bitfile is never asked.
         """
 
 
-PROVIDERS = {"open": "pipeline.engines.open"}
-"""By engine: the module that has it, as `ENGINE`. It is imported only when it is used."""
+PROVIDERS = {
+    "open": "pipeline.engines.open",
+    "vivado.rtl": "pipeline.engines.vivado.rtl",
+    "vivado.finn": "pipeline.engines.vivado.finn",
+}
+"""By `TargetSpec.provider`: the module that has it, as `ENGINE`. It is imported only when used."""
 
 
-def engine(name: str) -> Engine:
-    """The engine with this name. Raises SpecError if there is none."""
-    if name not in PROVIDERS:
-        raise SpecError(f"target.engine = {name!r}: unknown; {nearest(name, PROVIDERS)}")
-    return cast(Engine, importlib.import_module(PROVIDERS[name]).ENGINE)
+def engine(provider: str) -> Engine:
+    """The engine of `TargetSpec.provider`. Raises SpecError if there is none."""
+    if provider not in PROVIDERS:
+        raise SpecError(f"target.engine = {provider!r}: unknown; {nearest(provider, PROVIDERS)}")
+    return cast(Engine, importlib.import_module(PROVIDERS[provider]).ENGINE)

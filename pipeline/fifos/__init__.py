@@ -51,7 +51,7 @@ def run(job: Job) -> Metrics:
     with np.load(job.inputs["streamline"] / "golden.npz") as golden:
         images = golden["images"][:IMAGES]
     with job.scratch() as work:
-        provider = engine(job.spec("target.engine", str))
+        provider = engine(job.spec("target.provider", str))
         depths, ii = size(graph, folding, images, work, job.cache, provider)
     (job.folder / "fifo_depths.json").write_text(json.dumps(depths, indent=1) + "\n")
     joined = links(graph, folding)

@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, Planned
 from pipeline.flow import memory, publishing, state
 from pipeline.flow.documents import JobFile, RunRecord, read
 from pipeline.flow.task import lock_of
@@ -53,6 +53,8 @@ def main(path: Path) -> int:
         with _DiskTold(path.parent.parent), _locked(final):
             publishing.recover(final)
             _run(job, path.parent.parent, final)
+    except Planned as plan:
+        print(PROGRESS + json.dumps({"plan": str(plan)}), flush=True)
     except PipelineError as error:
         return _tell(str(error))
     return 0

@@ -45,13 +45,15 @@ def show(chain: list[Task]) -> None:
         table.add_section()
     console.print(table)
     for task in chain:
-        for what, name in task.files.items():
+        there = {what: x for what, x in task.stage.may_leave if (task.folder / x).is_file()}
+        for what, name in {**task.files, **there}.items():
             console.print(f"{what:<22} {_short(task.folder / name)}", soft_wrap=True)
-    console.print(
-        f"{'bitfile':<22} simulated: for the virtual board (./doit deploy host=virtual); placement "
-        "and routing are not part of this version",
-        soft_wrap=True,
-    )
+    if "implement" not in metrics:
+        console.print(
+            f"{'bitfile':<22} simulated: for the virtual board (./doit deploy host=virtual); "
+            "engine=vivado makes one for the FPGA",
+            soft_wrap=True,
+        )
 
 
 def _row(what: str, figure: Figure, remark: str = "") -> Row:
@@ -68,20 +70,27 @@ def _accuracy(metrics: dict[str, Metrics]) -> Iterator[Row]:
         yield _row("accuracy, Brevitas", metrics["train"]["test_accuracy"], everything)
     yield _row("accuracy, QONNX", metrics["export"]["accuracy"], everything)
     yield _row("accuracy, integer reference", metrics["streamline"]["accuracy"], everything)
-    simulated = metrics["simulate"]
+    if (simulated := metrics.get("simulate")) is None:
+        return
     part = f"{simulated['images'].value:,} test images, drawn over all classes"
     yield _row("accuracy, RTL", simulated["accuracy"], part)
 
 
 def _speed(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
-    fold, simulated = metrics["fold"], metrics["simulate"]
+    fold, driver = metrics["fold"], metrics["driver"]
     yield _row("II predicted", fold["ii"], f"bound by {fold['bottleneck'].value}")
-    yield _row("II simulated", simulated["ii"])
-    driver = metrics["driver"]
-    yield _row("II with the AXI shell", driver["ii"], "a memory that answers after 60 cycles")
-    clock = f"at {unit.read('target.clock_mhz'):g} MHz, not yet implemented"
+    mhz = f"at {unit.read('target.clock_mhz'):g} MHz"
+    clock = f"{mhz}, not yet implemented"
+    if "implement" in metrics:
+        timing = metrics["implement"]
+        clock = f"{mhz}, whose timing is met with {timing['slack']} to spare"
+    if (simulated := metrics.get("simulate")) is not None:
+        yield _row("II simulated", simulated["ii"])
+        yield _row("II with the AXI shell", driver["ii"], "a memory that answers after 60 cycles")
     yield _row("speed", fold["fps"], clock)
-    yield _row("latency", simulated["latency"], f"first image; {simulated['latency_us']} {clock}")
+    if simulated is not None:
+        remark = f"first image; {simulated['latency_us']} {clock}"
+        yield _row("latency", simulated["latency"], remark)
 
 
 def _resources(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
@@ -95,15 +104,25 @@ def _resources(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
             over = ": OVER IT" if share > budget else ""
             remark += f" (budget {budget:g} %{over}); estimated {fold[name].value:,}"
         yield _row(name.upper(), synth[name], remark)
-    yield _row("of it the AXI shell", synth["shell_lut"], "registers and DMAs, synthesised alone")
+    if "shell_lut" in synth:
+        yield _row("of it the AXI shell", synth["shell_lut"], "registers and DMAs")
     for name in ("muxf", "carry", "inv"):
         yield _row(name.upper(), synth[name], "not counted as LUT")
     if "longest_cell_path" in synth:
         yield _row("longest path", synth["longest_cell_path"], "before placement and routing")
+    if (built := metrics.get("implement")) is not None:
+        for name in ("lut", "ff", "bram36", "dsp"):
+            remark = f"{float(built[f'{name}_share'].value):.2f} % of the board"
+            yield _row(f"{name.upper()}, routed", built[name], remark)
+        yield _row("slack", built["slack"], "of the worst path; the timing is met")
+        if "power" in built:
+            yield _row("power", built["power"], "the tool's estimate for the routed design")
 
 
 def _proof(metrics: dict[str, Metrics]) -> Iterator[Row]:
-    simulated = metrics["simulate"]
+    if (simulated := metrics.get("simulate")) is None:
+        yield "bit-exact", "not shown", "", "FINN's RTL needs the vendor's simulator"
+        return
     yield _row("bit-exact", simulated["bit_exact"], "outputs, end to end")
     yield _row(
         "bit-exact, every stream",

@@ -22,13 +22,14 @@ from pipeline.flow.variables import (
 )
 from specs import catalog, paths
 from specs.base import Spec
-from specs.board import BoardSpec, TargetSpec
+from specs.board import BoardSpec, TargetSpec, vendor_target
 from specs.data import IMAGE_FOLDER, RANDOM, USERS_OWN, Resize
 from specs.evaluation import EvaluationSpec
 from specs.models import FactoryModel, QonnxModel
 from specs.network import NetworkSpec
 from specs.package import PackageSpec
 from specs.training import PUBLISHED
+from specs.vivado import VendorTarget, VivadoSpec
 
 LONGEST_NAME = 80
 QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
@@ -71,9 +72,20 @@ class Unit:
             return "a QONNX model is taken as it is: nothing is trained, and its level is qonnx"
         if want == "data" and self.network.dataset == RANDOM:
             return "dataset = random: inputs are drawn where they are needed"
+        if want == "rtl" and self.target is not None and self.target.provider == "vivado.finn":
+            return "hardware = finn: FINN makes its own RTL, which needs the vendor's simulator"
+        if want == "bitfile" and self.target is not None and self.target.engine == "open":
+            return "engine = open makes no bitfile: engine=vivado does"
         if want == "labels" and self.network.dataset == RANDOM:
             return "random inputs have no labels: dataset= names a data set"
         return None
+
+    @property
+    def vendor(self) -> VendorTarget | None:
+        """What a vendor's tool depends on; None if this unit needs none."""
+        if self.board is None or self.target is None:
+            return None
+        return vendor_target(self.board, self.target)
 
     def at(self, scope: Scope) -> Unit:
         """The unit itself, or the parent of it that is of this scope."""
@@ -86,6 +98,8 @@ class Unit:
         """The JSON value at a dotted path in the specs, e.g. "network.model" or "board.lut"."""
         if path == "dataset":
             return self.network.dataset
+        if path == "vendor":
+            return None if self.vendor is None else self.vendor.model_dump(mode="json")
         value: Any = self
         for part in path.split("."):
             value = getattr(value, part)
@@ -255,6 +269,8 @@ def _starting_from(
 def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str, str]) -> Unit:
     changed_target, changed = override(TargetSpec(), "target", given)
     target = cast(TargetSpec, changed_target)
+    if target.engine != "vivado" and (odd := [x for x in VivadoSpec.model_fields if x in given]):
+        raise SpecError(f"{odd[0]}=: only the vendor's tools have it: give engine=vivado, too")
     if target.clock_mhz == board.clock_mhz:
         changed.pop("clock_mhz", None)
     if target.clock_mhz is None:

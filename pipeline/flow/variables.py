@@ -15,7 +15,13 @@ from pipeline.tools import ssh
 from specs import paths
 from specs.base import Spec, parse, validate
 from specs.training import BELONGS, PUBLISHED, TrainingSpec
+from specs.vivado import VivadoSpec
 
+OF_TOOLS = (
+    *("vivado", "vitis", "container", "container_image", "launcher", "licence", "licences", "jobs"),
+    *("rules", "dry_run"),
+)
+"""Settings of the vendor's tools. They are variables of the command line, too."""
 VARIABLES = {
     "network": "",
     "board": "",
@@ -40,6 +46,7 @@ VARIABLES = {
     "fps": "target.fps",
     "clock_mhz": "target.clock_mhz",
     "signatures": "target.signatures",
+    **{name: f"target.vivado.{name}" for name in VivadoSpec.model_fields},
     "with": "package.extra",
     "level": "evaluation.level",
     "images": "evaluation.images",
@@ -48,6 +55,7 @@ VARIABLES = {
     "pynq": "",
     "fault": "",
     "sudo": "",
+    **dict.fromkeys(OF_TOOLS, ""),
     **{
         name: f"network.training.{name}"
         for name in TrainingSpec.model_fields
@@ -90,6 +98,27 @@ class Settings(Spec):
     """Whether the password of sudo on the board is asked for on the terminal."""
     time_limit_hours: float | None = Field(default=None, gt=0)
     """The time limit of every stage; None: each stage has a limit of its own."""
+    vivado: str | None = None
+    """The folder of one version of Vivado: /tools/Xilinx/Vivado/2024.2. Without it: that of
+    XILINX_VIVADO, the one on PATH, or the newest below /tools/Xilinx and /opt/Xilinx."""
+    vitis: str | None = None
+    """Likewise of Vitis HLS or Vitis; without it, the one beside Vivado."""
+    container: Literal["none", "docker", "podman", "apptainer"] = "none"
+    """The container engine that runs the vendor's tools; docker/README.md explains it."""
+    container_image: str = "qnn-vendor-tools"
+    """The image for the vendor's tools."""
+    launcher: str | None = None
+    """What the command of a vendor's tool is put behind: "srun -c 8", "bsub -K", "ssh host"."""
+    licence: str | None = None
+    """The value of XILINXD_LICENSE_FILE: a file, or port@host."""
+    licences: int = Field(default=1, ge=1)
+    """How many runs of vendor tools there may be at a time, over all builds of a build folder."""
+    jobs: int | None = Field(default=None, ge=1)
+    """Threads of one vendor tool; None: as many as there are cores, at most 8."""
+    rules: str | None = None
+    """A file of the user's own rules for logs: docs/vivado.md."""
+    dry_run: Literal["no", "yes"] = "no"
+    """Whether the runs of vendor tools are only shown."""
 
 
 _OF_DEPLOY = ("host", "pynq", "fault", "sudo")
@@ -162,7 +191,7 @@ def settings(given: Mapping[str, str]) -> Settings:
         document["data_root"] = str(root)
     if (checkpoint := checkpoint_file(given)) is not None:
         document["checkpoint"] = str(checkpoint)
-    document |= {name: given[name] for name in _OF_DEPLOY if name in given}
+    document |= {name: given[name] for name in (*_OF_DEPLOY, *OF_TOOLS) if name in given}
     found = validate(Settings, document, "the command line")
     _require_boards(found, given)
     relative = {
@@ -170,6 +199,10 @@ def settings(given: Mapping[str, str]) -> Settings:
         for name in ("build_dir", "data_root", "checkpoint", "ssh_config")
         if name not in given and (place := getattr(found, name)) is not None
     }
+    for name in ("vivado", "vitis", "rules"):
+        if (place := getattr(found, name)) is not None:
+            folder = user_folder() if name in given else ROOT
+            relative[name] = str(paths.resolve(place, folder, f"{name} = {place!r}"))
     return found.model_copy(update=relative)
 
 

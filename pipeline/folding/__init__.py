@@ -79,7 +79,7 @@ def plan(job: Job, graph: HardwareGraph) -> Plan:
     Raises DoesNotFit naming what is short, by how much, and what would fit.
     """
     progress("design space")
-    provider = engine(job.spec("target.engine", str))
+    provider = engine(job.spec("target.provider", str))
     signatures = job.spec("target.signatures", str) == "on"
     space = provider.space(graph, signatures=signatures)
     port_bits = job.spec("board.memory_port_bits", int)

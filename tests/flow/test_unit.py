@@ -142,7 +142,9 @@ def test_long_names_get_a_digest_and_stay_apart(tmp_path: Path) -> None:
         ({"fps": "-1"}, "fps=-1: input should be greater than 0"),
         ({"fps": "nan"}, "fps=nan: input should be a finite number"),
         ({"dataset": "minst"}, "dataset=minst: input should be"),
-        ({"engine": "vivado"}, "engine=vivado: input should be 'open'"),
+        ({"engine": "vitis"}, "engine=vitis: input should be 'open' or 'vivado'"),
+        ({"strategy": "quick"}, "strategy=: only the vendor's tools have it: give engine=vivado"),
+        ({"engine": "vivado", "hardware": "hls"}, "hardware=hls: input should be 'rtl' or 'finn'"),
         ({"board": ""}, "board=: has no value"),
         ({"optimiser": "adm"}, "optimiser=adm: input should be 'adam', 'adamw' or 'sgd'"),
         ({"momentum": "0.9"}, 'momentum = 0.9: belongs to optimiser = "sgd", not "adam"'),
@@ -315,7 +317,24 @@ def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
     tasks = {
         task.stage.name for task in selection({"qonnx": str(tmp_path / "mlp.onnx")}).chain(own)
     }
-    assert tasks == {stage.name for stage in STAGES} - {"data", "outline", "fits", "train"}
+    without = {"data", "outline", "fits", "train", "implement"}
+    assert tasks == {stage.name for stage in STAGES} - without
+
+
+def test_stages_of_the_vendors_tools() -> None:
+    free, ours = one(), one(engine="vivado")
+    theirs = one(engine="vivado", hardware="finn")
+    assert "engine=vivado does" in str(free.absent(BY_NAME["implement"]))
+    assert ours.absent(BY_NAME["implement"]) is theirs.absent(BY_NAME["implement"]) is None
+    assert ours.absent(BY_NAME["rtl"]) is None
+    for stage in ("rtl", "simulate", "evaluate-rtl"):
+        assert "FINN makes its own RTL" in str(theirs.absent(BY_NAME[stage]))
+    assert ours.name.endswith("@Pynq-Z1.vivado")
+    assert theirs.name.endswith("@Pynq-Z1.vivado.hardware-finn")
+    assert free.read("vendor") is None
+    found = one(engine="vivado", clock_mhz="50", strategy="area").read("vendor")
+    assert found["clock_mhz"] == 50
+    assert (found["part"], found["strategy"]) == ("xc7z020clg400-1", "area")
 
 
 def test_what_is_evaluated_is_no_part_of_a_name() -> None:

@@ -23,7 +23,7 @@ BOARD: dict[str, Any] = {
     "board.bram_share": 0.95,
     "board.memory_port_bits": 64,
     "board.family": "zynq-7000",
-    "target.engine": "open",
+    "target.provider": "open",
     "target.fps": None,
     "target.clock_mhz": 100.0,
     "target.signatures": "off",

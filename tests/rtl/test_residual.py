@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from pipeline.engines.open import costs
+from pipeline.engines.open.layers import alone
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, Folding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Add, Edge, Fork, SumPool
 from pipeline.rtl.generator import generate
 from pipeline.rtl.lint import lint
-from pipeline.synthesis.layers import alone
 from tests.hardware.residual import Residual, network
 from tests.rtl import designs
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.engines import Synthesised
-from pipeline.engines.open import ENGINE, OpenEngine
+from pipeline.engines import rows
+from pipeline.engines.open import OpenEngine
+from pipeline.engines.open.layers import utilisation
 from pipeline.engines.open.synthesis import FAMILIES, longest_path, synthesise
 from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit, PipelineError, ToolError
@@ -14,8 +15,6 @@ from pipeline.hardware import reference
 from pipeline.hardware.fold import Fold, Folding
 from pipeline.rtl.design import Design
 from pipeline.rtl.generator import generate
-from pipeline.synthesis import BETWEEN, _less, _require_fit
-from pipeline.synthesis.layers import utilisation
 from pipeline.tools.yosys import run_script
 from tests.hardware.networks import dense, images
 from tests.synthesis.block_ram import verilog
@@ -37,17 +36,17 @@ def test_counts_by_cell_type() -> None:
 
 def test_what_does_not_fit_says_so() -> None:
     have = {"lut": 10, "ff": 10, "bram36": 1, "dsp": 0}
-    _require_fit(Utilisation(lut=10, bram36=1), have)
+    rows.require_fit("synth", Utilisation(lut=10, bram36=1), have)
     with pytest.raises(DoesNotFit, match=r"lut 11 of 10, bram36 1\.5 of 1"):
-        _require_fit(Utilisation(lut=11, bram36=1.5), have)
+        rows.require_fit("synth", Utilisation(lut=11, bram36=1.5), have)
 
 
 def test_rows_and_what_is_between_add_up() -> None:
     total = Utilisation(lut=10, ff=3, bram36=1)
-    rows = {"a": Utilisation(lut=4, bram36=0.5), "b": Utilisation(lut=9)}
-    between = _less(total, rows)
+    parts = {"a": Utilisation(lut=4, bram36=0.5), "b": Utilisation(lut=9)}
+    between = rows.less(total, parts)
     assert between == Utilisation(lut=-3, ff=3, bram36=0.5)
-    assert BETWEEN not in rows
+    assert rows.BETWEEN not in parts
 
 
 BLOCKS = {**FOLDING, "fc0": Fold(1, 4, "block"), "fc1": Fold(1, 1, "block")}
@@ -145,17 +144,20 @@ def test_a_layer_is_synthesised_once(tmp_path: Path) -> None:
     layer, fold = graph.layers[2], Fold(1, 4)
     block = Fold(1, 1, "block")
     assert (
-        utilisation(graph, layer, block, ENGINE, "zynq-us+", tmp_path, tmp_path / "w").bram36 == 0.5
+        utilisation(graph, layer, block, OpenEngine(), "zynq-us+", tmp_path, tmp_path / "w").bram36
+        == 0.5
     )
-    first = utilisation(graph, layer, fold, ENGINE, "zynq-7000", tmp_path, tmp_path / "w")
+    first = utilisation(graph, layer, fold, OpenEngine(), "zynq-7000", tmp_path, tmp_path / "w")
     assert first.lut > 0
     other = dense([16, 8, 4], seed=2)
     calls: list[str] = []
 
     class Counted(OpenEngine):
-        def synthesise(self, design: Design, family: str, prefix: Path, log: Path) -> Synthesised:
+        def run(
+            self, design: Design, family: str, prefix: Path, log: Path
+        ) -> tuple[Utilisation, float | None]:
             calls.append(family)
-            return super().synthesise(design, family, prefix, log)
+            return super().run(design, family, prefix, log)
 
     def again() -> Utilisation:
         layer, engine = other.layers[2], Counted()

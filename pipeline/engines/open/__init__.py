@@ -6,12 +6,13 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines import Engine, Synthesised
-from pipeline.engines.open import costs, shell, synthesis
+from pipeline.engines import Implemented, Synthesised
+from pipeline.engines.open import costs, layers, shell, synthesis
 from pipeline.engines.space import Space
 from pipeline.engines.utilisation import Utilisation
 from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
+from pipeline.job import Job
 from pipeline.rtl import folds
 from pipeline.rtl.design import Design
 
@@ -34,16 +35,29 @@ class OpenEngine:
         """Powers of two: a depth between two of them costs as much as the greater one."""
         return [1 << k for k in range((most - 1).bit_length())]
 
+    def synthesise(self, job: Job, graph: HardwareGraph, folding: Folding) -> Synthesised:
+        return layers.synthesise(self, job, graph, folding)
+
+    def implement(self, job: Job, graph: HardwareGraph, folding: Folding) -> Implemented:
+        raise NotImplementedError("the open engine makes no bitfile")
+
     def recipe(self, design: Design, family: str) -> Any:
+        """A JSON value of everything that decides the result of `run`, but the files."""
         return [
             importlib.metadata.version("pyosys"),
             synthesis.commands(design.sources, design.top, family, "layer"),
         ]
 
-    def synthesise(self, design: Design, family: str, prefix: Path, log: Path) -> Synthesised:
-        """Writes `prefix`.v (the netlist), .json (Yosys' counts) and .sta (Yosys' timing)."""
+    def run(
+        self, design: Design, family: str, prefix: Path, log: Path
+    ) -> tuple[Utilisation, float | None]:
+        """Writes `prefix`.v (the netlist), .json (Yosys' counts) and .sta (Yosys' timing).
+
+        Returns the resources, and the longest delay in ns from register to register, of the cells
+        alone; None if there is no such path.
+        """
         found = synthesis.synthesise(design.sources, design.top, family, design.folder, prefix, log)
-        return Synthesised(found, synthesis.longest_path(prefix.with_suffix(".sta")))
+        return found, synthesis.longest_path(prefix.with_suffix(".sta"))
 
 
-ENGINE: Engine = OpenEngine()
+ENGINE = OpenEngine()
