@@ -25,12 +25,12 @@ import psutil
 from filelock import Timeout
 
 from pipeline.errors import PipelineError, Planned
-from pipeline.flow import memory, publishing, state
+from pipeline.flow import publishing, state
 from pipeline.flow.documents import JobFile, RunRecord, read
 from pipeline.flow.task import lock_of
 from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS, Job, progress
-from pipeline.tools import disk
+from pipeline.tools import disk, memory
 from pipeline.tools.console import readable
 from pipeline.tools.files import digest_of, remove
 from pipeline.tools.process import (

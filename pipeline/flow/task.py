@@ -16,11 +16,11 @@ from filelock import FileLock, Timeout
 from pipeline import ROOT
 from pipeline.chain import Stage
 from pipeline.errors import PipelineError, Planned, ToolError
-from pipeline.flow import memory, publishing, state
+from pipeline.flow import publishing, state
 from pipeline.flow.unit import Unit
 from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS
-from pipeline.tools import disk
+from pipeline.tools import disk, memory
 from pipeline.tools.files import digest_of, make_way, there, write_atomically
 from pipeline.tools.process import die_with_parent, run_tool
 from pipeline.tools.watch import Watch

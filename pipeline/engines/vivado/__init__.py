@@ -1,1 +1,1 @@
-"""The engine `vivado`: a vendor's tools turn our RTL, or FINN's, into a bitfile."""
+"""The engine of Vivado: resources, timing and bitfiles of the vendor's own tools."""
