@@ -7,6 +7,7 @@
 
 known create_bd_pin {-from= -to= -type= -dir=I|O|IO} 1 1
 known create_bd_intf_pin {-vlnv= -mode=Master|Slave} 1 1
+known get_bd_intf_nets {-regexp -hierarchical -filter= -of_objects= -nocase -boundary_type=upper|lower|both} 0 1
 known write_xdc {-no_fixed_only -constraints= -cell= -sdc -no_tool_comments -force -exclude_timing -exclude_physical -add_netlist_placement -logic_function_stripped -type= -write_cached} 0 1
 known ipx::package_project {-root_dir= -vendor= -library= -taxonomy= -module= -import_files -force -generated_files -name= -version= -set_current=} 0 1
 known ipx::current_core {} 0 1
@@ -64,17 +65,6 @@ proc do::create_project {given words} {
         object::make run $name [list NAME $name PROGRESS 0% STATUS "Not started"]
     }
     return $found
-}
-
-rename do::add_files finn_add_files
-proc do::add_files {given words} {
-    # A wrapper that make_wrapper has put into .gen is found under its old place in .srcs, too.
-    foreach path [concat {*}$words] {
-        if {![file exists $path] && [string match *.srcs/* $path]} {
-            set path [string map {.srcs/ .gen/} $path]
-        }
-        finn_add_files $given [list $path]
-    }
 }
 
 proc do::get_runs {given words} {
@@ -231,7 +221,12 @@ proc do::make_wrapper {given words} {
     foreach part {hdl hw_handoff} {
         file mkdir [file join $folder $part]
     }
-    files::write_text [file join $folder hdl ${name}_wrapper.v] [files::module ${name}_wrapper]
+    # Vivado has moved the wrapper from .srcs to .gen; FINN adds it by the first name and then looks
+    # for either, so it lies in both
+    foreach place [list [files::sources] [files::generated]] {
+        file mkdir [file join $place $name hdl]
+        files::write_text [file join $place $name hdl ${name}_wrapper.v] [files::module ${name}_wrapper]
+    }
     files::write_text [file join $folder hw_handoff $name.hwh] [files::handoff $name]
     if {[dict exists $given -import]} {
         object::put sources_1 TOP ${name}_wrapper

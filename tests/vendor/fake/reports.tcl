@@ -74,7 +74,7 @@ proc do::report_utilization {given words} {
     }
     set widths {}
     for {set k 0} {$k < [llength $columns]} {incr k} {
-        lappend widths [expr {max([join [lmap row [linsert $rows 0 $columns] {string length [lindex $row $k]}] ,])}]
+        lappend widths [tcl::mathfunc::max {*}[lmap row [linsert $rows 0 $columns] {string length [lindex $row $k]}]]
     }
     set rule +[join [lmap width $widths {string repeat - [expr {$width + 2}]}] +]+
     set lines [list $rule [netlist::line $columns $widths 1] $rule]

@@ -154,9 +154,9 @@ proc hls::ports {text} {
         set width 32
         if {[regexp {ap_u?int\s*<\s*([\d* ]+?)\s*>} $argument -> product]} {
             set width [expr $product]
-        }
-        if {$width > $most || $width > 8191} {
-            fake::fail {HLS 207-3339} "ap_int width $width of '$name' exceeds AP_INT_MAX_W ($most, at most 8191)"
+            if {$width > $most || $width > 8191} {
+                fake::fail {HLS 207-3339} "ap_int width $width of '$name' exceeds AP_INT_MAX_W ($most, at most 8191)"
+            }
         }
         if {![dict exists $ways $name]} {
             fake::fail {HLS 214-143} "port '$name' of '$top' has no INTERFACE pragma"

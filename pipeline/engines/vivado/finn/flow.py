@@ -94,6 +94,9 @@ class Flow:
                 sys.stdout.write(f"STEP {number + 1} {len(self.steps())} {name}\n")
                 sys.stdout.flush()
                 model = step(model)
+                if any((self.work / shim.ERRORS).glob("*.json")):
+                    # FINN's scripts end with `cd`, so it sees only a missing file, not the failure
+                    raise PipelineError("a tool has failed, and FINN went on")
                 partial = saved.with_suffix(".partial")
                 model.save(str(partial))
                 partial.rename(saved)
