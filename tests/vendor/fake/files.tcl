@@ -190,6 +190,10 @@ proc files::read_component {path} {
         regexp {<spirit:name>ADDR_WIDTH</spirit:name>\s*<spirit:value[^>]*>(\d+)<} $body -> bits
         set protocol AXI4
         regexp {<spirit:name>PROTOCOL</spirit:name>\s*<spirit:value[^>]*>(\w+)<} $body -> protocol
+        if {$type eq "axis"} {
+            set protocol AXIS
+            set width 0
+        }
         lappend interfaces [list $interface $type $mode $width $bits $protocol]
     }
     dict set packaged $vendor:$library:$name:$version $interfaces
