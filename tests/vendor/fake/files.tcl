@@ -190,6 +190,10 @@ proc files::read_component {path} {
         regexp {<spirit:name>ADDR_WIDTH</spirit:name>\s*<spirit:value[^>]*>(\d+)<} $body -> bits
         set protocol AXI4
         regexp {<spirit:name>PROTOCOL</spirit:name>\s*<spirit:value[^>]*>(\w+)<} $body -> protocol
+        if {$type eq "axis"} {
+            set protocol AXIS
+            set width 0
+        }
         lappend interfaces [list $interface $type $mode $width $bits $protocol]
     }
     dict set packaged $vendor:$library:$name:$version $interfaces
@@ -244,12 +248,53 @@ proc files::module {name} {
     set ports {}
     foreach port [object::all bd_port] {
         set way [expr {[object::get $port DIR] eq "O" ? "output" : "input"}]
-        lappend ports "  $way [object::get $port NAME]"
+        lappend ports "$way [object::get $port NAME]"
     }
     foreach port [object::all bd_intf_port] {
-        lappend ports "  // interface [object::get $port NAME], [object::get $port CONFIG.PROTOCOL], [object::get $port CONFIG.DATA_WIDTH] bits"
+        lappend ports {*}[interface_ports $port]
     }
-    return "module $name (\n[join $ports \n]\n);\nendmodule\n"
+    return "module $name (\n  [join $ports ,\n\ \ ]\n);\nendmodule\n"
+}
+
+proc files::interface_ports {port} {
+    set name [object::get $port NAME]
+    set protocol [object::get $port CONFIG.PROTOCOL]
+    switch -- $protocol {
+        DDR {
+            return [lmap signal {{[14:0] addr} {[2:0] ba} cas_n ck_n ck_p cke cs_n {[3:0] dm} {[31:0] dq} {[3:0] dqs_n}
+                {[3:0] dqs_p} odt ras_n reset_n we_n} {string cat "inout [join [lrange $signal 0 end-1]] ${name}_[lindex $signal end]"}]
+        }
+        FIXED_IO {
+            return [lmap signal {ddr_vrn ddr_vrp {[53:0] mio} ps_clk ps_porb ps_srstb} {string cat "inout [join [lrange $signal 0 end-1]] ${name}_[lindex $signal end]"}]
+        }
+    }
+    set data [object::get $port CONFIG.DATA_WIDTH]
+    set id [object::get $port CONFIG.ID_WIDTH]
+    set address [list addr [object::get $port CONFIG.ADDR_WIDTH] prot 3]
+    if {$protocol ne "AXI4LITE"} {
+        lappend address len [expr {$protocol eq "AXI3" ? 4 : 8}] size 3 burst 2
+        foreach {key signal bits} {HAS_LOCK lock 1 HAS_CACHE cache 4 HAS_QOS qos 4 HAS_REGION region 4} {
+            if {[object::get $port CONFIG.$key 1]} {
+                lappend address $signal $bits
+            }
+        }
+        if {$id} {
+            lappend address id $id
+        }
+    }
+    set last [expr {$protocol eq "AXI4LITE" ? {} : {last 1}}]
+    set ids [expr {$protocol ne "AXI4LITE" && $id ? [list id $id] : {}}]
+    set found {}
+    foreach {channel forward signals} [list aw 1 $address ar 1 $address \
+        w 1 [concat [list data $data strb [expr {$data / 8}]] $last [expr {$protocol eq "AXI3" ? $ids : {}}]] \
+        b 0 [concat {resp 2} $ids] r 0 [concat [list data $data resp 2] $last $ids]] {
+        set inward [expr {$forward == ([object::get $port MODE] eq "Slave")}]
+        foreach {signal bits} [concat $signals {valid 1}] {
+            lappend found "[expr {$inward ? {input} : {output}}] \[[expr {$bits - 1}]:0\] ${name}_$channel$signal"
+        }
+        lappend found "[expr {$inward ? {output} : {input}}] ${name}_${channel}ready"
+    }
+    return $found
 }
 
 proc files::handoff {name} {

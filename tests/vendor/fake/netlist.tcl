@@ -10,6 +10,7 @@ namespace eval netlist {
     variable state [dict create]
     variable tree {}
     variable texts [dict create]
+    variable paths 0
     # a path from register to register, in ns, by family: after routing a little more
     variable delays {xc7 5.9 xczu 3.1 xck 3.1}
 }
@@ -20,8 +21,7 @@ proc netlist::tell_time {what} {
 }
 
 proc netlist::license {what} {
-    set device [lindex [split [object::get project PART] -] 0]
-    regexp {^xc[a-z0-9]+?\d(?=[a-z]|$)} $device device
+    regexp {^xc(?:7[a-z]+\d+|[a-z]+\d+[a-z]*)} [object::get project PART] device
     puts "Attempting to get a license for feature '$what' and/or device '$device'"
     puts "INFO: \[Common 17-349\] Got license for feature '$what' and/or device '$device'"
 }
@@ -54,6 +54,7 @@ proc do::synth_design {given words} {
     }
     puts "---------------------------------------------------------------------------------"
     netlist::tell_time "Starting Synthesize : "
+    netlist::check_connections
     netlist::tell_time "Finished RTL Elaboration : "
     set netlist::tree {}
     netlist::elaborate $top "" $top 0
@@ -85,8 +86,29 @@ proc netlist::read_sources {} {
         close $file
         regsub -all {//[^\n]*} $text {} text
         regsub -all {/\*.*?\*/} $text {} text
-        foreach {_ name body} [regexp -all -inline {\ymodule\s+(\w+)(.*?)\yendmodule} $text] {
+        foreach {_ name body} [regexp -all -inline {\ymodule\s+?(\w+?)\y(.*?)\yendmodule} $text] {
             dict set texts $name $body
+        }
+    }
+}
+
+proc netlist::check_connections {} {
+    # Whether the block design has every port that an instance of it names.
+    variable texts
+    foreach design [object::all bd_design] {
+        set ports {}
+        foreach {_ port} [regexp -all -inline {(\w+)\s*[,)]} [dict get $texts $design]] {
+            lappend ports $port
+        }
+        dict for {module body} $texts {
+            if {![regexp -indices "\\y$design\\s+\\w+\\s*\\(" $body at]} continue
+            set from [lindex $at 1]
+            set connections [string range $body $from [string first ");" $body $from]]
+            foreach {_ name} [regexp -all -inline {\.(\w+)\(} $connections] {
+                if {$name ni $ports} {
+                    fake::fail {Synth 8-448} "named port connection '$name' does not exist for instance of module '$design'"
+                }
+            }
         }
     }
 }

@@ -8,7 +8,10 @@ namespace eval object {
 proc object::make {kind name {values {}}} {
     variable kinds
     variable properties
-    dict set kinds $name $kind
+    # a port of a block design has the name of its address space
+    if {$kind ni [expr {[dict exists $kinds $name] ? [dict get $kinds $name] : {}}]} {
+        dict lappend kinds $name $kind
+    }
     if {![dict exists $properties $name]} {
         dict set properties $name [dict create]
     }
@@ -32,7 +35,7 @@ proc object::exists {name} {
 
 proc object::kind {name} {
     variable kinds
-    return [expr {[dict exists $kinds $name] ? [dict get $kinds $name] : ""}]
+    return [expr {[dict exists $kinds $name] ? [lindex [dict get $kinds $name] 0] : ""}]
 }
 
 proc object::get {name key {default ""}} {
@@ -58,7 +61,7 @@ proc object::all {kind} {
     variable kinds
     set found {}
     dict for {name of} $kinds {
-        if {$of eq $kind} {
+        if {$kind in $of} {
             lappend found $name
         }
     }

@@ -74,7 +74,7 @@ proc do::report_utilization {given words} {
     }
     set widths {}
     for {set k 0} {$k < [llength $columns]} {incr k} {
-        lappend widths [expr {max([join [lmap row [linsert $rows 0 $columns] {string length [lindex $row $k]}] ,])}]
+        lappend widths [lindex [lsort -integer [lmap row [linsert $rows 0 $columns] {string length [lindex $row $k]}]] end]
     }
     set rule +[join [lmap width $widths {string repeat - [expr {$width + 2}]}] +]+
     set lines [list $rule [netlist::line $columns $widths 1] $rule]
@@ -160,7 +160,23 @@ proc do::get_cells {given words} {
             }
         }
     }
-    return $found
+    foreach {path count} [fake::option carries {}] {
+        for {set k 0} {$k < $count} {incr k} {
+            lappend found [object::make cell $path/sum_carry_$k [list NAME $path/sum_carry_$k REF_NAME CARRY4 IS_PRIMITIVE 1]]
+        }
+    }
+    return [object::filtered $found [expr {[dict exists $given -filter] ? [dict get $given -filter] : ""}]]
+}
+
+proc do::get_clocks {given words} {
+    netlist::require synthesised
+    set period [format %.3f [expr {1e9 / [dict get $netlist::state hertz]}]]
+    return [list [object::make clock clk_fpga_0 [list NAME clk_fpga_0 PERIOD $period]]]
+}
+
+proc do::report_route_status {given words} {
+    netlist::require routed
+    return [netlist::give $given "Design Route Status\n  # of nets with routing errors.......... :           0 :\n"]
 }
 
 proc do::report_timing_summary {given words} {

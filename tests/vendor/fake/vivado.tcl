@@ -180,4 +180,6 @@ proc fake::banner {} {
     flush stdout
 }
 
-fake::main $argv
+if {[file tail $argv0] eq "vivado.tcl"} {
+    fake::main $argv
+}

@@ -5,6 +5,7 @@ Call `bootstrap` before anything of `finn.builder` is imported, in a process of 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ from pipeline.streamlining import finn
 _SIZED = "_pipeline_sizes_xnor"
 
 
-def bootstrap(work: Path) -> None:
+def bootstrap(work: Path, deps: Path | None = None) -> None:
     """Makes FINN's builder importable, with its settings in `work`.
+
+    deps: the folder with finn-hlslib and board files; generated code names it.
 
     finn.builder raises an error on import if XILINX_VIVADO is not set, because it imports SimEngine
     from finn.xsi. Nothing here uses SimEngine, so an empty class replaces it.
     """
     finn.bootstrap(work)
+    if deps is not None:
+        os.environ["FINN_DEPS"] = str(deps)
     from finn import xsi  # noqa: PLC0415
     from finn.interface.settings import FINNSettings  # noqa: PLC0415
     from finn.util import settings  # noqa: PLC0415 - after the environment is set

@@ -104,7 +104,7 @@ def mvau_styles(graph: HardwareGraph, folding: Folding, family: str, dsp: int) -
 def goes_rtl(context: Context, layer: Mvau, family: str) -> bool:
     """Whether FINN, left alone, builds this MVAU in RTL on a part of this family."""
     shape = matrix(context, layer)
-    low, high = int(layer.weights.min()), int(layer.weights.max())
+    low = int(layer.weights.min())
     if layer.popcount or low >= 0 or min(shape.source.bits, shape.weight) < LEAST_RTL_BITS:
         return False
     narrow = low > -(1 << (shape.weight - 1))

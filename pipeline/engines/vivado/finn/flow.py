@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engines.vivado.finn import builder, products
+from pipeline.engines.vivado.finn import builder, products, shim
 from pipeline.engines.vivado.finn.config import configuration, mvau_styles
 from pipeline.engines.vivado.finn.fifos import finn_depths
 from pipeline.engines.vivado.finn.model import configured, owners, renamed, with_depths
@@ -27,7 +27,7 @@ from pipeline.hardware.fold import load_folding
 from pipeline.hardware.layers import SlidingWindow
 from pipeline.streamlining import finn
 
-FAILURE, NAMES, STEPS = "failure.txt", "names.json", "steps"
+FAILURE, NAMES, STEPS = "failure.json", "names.json", "steps"
 IMAGES, CONVOLUTION_IMAGES = 64, 4
 """Golden images for which FINN's minimised graph has to give the golden outputs."""
 
@@ -94,6 +94,9 @@ class Flow:
                 sys.stdout.write(f"STEP {number + 1} {len(self.steps())} {name}\n")
                 sys.stdout.flush()
                 model = step(model)
+                if any((self.work / shim.ERRORS).glob("*.json")):
+                    # FINN's scripts end with `cd`, so it sees only a missing file, not the failure
+                    raise PipelineError("a tool has failed, and FINN went on")
                 partial = saved.with_suffix(".partial")
                 model.save(str(partial))
                 partial.rename(saved)
@@ -240,25 +243,24 @@ def _copy(model: Any) -> Any:
 
 
 def main(work: Path) -> int:
-    """Runs the request in `work`. On failure its words are in FAILURE, and 1 is returned."""
+    """Runs the request in `work`; returns 1 on failure, with its kind and words in FAILURE."""
     failure = work / FAILURE
     failure.unlink(missing_ok=True)
     build = work / "build"
     build.mkdir(exist_ok=True)
-    os.chdir(work)
-    deps = os.environ["FINN_DEPS"]
+    os.environ[shim.OWNER] = str(os.getpid())
     try:
-        builder.bootstrap(build)
-        os.environ["FINN_DEPS"] = deps
+        builder.bootstrap(build, Path(os.environ["FINN_DEPS"]))
         builder.mend_xnor_accumulators()
         Flow(work, Request.load(work / "request.json")).run()
     except PipelineError as error:
-        failure.write_text(str(error))
+        products.write(failure, {"kind": type(error).__name__, "text": str(error)})
         return 1
     except Exception as error:  # noqa: BLE001 - FINN asserts, and raises what it likes
         traceback.print_exc()
-        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        failure.write_text(f"FINN failed: {words}")
+        words = f"hardware=finn: FINN failed: {type(error).__name__}: {error}"
+        text = f"{words}; the traceback is in the log of this stage; please report this"
+        products.write(failure, {"kind": "ToolError", "text": text})
         return 1
     return 0
 

@@ -87,7 +87,7 @@ def refused(context: Context, layer: Layer) -> Iterator[str]:
 
 
 def reshape_lanes(first: int, last: int, wanted: int) -> int:
-    """The lanes of a Reshape between axes of these lengths: at least `wanted`, if there are so many.
+    """The lanes of a Reshape between axes of these lengths: at least `wanted`, if it can.
 
     first, last: the last axis before it and behind it.
     """
@@ -227,8 +227,9 @@ def _nothing(context: Context, layer: Layer, *rest: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Nodes:
-    """A layer kind in FINN. cost: of all its nodes. illegal: reasons against a fold. refused:
-    reasons against the layer.
+    """A layer kind in FINN.
+
+    cost: of all its nodes. illegal: reasons against a fold. refused: reasons against the layer.
     """
 
     cost: Callable[[Context, Any, Fold], Cost]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.engines.vivado.finn.config import Attributes
+from pipeline.engines.vivado.finn.fifos import LEAST
 from pipeline.engines.vivado.finn.layers import reshape_lanes
 from pipeline.errors import PipelineError
 from pipeline.hardware.graph import HardwareGraph
@@ -77,6 +78,8 @@ def with_depths(
 ) -> None:
     """Gives the nodes at the ends of layers the depths of the FIFOs behind them.
 
+    The network's input and output have short ones, for the DMAs.
+
     names: the layer of each node. depths: by edge, in beats of the node that writes it.
     """
     from qonnx.custom_op.registry import getCustomOp  # noqa: PLC0415
@@ -97,7 +100,12 @@ def with_depths(
             if reader is not None and node.name in names and reader.name in names:
                 edge = edges.get((names[node.name], names[reader.name]), "")
                 found[number] = depths.get(edge, 2)
-        getCustomOp(node).set_nodeattr("outFIFODepths", found)
+            elif reader is None:
+                found[number] = LEAST
+        inst = getCustomOp(node)
+        inst.set_nodeattr("outFIFODepths", found)
+        if node.input[0] == model.graph.input[0].name:
+            inst.set_nodeattr("inFIFODepths", [LEAST] * len(inst.get_nodeattr("inFIFODepths")))
 
 
 def _kind(node: Any) -> str:

@@ -1,7 +1,7 @@
 """What FINN calls in place of the vendor's tools: it runs them as plans, and keeps HLS results.
 
-FINN calls `<work>/tools/<tool> <arguments>` from its shell scripts, in the folder of the run. HLS of
-the same code for the same part and clock with the same tool is done once and shared by all builds.
+FINN calls `<work>/tools/<tool> <arguments>` from its shell scripts, in the folder of the run. HLS
+of the same code for the same part and clock with the same tool is done once, for all builds.
 """
 
 from __future__ import annotations
