@@ -14,8 +14,8 @@ HEAD = """# Our block design beside FINN's shell
 What `engine=vivado` puts around the accelerator with `hardware=rtl`, beside what FINN's own flow
 puts around its own (`hardware=finn`). FINN's side is what its `MakeZYNQProject` of finn-plus 1.6.1
 writes. Both sides were run with the fake Vivado of the tests, which records every command and keeps
-the block design; neither was run with a real Vivado. The frequency of the processor's clock, and the
-width of a port that neither side sets, are the fake's defaults.
+the block design; neither was run with a real Vivado. The frequency of the processor's clock, and
+the width of a port that neither side sets, are the fake's defaults.
 
 `PIPELINE_UPDATE_GOLDEN=1 .venv/bin/pytest tests/vendor` writes this file. The test fails if it is
 not what both sides do.
