@@ -161,11 +161,15 @@ proc netlist::own_resources {name words} {
             incr lut [expr {min($value, 600) / 2}]
         } else {
             set stem [string trim $value \"]
-            foreach path [concat [glob -nocomplain $stem ${stem}.hex ${stem}_*.hex]] {
+            set found [glob -nocomplain $stem ${stem}.hex ${stem}_*.hex]
+            foreach path $found {
                 incr bits [expr {[file size $path] * 4}]
                 if {$path ni $files::memories} {
-                    fake::say "CRITICAL WARNING" {Synth 8-4445} "could not open \$readmem data file '$path'; please make sure the file is added to project and has read permission, ignoring"
+                    lappend files::memories $path
                 }
+            }
+            if {$found eq {}} {
+                fake::say "CRITICAL WARNING" {Synth 8-4445} "could not open \$readmem data file '$stem'; please make sure the file is added to project and has read permission, ignoring"
             }
         }
     }
