@@ -12,6 +12,7 @@ from pipeline.flow.doit_tasks import (
     evaluate_tasks,
     explain_task,
     notice,
+    preflight_tasks,
     report_vivado_task,
     run_tests,
     several,
@@ -119,6 +120,11 @@ def task_build() -> Tasks:
 def task_deploy() -> Tasks:
     """bring the package to the boards of host= over SSH, run it there, and judge what they do"""
     return deploy_tasks()
+
+
+def task_preflight() -> Tasks:
+    """look at the vendor's tools for engine=vivado: all findings at once, with remedies"""
+    return preflight_tasks()
 
 
 def task_check_board() -> dict[str, Any]:

@@ -19,7 +19,14 @@ class MissingTool(PipelineError):
 
 
 class ToolError(PipelineError):
-    """A program failed: its name, exit code and first error lines, and the path of its log."""
+    """A program failed: its name, exit code and first error lines, and the path of its log.
+
+    code: its exit code; None if it was ended here, or ended by a signal.
+    """
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class VerificationError(PipelineError):

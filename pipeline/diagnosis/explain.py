@@ -40,14 +40,14 @@ def explained(
         said = [line for line in own if line not in kept]
         if told.unknown is not None and not any(told.unknown in line for line in said):
             said.append(f"  | {told.unknown}")
-        return ToolError("\n".join([*said, *_beside(told), *kept, _UNKNOWN]))
+        return ToolError("\n".join([*said, *_beside(told), *kept, _UNKNOWN]), error.code)
     head = own[0].rstrip(": ")
     text = [f"{head}: {root.causes[0]}", *(f"  {cause}" for cause in root.causes[1:])]
     text.append(f"  what to do: {root.remedy}")
     if root.line not in own[0]:
         text.append(f"  | {root.line}")
     text += [f"  also: {other.causes[0]}" for other in _also(told)]
-    return ToolError("\n".join([*text, *_beside(told), *kept]))
+    return ToolError("\n".join([*text, *_beside(told), *kept]), error.code)
 
 
 _UNKNOWN = (

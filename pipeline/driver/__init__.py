@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from pipeline.driver.document import Target, settings
+from pipeline.driver.document import Target, own_interface, settings
 from pipeline.driver.golden import stream_beats, write_golden
 from pipeline.driver.proof import load, require_on_shell, require_packing
 from pipeline.driver.render import c_driver, driver
@@ -44,7 +44,8 @@ def run(job: Job) -> Metrics:
         "ii": Figure(ii, "cycles", "estimated"),
         "latency": Figure(sum(design.cycles.values()), "cycles", "estimated"),
     }
-    document = settings(job.unit, graph, design, target, figures)
+    interface = own_interface(graph, design, target.family)
+    document = settings(job.unit, graph, interface, target, figures)
     (job.folder / SETTINGS).write_text(json.dumps(document, indent=1) + "\n")
     module = load(job.folder / "driver.py")
     progress("packing", 0.2)
@@ -67,7 +68,7 @@ def run(job: Job) -> Metrics:
         right = np.count_nonzero(classes(graph.post, outputs) == golden["truth"])
         share = float(100 * right / len(golden["truth"]))
         figures["accuracy"] = Figure(share, "%", "measured")
-    document = settings(job.unit, graph, design, target, figures)
+    document = settings(job.unit, graph, interface, target, figures)
     (job.folder / SETTINGS).write_text(json.dumps(document, indent=1) + "\n")
     (job.folder / "c").mkdir()
     for name, text in c_driver(document).items():

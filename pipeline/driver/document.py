@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,10 +38,53 @@ class Target:
     clock_mhz: float
 
 
+@dataclass(frozen=True)
+class Interface:
+    """How the processor reaches the accelerator.
+
+    shell: "own", or "finn", which has only the registers of the two DMAs. digest: identifies the
+    build, and with our shell the design in the FPGA. registers: offsets by name. input, output:
+    the streams, as in settings.json. signatures: the streams that have one, likewise.
+    """
+
+    shell: Literal["own", "finn"]
+    base_address: int
+    port_bits: int
+    digest: str
+    registers: Mapping[str, int]
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+    signatures: Sequence[Mapping[str, Any]] = ()
+
+
+def own_interface(graph: HardwareGraph, design: Design, family: str) -> Interface:
+    """That of our own shell around `design`."""
+    shell = design.shell
+    assert shell is not None, "the rtl stage writes a shell around every design"
+    return Interface(
+        "own",
+        registers.BASE[family],
+        shell.port_bits,
+        shell.digest,
+        {register.name: register.offset for register in registers.REGISTERS},
+        _stream(design.stream(design.input)),
+        _stream(design.stream(design.output)),
+        [
+            {
+                "edge": edge,
+                "layer": writer(graph, edge),
+                "beats": design.stream(edge).beats,
+                "offset": registers.signature_offset(k),
+            }
+            for k, edge in enumerate(shell.signatures)
+        ],
+    )
+
+
 def settings(
     unit: str,
     graph: HardwareGraph,
-    design: Design,
+    interface: Interface,
     target: Target,
     figures: Mapping[str, Figure],
 ) -> dict[str, Any]:
@@ -49,8 +92,6 @@ def settings(
 
     figures: what is predicted; `ii` and `latency`, in cycles, are required.
     """
-    shell = design.shell
-    assert shell is not None, "the rtl stage writes a shell around every design"
     return {
         "schema_version": SCHEMA_VERSION,
         "unit": unit,
@@ -59,35 +100,22 @@ def settings(
         "part": target.part,
         "family": target.family,
         "clock_mhz": target.clock_mhz,
-        "base_address": registers.BASE[target.family],
-        "port_bits": shell.port_bits,
+        "shell": interface.shell,
+        "base_address": interface.base_address,
+        "port_bits": interface.port_bits,
         "magic": registers.MAGIC,
         "abi": registers.ABI,
-        "digest": shell.digest,
+        "digest": interface.digest,
         "bitfile": None,
-        "registers": {register.name: register.offset for register in registers.REGISTERS},
-        "input": {
-            **_stream(design.stream(design.input)),
-            "contract": graph.input.model_dump(mode="json"),
-        },
+        "registers": dict(interface.registers),
+        "input": {**interface.input, "contract": graph.input.model_dump(mode="json")},
         "output": {
-            **_stream(design.stream(design.output)),
+            **interface.output,
             "kind": graph.post.output,
             "scale": list(graph.post.scale),
             "bias": list(graph.post.bias),
         },
-        "signatures": {
-            "on": bool(shell.signatures),
-            "streams": [
-                {
-                    "edge": edge,
-                    "layer": writer(graph, edge),
-                    "beats": design.stream(edge).beats,
-                    "offset": registers.signature_offset(k),
-                }
-                for k, edge in enumerate(shell.signatures)
-            ],
-        },
+        "signatures": {"on": bool(interface.signatures), "streams": list(interface.signatures)},
         "predicted": {
             "ii_cycles": figures["ii"].value,
             "latency_cycles": figures["latency"].value,

@@ -24,6 +24,7 @@ from pipeline.driver.board import (
     command,
     diagnosis,
     files,
+    finn_shell,
     packing,
     programming,
     settings,
@@ -38,7 +39,7 @@ from specs.input import InputSpec
 C_FILES = ("accelerator.c", "example.c")
 """The text of the C driver that is the same for every build."""
 PARTS = (
-    *(prepare, post, packing, settings, shell, programming),
+    *(prepare, post, packing, settings, shell, finn_shell, programming),
     *(files, diagnosis, accelerator, command),
 )
 """The modules whose text makes driver.py, each after those that it uses at import."""

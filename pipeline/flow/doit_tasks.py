@@ -14,9 +14,9 @@ from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 
 from pipeline import ROOT
 from pipeline.chain import BY_NAME, LAST, PREVIEWS
-from pipeline.errors import PipelineError, ToolError
-from pipeline.flow import boards, clean, state, vendor_tasks, why
-from pipeline.flow.reporter import RAN, REFUSED, Progress
+from pipeline.errors import PipelineError, Planned, ToolError
+from pipeline.flow import boards, clean, preflight, state, vendor_tasks, why
+from pipeline.flow.reporter import PLANNED, RAN, REFUSED, Progress
 from pipeline.flow.selection import Selection, selection, task_names
 from pipeline.flow.task import Task, build_folder
 from pipeline.flow.unit import QUICK_START
@@ -63,7 +63,7 @@ def stage_tasks(stage: str) -> Iterator[dict[str, Any]]:
         yield {
             "name": task.unit.name,
             "actions": [(_look, [task])] if look else [(_execute, [task, before])],
-            "task_dep": task_names([*before, *task.inputs]),
+            "task_dep": [*_preflight(task), *task_names([*before, *task.inputs])],
             "uptodate": [(_up_to_date, [task])],
             "clean": [Removal(_clean_stage, task)],
             "meta": {"task": task},
@@ -80,10 +80,21 @@ def _before(task: Task) -> list[Task]:
     return selected().before(task, boards) if task.stage.after and task.may_run() else []
 
 
+def _preflight(task: Task) -> list[str]:
+    return preflight.before(selected(), task.stage.scope, task.unit, _named())
+
+
+def preflight_tasks() -> Iterator[dict[str, Any]]:
+    yield from preflight.tasks(selected(), preflight.NAME in _named())
+
+
 def _named() -> list[str]:
-    """What the command line names: stages, `build`, `deploy` or `evaluate`."""
+    """What the command line names: stages, `build`, `deploy`, `evaluate` or `preflight`."""
     words = [word.partition(":")[0] for word in sys.argv[1:]]
-    return [word for word in words if word in BY_NAME or word in ("build", "deploy", "evaluate")]
+    return [word for word in words if word in BY_NAME or word in _GROUPS]
+
+
+_GROUPS = ("build", "deploy", "evaluate", preflight.NAME)
 
 
 def several() -> bool:
@@ -122,6 +133,8 @@ def build_tasks() -> Iterator[dict[str, Any]]:
 
 
 def _show(chain: list[Task]) -> None:
+    if chain[-1].settings.dry_run == "yes" and chain[-1].may_run():
+        return  # the last stages were only planned
     from pipeline.flow import summary  # noqa: PLC0415 - it brings rich, which `./doit list` need not
 
     summary.show(chain)
@@ -248,13 +261,18 @@ def _report_vivado() -> TaskFailed | None:
     return vendor_tasks.report_vivado(selected())
 
 
-def _execute(task: Task, before: Iterable[Task] = ()) -> TaskFailed | dict[str, bool]:
+def _execute(task: Task, before: Iterable[Task] = ()) -> TaskFailed | dict[str, bool | str]:
     for stage in task.stage.after:
         refused = [need.outdated() is not None for need in before if need.stage.name == stage]
         if refused and all(refused):
             return TaskFailed(f"not begun: {stage} refused it", report=False)
+    dry = task.settings.dry_run == "yes"
+    if dry and any(need.outdated() is not None for need in task.inputs):
+        return {RAN: False, PLANNED: "not planned: a stage that it needs was only planned"}
     try:
         return {RAN: task.execute(Progress(task).show)}
+    except Planned as plan:
+        return {RAN: False, PLANNED: str(plan)}
     except PipelineError as error:
         return TaskFailed(str(error))
 

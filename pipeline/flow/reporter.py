@@ -21,6 +21,8 @@ from pipeline.tools.process import MARK, end_marked, new_mark
 ABBREVIATIONS = {"ii": "II"}
 RAN = "ran"
 """Key of a task's values: whether its stage really ran."""
+PLANNED = "planned"
+"""Key of a task's values: the plan of a stage that was not run, because only that was wanted."""
 REFUSED = "refused"
 """Key of a task's values: why its stage failed, if the task did not fail with it."""
 
@@ -60,6 +62,10 @@ class StageReporter:
             self._tell(task, why)
             return
         self.later = bool(self.failed)
+        if (plan := task.values.get(PLANNED)) is not None and (of := _of(task)) is not None:
+            self._line("plan", of, "")
+            self.console.print(escape(plan.rstrip()))
+            return
         if not task.values.get(RAN, True):
             self.skip_uptodate(task)  # another doit has just built it
         elif (stage_task := _of(task)) is not None:

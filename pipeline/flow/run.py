@@ -24,13 +24,13 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from pipeline.errors import PipelineError
-from pipeline.flow import memory, publishing, state
+from pipeline.errors import PipelineError, Planned
+from pipeline.flow import publishing, state
 from pipeline.flow.documents import JobFile, RunRecord, read
 from pipeline.flow.task import lock_of
 from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS, Job, progress
-from pipeline.tools import disk
+from pipeline.tools import disk, memory
 from pipeline.tools.console import readable
 from pipeline.tools.files import digest_of, remove
 from pipeline.tools.process import (
@@ -53,6 +53,8 @@ def main(path: Path) -> int:
         with _DiskTold(path.parent.parent), _locked(final):
             publishing.recover(final)
             _run(job, path.parent.parent, final)
+    except Planned as plan:
+        print(PROGRESS + json.dumps({"plan": str(plan)}), flush=True)
     except PipelineError as error:
         return _tell(str(error))
     return 0

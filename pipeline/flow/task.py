@@ -15,12 +15,12 @@ from filelock import FileLock, Timeout
 
 from pipeline import ROOT
 from pipeline.chain import Stage
-from pipeline.errors import PipelineError, ToolError
-from pipeline.flow import memory, publishing, state
+from pipeline.errors import PipelineError, Planned, ToolError
+from pipeline.flow import publishing, state
 from pipeline.flow.unit import Unit
 from pipeline.flow.variables import Settings
 from pipeline.job import PROGRESS
-from pipeline.tools import disk
+from pipeline.tools import disk, memory
 from pipeline.tools.files import digest_of, make_way, there, write_atomically
 from pipeline.tools.process import die_with_parent, run_tool
 from pipeline.tools.watch import Watch
@@ -134,7 +134,8 @@ class Task:
         feed: its standard input, for what must be in no file and no command line.
 
         Returns False if there was nothing to do, since another doit had just built it.
-        Raises PipelineError with the stage's own message, or ToolError with the end of the
+        Raises Planned if only the plan of the run was wanted, PipelineError with the stage's own
+        message, or ToolError with the end of the
         traceback if the stage has a bug.
         """
         if multiprocessing.parent_process() is not None:
@@ -172,12 +173,15 @@ class Task:
         watch = Watch(self._memory_limit_mib())
         told: list[str] = []
         kept: list[bool] = []
+        plans: list[str] = []
 
         def on_line(line: str) -> None:
             if line.startswith(PROGRESS):
                 message = json.loads(line[len(PROGRESS) :])
                 if "error" in message:
                     told.append(message["error"])
+                elif "plan" in message:
+                    plans.append(message["plan"])
                 elif "kept" in message:
                     kept.append(True)
                 elif "begins" in message:
@@ -204,6 +208,8 @@ class Task:
             if told:
                 raise PipelineError(told[0]) from None
             raise
+        if plans:
+            raise Planned(plans[0])
         return not kept
 
     def _memory_limit_mib(self) -> float | None:

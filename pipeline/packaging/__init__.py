@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.data.inputs import evaluation_inputs
 from pipeline.driver.board.packing import storage_of
 from pipeline.driver.document import with_bitfile
+from pipeline.engines import BITFILE, HWH
 from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
@@ -26,7 +27,6 @@ from pipeline.packaging.render import render
 from pipeline.rtl.design import load_design
 from pipeline.tools.files import digest_of
 
-BITFILE, HWH = "accelerator.bit", "accelerator.hwh"
 COPIED = ("driver.py", "golden", "c")
 """What comes from the driver stage as it is."""
 
@@ -34,17 +34,21 @@ COPIED = ("driver.py", "golden", "c")
 def run(job: Job) -> Metrics:
     """Writes <unit>.tar, and reads it again as whoever receives it does.
 
-    The bitfile is a simulated one, since no engine makes bitfiles yet.
+    The bitfile is that of the stage implement, or a simulated one if the engine makes none.
     """
     graph = hardware.load(job.inputs["streamline"])
     document = json.loads((job.inputs["driver"] / "settings.json").read_text())
     files = dict(_copied(job.inputs["driver"]))
     progress("bitfile", 0.1)
     part, clock = document["part"], document["clock_mhz"]
-    files[BITFILE] = bitfile.simulated(part, _payload(job.inputs["rtl"]))
-    files[HWH] = hwh(part, document["family"], clock, document["port_bits"]).encode()
+    if "implement" in job.inputs:
+        files |= {name: (job.inputs["implement"] / name).read_bytes() for name in (BITFILE, HWH)}
+    else:
+        files[BITFILE] = bitfile.simulated(part, _payload(job.inputs["rtl"]))
+        files[HWH] = hwh(part, document["family"], clock, document["port_bits"]).encode()
+    kind = bitfile.kind(files[BITFILE], part)
     sha256 = hashlib.sha256(files[BITFILE]).hexdigest()
-    settings = with_bitfile(document, BITFILE, HWH, sha256, "simulated")
+    settings = with_bitfile(document, BITFILE, HWH, sha256, kind)
     if job.spec("package.extra", str) == "testset":
         progress("test set", 0.3)
         found, figures = _test_set(job, graph)
@@ -58,20 +62,19 @@ def run(job: Job) -> Metrics:
         board=settings["board"],
         part=part,
         clock_mhz=f"{clock:g}",
-        bitfile="simulated",
+        bitfile=kind,
+        shell=settings["shell"],
         testset="testset/images.npy" in files,
         figures=settings["predicted"]["figures"],
     ).encode()
     fields = {name: settings[name] for name in ("unit", "network", "board", "part", "digest")}
-    files[archive.MANIFEST] = archive.manifest_text(
-        files, _provenance(job), bitfile="simulated", **fields
-    )
+    files[archive.MANIFEST] = archive.manifest_text(files, _provenance(job), bitfile=kind, **fields)
     progress("archive", 0.8)
     path = job.folder / f"{job.unit}.tar"
     archive.write(path, files)
     archive.read(path)
     return {
-        "bitfile": Figure("simulated", "", "simulated"),
+        "bitfile": Figure(kind, "", kind),
         "files": Figure(len(files), "", "measured"),
         "size": Figure(round(path.stat().st_size / (1 << 20), 2), "MiB", "measured"),
     }

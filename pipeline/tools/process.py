@@ -130,7 +130,9 @@ def run_tool(
         raise ToolError(_failure(words, watch.struck, list(tail), log))
     if code != 0 or errors:
         how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
-        raise ToolError(_failure(words, how, errors or list(tail), log))
+        raise ToolError(
+            _failure(words, how, errors or list(tail), log), code if code >= 0 else None
+        )
     if tool_errors and disk.full(log.parent):
         raise ToolError(_failure(words, "the disk is full", list(tail), log))
 
@@ -196,13 +198,16 @@ def end_marked(mark: str) -> None:
 
 
 def end_descendants(process: psutil.Process) -> None:
-    """Kills all descendants of `process`, in rounds, since one may start another meanwhile."""
+    """Kills all descendants of `process`, in rounds, since one may start another meanwhile.
+
+    One is spared: podman's conmon, which removes a container once that has ended, and then ends.
+    """
     for _ in range(20):
         with contextlib.suppress(psutil.NoSuchProcess):
             below = [
                 child
                 for child in process.children(recursive=True)
-                if child.status() != psutil.STATUS_ZOMBIE
+                if child.status() != psutil.STATUS_ZOMBIE and child.name() != "conmon"
             ]
             for child in below:
                 with contextlib.suppress(psutil.NoSuchProcess):

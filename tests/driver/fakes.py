@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.driver.document import Target, settings, with_bitfile
+from pipeline.driver.document import Target, own_interface, settings, with_bitfile
 from pipeline.driver.render import driver
 from pipeline.hardware import reference
 from pipeline.hardware.fold import Fold
@@ -48,7 +48,7 @@ def package(
     document = settings(
         "unit",
         graph,
-        design,
+        own_interface(graph, design, "zynq-7000"),
         Target("Pynq-Z1", "xc7z020clg400-1", "zynq-7000", 100.0),
         {"ii": Figure(II, "cycles", "simulated"), "latency": Figure(LATENCY, "", "simulated")},
     )

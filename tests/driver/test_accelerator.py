@@ -118,6 +118,42 @@ def test_speed_is_that_of_the_counters(bench: Bench) -> None:
         assert found["kind"] == "simulated"
 
 
+@pytest.fixture
+def finn(tmp_path: Path) -> Bench:
+    """The same package with FINN's shell, which has only the registers of the two DMAs."""
+    bench = Bench(tmp_path, fakes.network(), signed=False)
+    path = tmp_path / "settings.json"
+    document = json.loads(path.read_text())
+    ours = {k: x for k, x in document["registers"].items() if k.startswith(("input_", "output_"))}
+    path.write_text(json.dumps({**document, "shell": "finn", "registers": ours}))
+    return bench
+
+
+def test_finns_shell_gives_the_same_outputs_and_is_timed_by_the_processor(finn: Bench) -> None:
+    expected = reference.run(finn.graph, finn.images)[finn.graph.sink.id]
+    with finn.open(5) as accelerator:
+        np.testing.assert_array_equal(accelerator.execute(finn.raw), expected)
+        assert accelerator.validate()["equal"]
+        speed = accelerator.throughput(10)
+        assert speed["fps_with_dma"] > 0
+        assert "ii_cycles" not in speed
+        assert accelerator.latency()["us_with_dma"] > 0
+        assert "has none" in accelerator.info()["digest"]
+    with finn.open() as accelerator:
+        assert accelerator.diagnose()["ok"]
+
+
+def test_faults_of_finns_shell_are_told(finn: Bench) -> None:
+    with finn.open(5) as accelerator:
+        finn.board.hang = True
+        with pytest.raises(finn.driver.DriverError, match=r"did not end in.*no soft reset"):
+            accelerator.execute(finn.raw)
+    board = fakes.FakeBoard(finn.graph, finn.design)
+    board.values["output_control"] = 0
+    with pytest.raises(finn.driver.DriverError, match="no idle output DMA of FINN"):
+        finn.driver.Accelerator(finn.folder, board=board)
+
+
 def test_diagnose_names_the_layer_whose_stream_differs(bench: Bench) -> None:
     with bench.open() as accelerator:
         found = accelerator.diagnose()

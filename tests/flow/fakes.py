@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.chain import BY_NAME
 from pipeline.errors import PipelineError
-from pipeline.flow import memory
 from pipeline.job import Figure, Job, Metrics, progress
+from pipeline.tools import memory
 from pipeline.tools.process import run_tool
 
 

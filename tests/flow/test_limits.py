@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.chain import EVALUATIONS, STAGES
 from pipeline.errors import PipelineError
-from pipeline.flow import memory
-from pipeline.flow.memory import limit_mib
 from pipeline.flow.task import Task
+from pipeline.tools import memory
+from pipeline.tools.memory import limit_mib
 from tests.flow.bench import Bench
 
 

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from pipeline.driver.board.programming import _as_binary, _bitfile_fields, _die
-from pipeline.packaging.bitfile import simulated
+from pipeline.errors import PipelineError
+from pipeline.packaging.bitfile import kind, simulated
 from pipeline.packaging.hwh import hwh
 from pipeline.packaging.notebook import notebook
 from pipeline.rtl.shell import registers
@@ -36,6 +37,33 @@ def test_a_simulated_bitfile_has_a_header_and_whole_words(payload: bytes) -> Non
     turned = _as_binary(content)
     words = len(data) // 4
     assert struct.unpack(f"<{words}I", turned) == struct.unpack(f">{words}I", data)
+
+
+def _bit(design: str, part: str, data: bytes = b"1234") -> bytes:
+    """A .bit file as Vivado writes it."""
+    texts = zip("abcd", (design, part, "2026/11/29", "01:02:03"), strict=True)
+    fields = [
+        letter.encode() + struct.pack(">H", len(text) + 1) + text.encode() + b"\0"
+        for letter, text in texts
+    ]
+    start = bytes.fromhex("00090ff00ff00ff00ff0000001")
+    return start + b"".join(fields) + b"e" + struct.pack(">I", len(data)) + data
+
+
+def test_a_header_says_for_what_a_bitfile_is() -> None:
+    ours, part = simulated("xc7z020clg400-1", b"1234"), "xc7z020clg400-1"
+    assert kind(ours, part) == "simulated"
+    real = _bit("top;UserID=0XFFFFFFFF;Version=2024.2", "7z020clg400")
+    assert kind(real, part) == "implemented"
+    large = _bit("top;UserID=0XFFFFFFFF;Version=2024.2", "xczu3eg-sbva484-1-e")
+    assert kind(large, "xczu3eg-sbva484-1-e") == "implemented"
+    with pytest.raises(PipelineError, match="for the part xczu3eg-sbva484-1-e, and the board has"):
+        kind(large, part)
+    with pytest.raises(PipelineError, match="for the part 7z020clg400"):
+        kind(real, "xc7z020clg484-1")
+    for broken in (b"", real[:-1], real + b"0", real[2:], b"PK\3\4" + real, ours[:20], real[:60]):
+        with pytest.raises(PipelineError, match=r"no \.bit file, or cut off"):
+            kind(broken, part)
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)

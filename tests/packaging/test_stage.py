@@ -21,7 +21,7 @@ from pipeline.errors import PipelineError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware import reference
 from pipeline.job import Job
-from pipeline.packaging import archive
+from pipeline.packaging import archive, bitfile
 from pipeline.rtl.design import load_design
 from tests.driver import fakes
 from tests.hardware import networks
@@ -105,6 +105,24 @@ def test_the_package_drives_a_board(stages: Path, made: archive.Package, tmp_pat
     images = networks.images(graph, 9)
     labels = reference.run(graph, images)[graph.sink.id].reshape(-1)
     assert predicted.value == pytest.approx(100 * np.mean(labels == np.arange(9) % 6))
+
+
+def test_an_engines_bitfile_and_hwh_are_packed_as_they_are(stages: Path, tmp_path: Path) -> None:
+    place = tmp_path / "a"
+    shutil.copytree(stages, place)
+    folder = place / "unit" / "implement"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"outputs": {}}))
+    ours = bitfile.simulated("xc7z020clg400-1", b"1234")
+    (folder / "accelerator.bit").write_bytes(ours.replace(b"=simulated", b"=2024.2.00"))
+    (folder / "accelerator.hwh").write_text("<hwh/>")
+    found = archive.read(packed(place, tmp_path / "b"))
+    assert found.manifest.bitfile == "implemented"
+    assert found.read("accelerator.hwh") == b"<hwh/>"
+    settings = json.loads(found.read("settings.json"))
+    assert settings["bitfile"]["kind"] == "implemented"
+    assert settings["timeouts"]["least_s"] == 2
+    assert b"SIMULATED" not in found.read("README.txt")
 
 
 def test_the_bitfile_holds_the_design(stages: Path, made: archive.Package, tmp_path: Path) -> None:

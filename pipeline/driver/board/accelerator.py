@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.data.prepare import prepare
 from pipeline.driver.board.diagnosis import verdict
 from pipeline.driver.board.files import read_array, read_signatures, read_test_set
+from pipeline.driver.board.finn_shell import FinnShell
 from pipeline.driver.board.packing import bytes_of_beat, pack, storage_of, unpack
 from pipeline.driver.board.programming import PynqBoard
 from pipeline.driver.board.settings import DriverError, load_settings
@@ -64,7 +65,8 @@ class Accelerator:
         self._buffers: list[tuple[Any, Any]] = []
         self._lost: list[Any] = []
         self.board = PynqBoard(settings, self.folder, program) if board is None else board
-        self.shell = Shell(self.board.registers, settings)
+        kind = FinnShell if settings.shell == "finn" else Shell
+        self.shell = kind(self.board.registers, settings)
         try:
             self.shell.require_identity()
         except DriverError:
@@ -155,7 +157,7 @@ class Accelerator:
     def throughput(self, images: int | None = None) -> dict[str, Any]:
         """Speed by the accelerator's own cycle counters, and of `execute` as a whole.
 
-        The counters are those of the last batch.
+        The counters are those of the last batch. FINN's shell has none: the processor's clock.
         """
         count = self._images_to_measure() if images is None else max(1, images)
         count -= count % self.batch if count > self.batch else 0
@@ -163,20 +165,13 @@ class Accelerator:
         begin = time.monotonic()
         self.execute(np.resize(golden, (count, *golden.shape[1:])))
         seconds = time.monotonic() - begin
-        counters, hertz = self.shell.counters(), 1e6 * self.settings.clock_mhz
         few = min(count, self.batch)
-        # a single image has no interval: it takes the whole time
-        between, first = (few - 1, counters["cycles_first"]) if few > 1 else (1, 0)
-        cycles = max(1, counters["cycles_last"] - first)
         return {
             "images": few,
-            "ii_cycles": cycles / between,
-            "fps": hertz * between / cycles,
-            "fps_with_dma": hertz * few / max(1, counters["cycles_busy"]),
+            **self.shell.speed(few),
             "fps_execute": count / max(seconds, 1e-9),
             "clock_mhz": self.settings.clock_mhz,
             "kind": self._kind(),
-            **counters,
         }
 
     def _images_to_measure(self) -> int:
@@ -189,20 +184,14 @@ class Accelerator:
     def latency(self, repeats: int = 10) -> dict[str, Any]:
         """Time of a single image: in the accelerator, with the DMAs, and as a call of `execute`."""
         image = self._golden("inputs.npy")[:1]
-        seconds, inside, busy = [], [], []
+        seconds, delays = [], []
         for _ in range(max(1, repeats)):
             begin = time.monotonic()
             self.execute(image)
             seconds.append(time.monotonic() - begin)
-            counters = self.shell.counters()
-            inside.append(counters["cycles_first"] - counters["cycles_input"])
-            busy.append(counters["cycles_busy"])
-        mhz = self.settings.clock_mhz
+            delays.append(self.shell.delay())
         return {
-            "cycles": int(statistics.median(inside)),
-            "us": statistics.median(inside) / mhz,
-            "cycles_with_dma": int(statistics.median(busy)),
-            "us_with_dma": statistics.median(busy) / mhz,
+            **{name: statistics.median_low(each[name] for each in delays) for name in delays[0]},
             "us_execute": 1e6 * statistics.median(seconds),
             "kind": self._kind(),
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Settings = Any
 """What `load_settings` returns."""
 

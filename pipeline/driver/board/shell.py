@@ -67,6 +67,11 @@ class Shell:
 
     def start(self, source: int, target: int, images: int) -> None:
         """Starts a batch: input from the physical address `source`, output to `target`."""
+        self.require_idle()
+        self.put("status", sum(1 << bit for bit in ERRORS))
+        self.put_batch(source, target, images)
+
+    def require_idle(self) -> None:
         for name in ("output", "input"):
             control = self.get(f"{name}_control")
             if not control & IDLE:
@@ -76,7 +81,8 @@ class Shell:
                     "uses the accelerator, or one was cut off. End it, then call reset(), or "
                     "program the bitfile again",
                 )
-        self.put("status", sum(1 << bit for bit in ERRORS))
+
+    def put_batch(self, source: int, target: int, images: int) -> None:
         for name, address in (("output", target), ("input", source)):
             self.put(f"{name}_address_low", address & 0xFFFFFFFF)
             self.put(f"{name}_address_high", address >> 32)
@@ -164,6 +170,31 @@ class Shell:
         names = ("input", "first", "last", "busy", "empty", "full")
         found = {f"cycles_{name}": self.get(f"cycles_{name}") for name in names}
         return {**found, "images_done": self.get("images_done")}
+
+    def speed(self, images: int) -> dict[str, float]:
+        """The speed of the latest batch of so many images, by its counters; and the counters."""
+        counters, hertz = self.counters(), 1e6 * self.settings.clock_mhz
+        # a single image has no interval: it takes the whole time
+        between, first = (images - 1, counters["cycles_first"]) if images > 1 else (1, 0)
+        cycles = max(1, counters["cycles_last"] - first)
+        return {
+            "ii_cycles": cycles / between,
+            "fps": hertz * between / cycles,
+            "fps_with_dma": hertz * images / max(1, counters["cycles_busy"]),
+            **counters,
+        }
+
+    def delay(self) -> dict[str, float]:
+        """The time of the latest batch, of one image: in the accelerator, and with the DMAs."""
+        counters, mhz = self.counters(), self.settings.clock_mhz
+        inside = counters["cycles_first"] - counters["cycles_input"]
+        busy = counters["cycles_busy"]
+        return {
+            "cycles": inside,
+            "us": inside / mhz,
+            "cycles_with_dma": busy,
+            "us_with_dma": busy / mhz,
+        }
 
     def signatures(self) -> dict[str, int]:
         """The signature of every stream over the latest batch; empty if built without them.

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import ROOT
-from pipeline.flow import memory
-from pipeline.flow.memory import pool_slots, reserved
+from pipeline.tools import memory
+from pipeline.tools.memory import pool_slots, reserved
 from tests.flow.bench import Doit
 
 
@@ -84,7 +84,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_a_killed_holder_frees_its_slots(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; import time; from pipeline.flow.memory import reserved\n"
+        "from pathlib import Path; import time; from pipeline.tools.memory import reserved\n"
         f"with reserved(Path({str(tmp_path)!r}), 1024, 1, print):\n"
         "    print('held', flush=True); time.sleep(60)"
     )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
 
-from pipeline.tools.files import make_way
+from pipeline.tools.slots import held
 
 SLOT_MIB = 512
 SHARE = 0.8
@@ -22,7 +20,6 @@ BASE_MIB = 2048
 libraries."""
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-_POLL_SECONDS = 0.1
 
 
 def pool_slots(memory_gib: float | None) -> int:
@@ -54,42 +51,8 @@ def reserved(
 ) -> Iterator[None]:
     """Waits for enough free slots for `need_mib`, and holds them. `folder` holds the pool.
 
-    A stage larger than the pool takes all of it, and so runs alone. The slots are file locks of
-    this process, so that they become free however it ends. Only the process that holds the turn
-    collects slots: so no two processes wait for each other, and small stages cannot keep a large
-    one waiting for ever.
+    A stage larger than the pool takes all of it, and so runs alone.
     """
-    there = pool_slots(memory_gib)
-    need = min(there, math.ceil(need_mib / SLOT_MIB))
-    folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        with ExitStack() as turn:
-            free = iter(_told(tell, f"waiting for {need_mib / 1024:g} GiB of memory"))
-            _wait_for(turn, [folder / "turn.lock"], 1, free)
-            _wait_for(held, [folder / f"{number}.lock" for number in range(there)], need, free)
+    waiting = f"waiting for {need_mib / 1024:g} GiB of memory"
+    with held(folder, math.ceil(need_mib / SLOT_MIB), pool_slots(memory_gib), waiting, tell):
         yield
-
-
-def _told(tell: Callable[[str], None], text: str) -> Iterator[None]:
-    """Yields once per wait; the first time it shows `text`."""
-    tell(text)
-    while True:
-        time.sleep(_POLL_SECONDS)
-        yield
-
-
-def _wait_for(held: ExitStack, files: list[Path], count: int, wait: Iterator[None]) -> None:
-    """Enters `count` locks of `files` into `held`. While it waits it keeps those it has."""
-    for path in files:
-        make_way(path)
-    locks = [FileLock(path) for path in files]
-    while True:
-        for lock in [lock for lock in locks if not lock.is_locked]:
-            if count == 0:
-                return
-            with suppress(Timeout):
-                held.enter_context(lock.acquire(timeout=0))
-                count -= 1
-        if count == 0:
-            return
-        next(wait)
