@@ -8,27 +8,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from pipeline.streamlining import finn
+from pipeline.engines.vivado.finn.builder import bootstrap
 from specs.input import InputSpec
 
-
-def bootstrap(work: Path) -> None:
-    """Makes FINN's builder importable, with its settings in `work`.
-
-    finn.builder raises an error on import if XILINX_VIVADO is not set, because it imports SimEngine
-    from finn.xsi. Nothing here uses SimEngine, so an empty class replaces it.
-    """
-    finn.bootstrap(work)
-    from finn import xsi  # noqa: PLC0415
-    from finn.interface.settings import FINNSettings  # noqa: PLC0415
-    from finn.util import settings  # noqa: PLC0415 - after the environment is set
-
-    settings._SETTINGS = FINNSettings.init(
-        override_settings_path=work / "settings.yaml",
-        flow_config=work / "flow.yaml",
-        auto_set_environment_vars=False,
-    )
-    xsi.SimEngine = type("SimEngine", (), {})
+__all__ = ["bootstrap", "dataflow"]
 
 
 def dataflow(qonnx: Path, contract: InputSpec, work: Path) -> Any:

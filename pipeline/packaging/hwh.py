@@ -44,7 +44,7 @@ class _Slave:
 
 
 def hwh(part: str, family: str, clock_mhz: float, port_bits: int) -> str:
-    """The text of the file. idma0 and odma0 are the names by which FINN's driver finds the DMAs."""
+    """The text of the file."""
     base = registers.BASE[family]
     device, _, package = part.removeprefix("xc").partition("-")
     return render(
@@ -53,11 +53,7 @@ def hwh(part: str, family: str, clock_mhz: float, port_bits: int) -> str:
         device=device,
         package=package,
         parameters=_parameters(family, clock_mhz, port_bits),
-        slaves=[
-            _Slave("idma0", "idma", base + registers.INPUT),
-            _Slave("odma0", "odma", base + registers.OUTPUT),
-            _Slave("signatures0", "signatures", base + registers.SIGNATURES),
-        ],
+        slaves=[_Slave(name, kind, base + page) for name, kind, page in registers.SLAVES],
     )
 
 

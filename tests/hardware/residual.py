@@ -97,7 +97,7 @@ class Residual:
             self.conv(f"{name}_shortcut", channels, 1, stride, activations[1])
         second, self.at = self.at, first
         span = Add("", first, "", (), second, factors).range(self.edge, self.edges[second])
-        edge = Edge(f"{name}_sum", DataType.smallest(*span), self.edge.shape)
+        edge = Edge(f"{name}_add_out", DataType.smallest(*span), self.edge.shape)
         self.add(Add, f"{name}_add", edge, other=second, factors=factors)
 
     def threshold(self, name: str, activation: str, falling: bool = False) -> None:

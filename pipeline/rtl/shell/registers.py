@@ -16,6 +16,12 @@ ABI = 1
 PAGE = 0x1000
 """Each DMA has a page of its own, as in FINN's shell; the signatures have the third."""
 INPUT, OUTPUT, SIGNATURES = 0, PAGE, 2 * PAGE
+SLAVES = (
+    ("idma0", "idma", INPUT),
+    ("odma0", "odma", OUTPUT),
+    ("signatures0", "signatures", SIGNATURES),
+)
+"""Name, kind and page of each part, as pynq finds them. FINN's driver knows idma0 and odma0."""
 ADDRESS_BITS = 14
 """Bits of the address of the AXI4-Lite slave: four pages, of which the last is empty."""
 BASE = {"zynq-7000": 0x4000_0000, "zynq-us+": 0xA000_0000}

@@ -100,7 +100,8 @@ class Executor:
 
     def mounts(self, plan: Plan, folder: Path) -> list[Mount]:
         """What a container sees of this machine, under the same paths."""
-        read = [*self.installation.folders, *plan.reads, *files_of(self.licence)]
+        tool = self._tool(plan).parent.parent
+        read = [*self.installation.folders, tool, *plan.reads, *files_of(self.licence)]
         return mounts(_absolute(folder), read)
 
     def environment(self, plan: Plan) -> dict[str, str]:
@@ -112,12 +113,7 @@ class Executor:
 
     def script(self, plan: Plan, folder: Path) -> str:
         """The text of run.sh. Raises MissingTool if the installation lacks the plan's tool."""
-        tool = self.installation.tools.get(plan.argv[0])
-        if tool is None:
-            raise MissingTool(
-                f"{plan.argv[0]}: not beside {self.installation.vivado}, and {plan.name} needs it. "
-                "Give the folder of Vitis as vitis=, or add Vitis to the installation"
-            )
+        tool = self._tool(plan)
         # the tool's own settings come last, so that its folder is the first on PATH
         places = sorted(self.installation.folders, key=tool.is_relative_to)
         return run_script(
@@ -127,6 +123,15 @@ class Executor:
             environment=self.environment(plan),
             contained=self.container is not None,
         )
+
+    def _tool(self, plan: Plan) -> Path:
+        found = self.installation.tools.get(plan.argv[0])
+        if found is None:
+            raise MissingTool(
+                f"{plan.argv[0]}: not beside {self.installation.vivado}, and {plan.name} needs it. "
+                "Give the folder of Vitis as vitis=, or add Vitis to the installation"
+            )
+        return found
 
     def describe(self, plan: Plan, folder: Path) -> str:
         """What dry_run=yes prints: files, argv, mounts, environment, digest."""
@@ -243,11 +248,10 @@ def executor(settings: Mapping[str, Any]) -> Executor:
     engine, licence = settings.get("container") or "none", settings.get("licence")
     chosen = None
     if engine != "none":
-        chosen = Container(
-            engine,
-            settings.get("container_image") or IMAGE,
-            networked=needs_network(licence),
-        )
+        image = settings.get("container_image") or IMAGE
+        if image.startswith("-"):
+            raise SpecError(f"container_image = {image!r}: not the name of an image")
+        chosen = Container(engine, image, networked=needs_network(licence))
     try:
         launcher = shlex.split(settings.get("launcher") or "")
     except ValueError as error:

@@ -117,8 +117,9 @@ def _installation(folder: Path, settings: Mapping[str, Any], *, here: bool) -> I
         there = [path for path in paths if path.is_file()]
         if there or not here:
             tools[tool] = (there or paths)[0]
-    shared = _beside(folder, "SharedData")
-    folders = [path for path in (*products.values(), shared) if path.is_dir() or not here]
+    named_ones = [folder, *([products["Vitis"]] if settings.get("vitis") else [])]
+    found = [*products.values(), _beside(folder, "SharedData")]
+    folders = [path for path in found if path.is_dir()] if here else named_ones
     return Installation(folder, version, tools, tuple(dict.fromkeys(folders)), here)
 
 

@@ -1,0 +1,237 @@
+"""The work folder of FINN's flow: made from a job, run in a child process, read afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pipeline import errors
+from pipeline.engines.vivado.finn import flow, shim
+from pipeline.errors import MissingTool, PipelineError, Planned, ToolError
+from pipeline.job import Job, progress
+from pipeline.tools.files import digest_of
+from pipeline.tools.process import run_tool
+from pipeline.tools.vendor.executor import executor
+from pipeline.tools.vendor.installation import Installation, find
+from specs.vivado import VendorTarget
+
+VERSION = 1
+"""Raised when the flow's code gives other results than before."""
+BOARDS = {
+    "Pynq-Z1": "Pynq-Z1",
+    "Pynq-Z2": "Pynq-Z2",
+    "Ultra96": "Ultra96",
+    "Ultra96-V2": "Ultra96-V2",
+    "ZCU104": "ZCU104",
+    "KV260": "KV260_SOM",
+}
+"""The boards that FINN's Zynq shell knows, by our names."""
+INPUTS = {
+    "streamline": ("dataflow.onnx", "hardware.json", "hardware.npz", "golden.npz"),
+    "fold": ("folding.json",),
+    "fifos": ("fifo_depths.json",),
+}
+_STEP = re.compile(r"STEP (\d+) (\d+) (\w+)")
+
+
+def finn_package() -> Path:
+    """Where FINN is installed, without importing it."""
+    found = find_spec("finn")
+    assert found is not None, "it is a dependency"
+    assert found.submodule_search_locations, "it is a package"
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def finn_deps(settings: Mapping[str, Any]) -> Path:
+    """The folder with finn-hlslib, which HLS includes. Raises MissingTool if there is none."""
+    named = settings.get("finn_deps") or os.environ.get("FINN_DEPS")
+    folder = Path(named).expanduser() if named else finn_package() / "finn_deps"
+    if not (folder / "finn-hlslib" / "bnn-library.h").is_file():
+        raise MissingTool(
+            f"finn-hlslib: not in {folder}; hardware=finn needs this C++ library of FINN for HLS.\n"
+            "  1. `.venv/bin/finn deps update` fetches it, and the board files beside it;\n"
+            "  2. or give its folder as FINN_DEPS: it has finn-hlslib/ (github.com/Xilinx/"
+            "finn-hlslib) and board_files/;\n"
+            "  3. or build with hardware=rtl, which needs neither."
+        )
+    return folder
+
+
+def digest_of_library(folder: Path) -> str:
+    """Of the C++ headers that HLS includes."""
+    found = hashlib.sha256()
+    for path in sorted(folder.glob("*-hlslib/**/*")):
+        if path.suffix in (".h", ".hpp") and path.is_file():
+            found.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def require_board(vendor: VendorTarget) -> str:
+    """The board's name in FINN."""
+    if vendor.board not in BOARDS:
+        raise PipelineError(
+            f"hardware=finn: FINN's Zynq shell does not know the board {vendor.board}; it knows "
+            f"{', '.join(BOARDS)}. hardware=rtl builds for any board"
+        )
+    return BOARDS[vendor.board]
+
+
+def prepared(job: Job, until: str) -> Path:
+    """The job's work folder, ready to run `until` a step. Both stages get the same one."""
+    vendor = job.spec("vendor", VendorTarget | None)  # type: ignore[arg-type]
+    assert vendor is not None, "the unit's engine is vivado"
+    board = require_board(vendor)
+    installation, deps = find(job.settings), finn_deps(job.settings)
+    sources = [job.inputs[stage] / name for stage, names in INPUTS.items() for name in names]
+    inputs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
+    request = flow.Request(
+        vendor.part,
+        board,
+        vendor.family,
+        vendor.clock_mhz,
+        vendor.dsp,
+        vendor.ram_style,
+        until,
+    )
+    made_of = {
+        "version": VERSION,
+        "finn": importlib.metadata.version("finn-plus"),
+        "tools": installation.version,
+        "inputs": inputs,
+        "request": vars(replace(request, until="")),
+    }
+    work = job.cache / "vivado" / f"finn-{digest_of(made_of)}"
+    work.mkdir(parents=True, exist_ok=True)
+    for path in sources:
+        shutil.copyfile(path, work / path.name)
+    request.save(work / "request.json")
+    _shim_settings(job, work, installation, deps).save(work)
+    shim.write_shims(work)
+    return work
+
+
+def _shim_settings(
+    job: Job, work: Path, installation: Installation, deps: Path
+) -> shim.ShimSettings:
+    package = finn_package()
+    return shim.ShimSettings(
+        cache=str(job.cache),
+        version=installation.version,
+        library=digest_of_library(deps),
+        environment={
+            "FINN_BUILD_DIR": str(work / "build"),
+            "FINN_DEPS": str(deps),
+            "FINN_RTLLIB": str(package / "finn-rtllib"),
+            "FINN_CUSTOM_HLS": str(package / "custom_hls"),
+        },
+        reads=[str(work), str(package), str(deps)],
+        settings=dict(job.settings),
+    )
+
+
+def run(job: Job, work: Path, log: Path) -> None:
+    """Runs FINN's flow in `work` in a process of its own. Raises what it failed with.
+
+    With dry_run=yes it goes as far as FINN's generated code, and raises Planned with the first runs
+    of tools.
+    """
+    dry = job.settings.get("dry_run") == "yes"
+    if dry:
+        request = flow.Request.load(work / "request.json")
+        replace(request, until="generated").save(work / "request.json")
+    shutil.rmtree(work / shim.ERRORS, ignore_errors=True)
+    shims = shim.ShimSettings.load(work)
+    environment = {
+        **shims.environment,
+        "FINN_TOOL_DIR_OVERRIDE": str(work / "tools"),
+        "XILINX_VIVADO": _versioned(find(job.settings)),
+        "NUM_DEFAULT_WORKERS": str(workers(job.settings)),
+        "PYTHONUNBUFFERED": "1",
+    }
+    module = "pipeline.engines.vivado.finn.flow"
+    try:
+        run_tool(
+            [sys.executable, "-m", module, work],
+            log=log,
+            cwd=work,
+            env=environment,
+            on_line=_told,
+            tool_errors=False,
+        )
+    except ToolError as error:
+        raise failed(work, error) from None
+    if dry:
+        raise Planned(described(job, work))
+
+
+def workers(settings: Mapping[str, Any]) -> int:
+    """How many runs of tools FINN starts at a time: as many as there are licences."""
+    return max(1, int(settings.get("licences") or 1))
+
+
+def _versioned(installation: Installation) -> str:
+    """XILINX_VIVADO for FINN, which reads the version from the path."""
+    path = str(installation.vivado)
+    return path if installation.version in path else f"{path}/{installation.version}"
+
+
+def _told(line: str) -> None:
+    if found := _STEP.fullmatch(line):
+        number, count, name = found.groups()
+        progress(f"FINN: {WORDS[name]}", (int(number) - 1) / int(count))
+
+
+WORDS = {
+    "folded": "our fold, bit widths",
+    "specialised": "HLS or RTL for each node",
+    "minimised": "bit widths, golden images",
+    "buffered": "width converters, FIFOs",
+    "generated": "code of every node",
+    "ips": "HLS of each node",
+    "stitched": "stitched IP, synthesised",
+    "bitfile": "Zynq shell, bitfile",
+}
+"""By step of the flow."""
+
+
+def failed(work: Path, error: ToolError) -> PipelineError:
+    """The error of a tool that a shim ran, else that of the flow, else that of its process."""
+    for path in sorted((work / shim.ERRORS).glob("*.json")):
+        document = json.loads(path.read_text())
+        kind: Callable[[str], PipelineError] = getattr(errors, document["kind"], PipelineError)
+        return kind(document["text"])
+    words = work / flow.FAILURE
+    if not words.is_file():
+        return error
+    kind_text = json.loads(words.read_text())
+    known: Callable[[str], PipelineError] = getattr(errors, kind_text["kind"], ToolError)
+    return known(kind_text["text"])
+
+
+def described(job: Job, work: Path) -> str:
+    """The plans of the HLS runs, as dry_run=yes shows them, and what follows them."""
+    runs, shims = executor(job.settings), shim.ShimSettings.load(work)
+    tool = "vitis-run" if find(job.settings).version > "2024.2" else "vitis_hls"
+    words = ["--mode", "hls", "--tcl"] if tool == "vitis-run" else []
+    shown = []
+    for script in sorted((work / "build").glob("code_gen_ipgen_*/hls_syn_*.tcl")):
+        plan = shim.hls_plan(tool, [*words, str(script)], script.parent, shims)
+        shown.append(runs.describe(plan, script.parent))
+    return "\n\n".join(
+        [
+            f"FINN's code of every node is in {work / 'build'}. These runs of {tool} come first:",
+            *shown,
+            "Then FINN stitches the IPs and makes its Zynq project with vivado; it writes those "
+            "scripts when the IPs are there.",
+        ]
+    )
