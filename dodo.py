@@ -7,6 +7,7 @@ from pipeline.flow.doit_tasks import (
     board_task,
     build_tasks,
     cache_task,
+    calibrate_task,
     check_tasks,
     deploy_tasks,
     evaluate_tasks,
@@ -120,6 +121,11 @@ def task_build() -> Tasks:
 def task_deploy() -> Tasks:
     """bring the package to the boards of host= over SSH, run it there, and judge what they do"""
     return deploy_tasks()
+
+
+def task_calibrate() -> dict[str, Any]:
+    """learn from builds with engine=vivado how far the folding's estimates are; costs= uses it"""
+    return calibrate_task()
 
 
 def task_preflight() -> Tasks:

@@ -69,6 +69,7 @@ _FOLDING = (
     "target.fps",
     "target.clock_mhz",
     "target.signatures",
+    "target.costs",
 )
 
 _RESOURCES = ("board.lut", "board.ff", "board.bram36", "board.dsp")

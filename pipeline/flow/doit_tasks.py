@@ -232,6 +232,22 @@ def _clean_cache(dryrun: bool) -> None:
             remove(_cache())
 
 
+def calibrate_task() -> dict[str, Any]:
+    """The task that writes the factors by which costs= corrects the folding's estimates."""
+    return {"actions": [_calibrate], "verbosity": 2}
+
+
+def _calibrate() -> TaskFailed | None:
+    from pipeline.flow.calibrate import calibrate  # noqa: PLC0415 - no other call needs it
+
+    try:
+        for line in calibrate(selected()):
+            print(line)
+    except PipelineError as error:
+        return TaskFailed(str(error))
+    return None
+
+
 def why_task() -> dict[str, Any]:
     return {"actions": [_why], "pos_arg": "names", "verbosity": 2}
 

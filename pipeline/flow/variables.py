@@ -46,6 +46,7 @@ VARIABLES = {
     "fps": "target.fps",
     "clock_mhz": "target.clock_mhz",
     "signatures": "target.signatures",
+    "costs": "",
     **{name: f"target.vivado.{name}" for name in VivadoSpec.model_fields},
     "with": "package.extra",
     "level": "evaluation.level",
