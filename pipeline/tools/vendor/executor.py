@@ -21,7 +21,13 @@ from pipeline.tools.slots import held
 from pipeline.tools.vendor import finished
 from pipeline.tools.vendor.container import IMAGE, OWN_CODES, Container, Mount, mounts
 from pipeline.tools.vendor.installation import Installation, find
-from pipeline.tools.vendor.licence import files_of, needs_network
+from pipeline.tools.vendor.licence import (
+    VARIABLE,
+    files_of,
+    found_by_itself,
+    licence_of,
+    needs_network,
+)
 from pipeline.tools.vendor.life import heartbeat, occupied
 from pipeline.tools.vendor.plan import RUN, Plan
 from pipeline.tools.vendor.script import run_script
@@ -109,7 +115,7 @@ class Executor:
         """What the run has in its environment, in addition to what the vendor's scripts set."""
         given = {"PIPELINE_JOBS": str(self.jobs), **plan.environment}
         if self.licence:
-            given["XILINXD_LICENSE_FILE"] = self.licence
+            given[VARIABLE] = self.licence
         return given
 
     def script(self, plan: Plan, folder: Path) -> str:
@@ -138,7 +144,7 @@ class Executor:
         """What dry_run=yes prints: files, argv, mounts, environment, digest."""
         environment = self.environment(plan)
         if self.licence:
-            environment["XILINXD_LICENSE_FILE"] = "(the setting licence)"
+            environment[VARIABLE] = "(the setting licence)"
         sections = {
             "in": [str(_absolute(folder))],
             "tool": [f"{shlex.join(plan.argv)}  ({self.installation.version})"],
@@ -246,26 +252,42 @@ class Executor:
 
 def executor(settings: Mapping[str, Any]) -> Executor:
     """The executor that the settings ask for. Raises MissingTool, or SpecError for a setting."""
-    engine, licence = settings.get("container") or "none", settings.get("licence")
-    chosen = None
-    if engine != "none":
-        image = settings.get("container_image") or IMAGE
-        if image.startswith("-"):
-            raise SpecError(f"container_image = {image!r}: not the name of an image")
-        chosen = Container(engine, image, networked=needs_network(licence))
-    try:
-        launcher = shlex.split(settings.get("launcher") or "")
-    except ValueError as error:
-        raise SpecError(f"launcher = {settings['launcher']!r}: {error}") from None
     return Executor(
         installation=find(settings),
-        container=chosen,
-        launcher=tuple(launcher),
+        container=container_of(settings),
+        launcher=launcher_of(settings),
         jobs=settings.get("jobs") or min(MOST_JOBS, os.cpu_count() or 1),
-        licence=licence,
+        licence=licence_for(settings),
         licences=settings.get("licences") or 1,
         memory_gib=settings.get("memory_gib"),
     )
+
+
+def container_of(settings: Mapping[str, Any]) -> Container | None:
+    """The container engine and image of the settings; None: no container. Raises SpecError."""
+    engine = settings.get("container") or "none"
+    if engine == "none":
+        return None
+    image = settings.get("container_image") or IMAGE
+    if image.startswith("-"):
+        raise SpecError(f"container_image = {image!r}: not the name of an image")
+    return Container(engine, image, networked=needs_network(licence_for(settings)))
+
+
+def launcher_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words of the launcher; none: no launcher. Raises SpecError."""
+    try:
+        return tuple(shlex.split(settings.get("launcher") or ""))
+    except ValueError as error:
+        raise SpecError(f"launcher = {settings['launcher']!r}: {error}") from None
+
+
+def licence_for(settings: Mapping[str, Any]) -> str | None:
+    """The licence of a run. In a container the tools do not find what they find by themselves."""
+    licence = licence_of(settings)
+    if licence is None and (settings.get("container") or "none") != "none":
+        licence = ":".join(map(str, found_by_itself()))
+    return licence or None
 
 
 def _sorted(plan: Plan) -> list[tuple[str, str]]:
