@@ -26,6 +26,7 @@ Hostid: 00216be3ab12
 License path: "{home}/.Xilinx:{licence}:"
 FlexNet Licensing error:-9,57
 XILINXD_LICENSE_FILE={licence}
+INCREMENT Synthesis xilinxd 2024.11 permanent uncounted 00216be3ab12
 SERVER {server} 00:21:6b:e3:ab:12 2100
 write to {user}@{host} or {user}@example.org, see http://{server}/licences
 /bin/sh: can't open '{home}/run.sh': Permission denied, owner {user}
