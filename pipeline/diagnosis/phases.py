@@ -22,9 +22,11 @@ Show = Callable[[str, float | None], None]
 
 _EVERY_SECONDS = 5.0
 """The line is shown again after so long even if the phase is the same, since the time goes on."""
+_LEAST_SECONDS = 1.0
 _KEPT = 300
 """How many runs the history keeps."""
 _MOST_BYTES = 1 << 20
+_SMALLEST, _LARGEST = 1e-3, 1e15
 _PHASES = (
     re.compile(r"^Command: (?P<step>[a-z]\w+)"),
     re.compile(r"^INFO: \[HLS 200-1510\] Running: (?P<step>\w+)"),
@@ -47,10 +49,10 @@ class _Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     tool: str = Field(max_length=200)
-    size: float = Field(gt=0, allow_inf_nan=False)
-    phases: list[tuple[Annotated[str, Field(max_length=200)], Annotated[float, Field(ge=0)]]] = (
-        Field(max_length=500)
-    )
+    size: float = Field(ge=_SMALLEST, le=_LARGEST)
+    phases: list[
+        tuple[Annotated[str, Field(max_length=200)], Annotated[float, Field(ge=0, le=_LARGEST)]]
+    ] = Field(max_length=500)
 
 
 class Phases:
@@ -70,7 +72,7 @@ class Phases:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._show, self._history, self._tool, self._clock = show, history, tool, clock
-        self._size = size if math.isfinite(size) and size > 0 else 1.0
+        self._size = min(max(size, _SMALLEST), _LARGEST) if not math.isnan(size) else 1.0
         self._before = _nearest(history, tool, self._size)
         self._begin = self._since = self._shown = clock()
         self._step, self._part = "", ""
@@ -85,8 +87,14 @@ class Phases:
             self._show(*self._told(now))
 
     def finish(self) -> None:
-        """Keeps how long the phases took. For a run that ended well."""
-        self._end_phase(self._clock())
+        """Keeps how long the phases took. For a run that ended well.
+
+        Very short ones are not kept: they only repeat the log of a run that had ended before.
+        """
+        now = self._clock()
+        if now - self._begin < _LEAST_SECONDS:
+            return
+        self._end_phase(now)
         run = _Run(tool=self._tool[:200], size=self._size, phases=self._done[:500])
         with contextlib.suppress(OSError):  # then the next run only has no estimate
             self._history.parent.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,7 @@ class Executor:
         log: Path,
         on_line: Callable[[str], None] | None = None,
         tell: Tell = _silent,
+        timeout: float | None = None,
     ) -> bool:
         """Runs the plan in `folder`, unless the folder already has its intact products.
 
@@ -87,7 +88,7 @@ class Executor:
             self._write(plan, folder)
             self._end_leftovers(folder)
             with self._slots(plan, folder, tell), heartbeat(folder) as word:
-                self._start(plan, folder, log, word, on_line)
+                self._start(folder, log, word, self.command(plan, folder), on_line, timeout)
             finished.seal(plan, folder, log)
         return True
 
@@ -195,13 +196,13 @@ class Executor:
 
     def _start(
         self,
-        plan: Plan,
         folder: Path,
         log: Path,
         word: str,
+        command: list[str],
         on_line: Callable[[str], None] | None,
+        timeout: float | None,
     ) -> None:
-        command = self.command(plan, folder)
         if shutil.which(command[0]) is None:
             raise MissingTool(
                 f"{command[0]}: no such program on this machine, though the setting "
@@ -209,7 +210,7 @@ class Executor:
             )
         ended = False
         try:
-            run_tool([*command, word], log=log, cwd=folder, on_line=on_line)
+            run_tool([*command, word], log=log, cwd=folder, on_line=on_line, timeout=timeout)
             ended = True
         except ToolError as error:
             raise ToolError(f"{error}{self._whose(error.code)}", error.code) from None
