@@ -79,8 +79,8 @@ WAYS = """\
      vivado = "..." in local.toml, or as PIPELINE_VIVADO or XILINX_VIVADO in the environment.
   2. It is on another machine that shares this folder: give vivado= as it is called there, and
      launcher="ssh that-machine" (or "srun -c 8", "bsub -I").
-  3. Install it: the free Standard edition (2022.2 or later, from www.amd.com, Downloads) has the
-     parts of all boards here but those of a larger Zynq UltraScale+, and needs no licence.
+  3. Install it (2022.2 or later, from www.amd.com, Downloads): the free Standard edition has the
+     parts of all boards that come with this pipeline.
   Without it, engine=open goes as far as synthesis."""
 
 
