@@ -327,7 +327,8 @@ proc netlist::write_bit {path} {
     set start [binary format H* 0ff00ff00ff00ff000]
     set header [binary format Sa*S [string length $start] $start 1]
     set part [regsub ^xc [dict get $state part] {}]
-    set design "[dict get $state top];UserID=0XFFFFFFFF;Version=$fake::version"
+    # where Vivado writes its version: what a fake has made must never pass for an FPGA's
+    set design "[dict get $state top];UserID=0XFFFFFFFF;Version=simulated"
     foreach {letter text} [list a $design b $part c 1980/01/01 d 00:00:00] {
         append header [binary format aSa*a $letter [expr {[string length $text] + 1}] $text \0]
     }
