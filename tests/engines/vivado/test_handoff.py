@@ -1,4 +1,4 @@
-"""The hardware description of Vivado gets our slaves; anything that is none is refused in words."""
+"""The hardware description: Vivado's processing system, our slaves; anything else is refused."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from pipeline.engines.vivado.rtl.handoff import with_slaves
+from pipeline.engines.vivado.rtl.handoff import handoff
 from pipeline.errors import PipelineError
 from pipeline.rtl.shell import registers
+from tests.engines.vivado import cases
 
+TARGET = cases.target("Pynq-Z1")
 GOOD = """<?xml version="1.0"?>
 <EDKSYSTEM><MODULES>
   <MODULE MODTYPE="processing_system7" INSTANCE="ps"><PARAMETERS>
-    <PARAMETER NAME="PCW_FCLK0_PERIPHERAL_DIVISOR0" VALUE="10"/>
+    <PARAMETER NAME="PCW_FCLK0_PERIPHERAL_DIVISOR0" VALUE="17"/>
+    <PARAMETER NAME="no name" VALUE="1"/>
   </PARAMETERS></MODULE>
 </MODULES></EDKSYSTEM>
 """
 
 
-def test_what_vivado_says_is_kept_and_the_slaves_are_added(tmp_path: Path) -> None:
+def test_vivados_parameters_and_our_slaves(tmp_path: Path) -> None:
     path = tmp_path / "system.hwh"
     path.write_text(GOOD)
-    root = Xml.fromstring(with_slaves(path, "zynq-7000"))  # noqa: S314 - our own
-    (divisor,) = root.iter("PARAMETER")
-    assert divisor.get("VALUE") == "10"
+    root = Xml.fromstring(handoff(path, TARGET))  # noqa: S314 - our own
+    found = {entry.get("NAME"): entry.get("VALUE") for entry in root.iter("PARAMETER")}
+    assert found["PCW_FCLK0_PERIPHERAL_DIVISOR0"] == "17"
+    assert "no name" not in found
     names = [name for name, _, _ in registers.SLAVES]
-    assert [module.get("INSTANCE") for module in root.iter("MODULE")] == ["ps", *names]
-    (ps,) = (module for module in root.iter("MODULE") if module.get("INSTANCE") == "ps")
-    assert [found.get("INSTANCE") for found in ps.iter("MEMRANGE")] == names
+    assert [entry.get("INSTANCE") for entry in root.iter("MEMRANGE")] == names
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,8 @@ def test_what_vivado_says_is_kept_and_the_slaves_are_added(tmp_path: Path) -> No
         ("", "no valid XML"),
         (GOOD[:-20], "no valid XML"),
         (GOOD.replace("<EDKSYSTEM>", '<!DOCTYPE x [<!ENTITY a "b">]><EDKSYSTEM>'), "entities"),
-        (GOOD.replace("processing_system7", "other"), "not the description of one processing"),
-        (GOOD.replace("MODULES", "PARTS"), "not the description of one processing"),
+        (GOOD.replace("processing_system7", "zynq_ultra_ps_e"), "0 modules processing_system7"),
+        (GOOD.replace("</MODULES>", '<MODULE MODTYPE="processing_system7"/></MODULES>'), "2 mod"),
         ("\0" * 40, "no valid XML"),
     ],
 )
@@ -47,10 +49,10 @@ def test_a_file_that_is_none_is_refused(text: str, why: str, tmp_path: Path) -> 
     path = tmp_path / "system.hwh"
     path.write_text(text)
     with pytest.raises(PipelineError, match=why) as caught:
-        with_slaves(path, "zynq-7000")
+        handoff(path, TARGET)
     assert str(path) in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"none\.hwh: no such file"):
-        with_slaves(tmp_path / "none.hwh", "zynq-us+")
+        handoff(tmp_path / "none.hwh", TARGET)
