@@ -7,6 +7,7 @@ step the model is saved, and a later run continues there.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import traceback
@@ -55,6 +56,18 @@ class Request:
         return Request(**json.loads(path.read_text()))
 
 
+def period_ns(clock_mhz: float) -> float:
+    """The period of a clock of whole MHz for which FINN's shell makes this clock.
+
+    FINN computes the clock from the period and cuts off what is behind the point: of 120 MHz it
+    makes 119. A period one float below does not change anything else.
+    """
+    period = 1000 / clock_mhz
+    while int(1 / (period * 0.001)) < int(clock_mhz):  # as FINN's make_zynq_proj does
+        period = math.nextafter(period, 0)
+    return period
+
+
 class Flow:
     """A run of FINN's steps in a work folder."""
 
@@ -67,7 +80,7 @@ class Flow:
         self.work, self.request = work, request
         self.graph = hardware.load(work)
         self.folding = load_folding(work / "folding.json")
-        self.period = 1000 / request.clock_mhz
+        self.period = period_ns(request.clock_mhz)
         self.config = DataflowBuildConfig(
             output_dir=str(work / "out"),
             synth_clk_period_ns=self.period,

@@ -77,11 +77,15 @@ def digest_of_library(folder: Path) -> str:
 
 
 def require_board(vendor: VendorTarget) -> str:
-    """The board's name in FINN."""
+    """The board's name in FINN. Raises PipelineError if FINN's shell cannot be made for it."""
     if vendor.board not in BOARDS:
         raise PipelineError(
             f"hardware=finn: FINN's Zynq shell does not know the board {vendor.board}; it knows "
             f"{', '.join(BOARDS)}. hardware=rtl builds for any board"
+        )
+    if not float(vendor.clock_mhz).is_integer():
+        raise PipelineError(
+            f"hardware=finn: clock_mhz = {vendor.clock_mhz:g}: FINN's shell takes whole MHz only"
         )
     return BOARDS[vendor.board]
 
