@@ -2,9 +2,9 @@
 
 No report of it by instance was found in public, so these are guesses that are meant to be high:
 SmartConnect with 910 LUTs and 904 FFs for each of its two ports (one port measured on a Zynq-7000
-with Vivado 2023.1: analogdevicesinc/hdl pull request 1054), 1,000 LUTs, 1,300 FFs and two RAMB18 for
-each DMA, and 600 LUTs for the interconnect with its converter to AXI4-Lite. `implement` tells the
-truth, in the row "shell" of utilisation.csv.
+with Vivado 2023.1: analogdevicesinc/hdl pull request 1054), 1,000 LUTs, 1,300 FFs and two RAMB18
+for each DMA, and 600 LUTs for the interconnect with its converter to AXI4-Lite. `implement` tells
+the truth, in the row "shell" of utilisation.csv.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ DEPTH = 5
 
 
 def tools(root: Path, version: str = "2024.2", hls_fail: Failure | None = None) -> dict[str, Any]:
-    """The settings of a machine with the fake tools, and with FINN's C++ library as an empty one."""
+    """The settings of a machine with the fake tools, and an empty library of FINN's C++."""
     vivado = install(root / "tools", version)
     install_hls(vivado, hls_fail)
     deps = root / "deps"
