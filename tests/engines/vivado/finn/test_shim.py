@@ -148,11 +148,14 @@ def test_what_decides_the_result_makes_it_anew(work: Work) -> None:
     for folder in (code, clock, header):
         work.run(folder)
         assert ran(folder), folder.name
-    for change in ({"library": "def"}, {"version": "2023.1"}):
-        replace(work.shims, **change).save(work.root)
-        folder = work.node("-".join(change))
+    for name, shims in (
+        ("library", replace(work.shims, library="def")),
+        ("version", replace(work.shims, version="2023.1")),
+    ):
+        shims.save(work.root)
+        folder = work.node(name)
         work.run(folder)
-        assert ran(folder), change
+        assert ran(folder), name
 
 
 def test_a_failure_is_told_by_the_tool_though_the_script_ends_well(work: Work) -> None:
