@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 from deploy.install import Board
 from deploy.scripts import REMOTE
+from pipeline.tools.findings import Finding
 from specs.board import BoardSpec
 
-Level = Literal["ok", "note", "problem"]
 Facts = dict[str, list[str]]
 
 LEAST_DISK_MIB, LEAST_MEMORY_MIB, LEAST_CMA_MIB = 200, 100, 16
@@ -27,16 +25,6 @@ _ZYNQ_7000 = {0x02: "xc7z010", 0x03: "xc7z007s", 0x07: "xc7z020", 0x08: "xc7z014
 DEVICE_TREE = {"zynq-7000": "xlnx,zynq-7000", "zynq-us+": "xlnx,zynqmp"}
 """How the board's device tree calls each family."""
 _PROBE_SECONDS = 180.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found of one thing; remedy: what to do about a problem or a note."""
-
-    level: Level
-    what: str
-    found: str
-    remedy: str = ""
 
 
 def check(board: Board, wanted: BoardSpec | None) -> list[Finding]:

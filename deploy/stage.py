@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deploy.check import Finding, check
+from deploy.check import check
 from deploy.driver import Answer, Driver
 from deploy.hosts import reached
 from deploy.install import Board, install, send_testset
@@ -22,6 +22,7 @@ from pipeline.data.choice import in_proportion
 from pipeline.data.inputs import evaluation_inputs
 from pipeline.errors import BoardError
 from pipeline.job import Job, Kind, Metrics, progress
+from pipeline.tools.findings import Finding
 from pipeline.tools.ssh import VIRTUAL
 from specs.board import BoardSpec
 from specs.input import InputSpec

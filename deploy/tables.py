@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.check import Finding
 from pipeline.job import Figure
+from pipeline.tools.findings import Finding
 
 WIDTH = 110
 """Width of the tables in characters if the output is not a terminal."""

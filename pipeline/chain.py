@@ -22,7 +22,7 @@ engine that makes bitfiles. A unit that lacks what a stage wants does not have t
 class Stage:
     """One step of the chain. Its module has a function `run(job: Job) -> Metrics`.
 
-    needs: the stages whose files it reads.
+    needs: the stages whose files it reads, those that the unit has. "a|b": b if it lacks a.
     reads: the spec fields that it may read, as dotted paths. Other fields never rebuild it.
     wants: what a unit must have for the stage to exist.
     version: raised when the stage's code gives other results than before.
@@ -69,6 +69,7 @@ _FOLDING = (
     "target.fps",
     "target.clock_mhz",
     "target.signatures",
+    "target.costs",
 )
 
 _RESOURCES = ("board.lut", "board.ff", "board.bram36", "board.dsp")

@@ -61,6 +61,9 @@ class TargetSpec(Spec):
     """Whether every stream has a signature register, a checksum of all its beats that software can
     read. With them `diagnose` finds the first layer that is wrong on the board. Each takes 30 to 50
     LUTs, and more where a beat has over 128 bits."""
+    costs: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The sha256 of a file of factors that `./doit calibrate` learned from builds, by which the
+    folding corrects its estimates of LUTs; the command line gives the path: costs=FILE."""
     vivado: VivadoSpec = VivadoSpec()
     """What only engine=vivado has."""
 

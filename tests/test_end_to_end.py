@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 UNIT = "tfc_1w1a.dataset-digits"
 PLACE = 'it\'s; a "bäd" place'
 BOARD_UNIT = f"{UNIT}@Pynq-Z1.open"
+EVERY = {stage.name for stage in STAGES} - {"implement"}
+"""The stages of the open engine, which makes no bitfile for an FPGA."""
 
 
 def files_of_the_tree() -> list[str]:
@@ -101,7 +103,7 @@ def test_resources_by_layer_add_up_and_fit(clone: Clone) -> None:
 
 def test_every_number_has_its_kind_and_no_manifest_a_path(clone: Clone) -> None:
     manifests = list((clone.folder / "build").glob("*/*/manifest.json"))
-    assert len(manifests) == len(STAGES)
+    assert {path.parent.name for path in manifests} == EVERY
     for path in manifests:
         text = path.read_text()
         assert clone.folder.parent.name not in text
@@ -113,7 +115,7 @@ def test_a_second_call_does_nothing(clone: Clone) -> None:
     again = clone.doit("build")
     assert again.returncode == 0
     assert lines(again, "ran") == []
-    assert len(lines(again, "kept")) == len(STAGES) - len(PREVIEWS), "it is trained"
+    assert {*lines(again, "kept")} == EVERY - PREVIEWS, "it is trained"
 
 
 def test_the_package_runs_on_a_virtual_board(clone: Clone) -> None:

@@ -42,12 +42,14 @@ class Target:
 class Interface:
     """How the processor reaches the accelerator.
 
-    shell: "own", or "finn", which has only the registers of the two DMAs. digest: identifies the
-    build, and with our shell the design in the FPGA. registers: offsets by name. input, output:
-    the streams, as in settings.json. signatures: the streams that have one, likewise.
+    shell: "own", or "finn", which has only the registers of the two DMAs. fclk0_mhz: what the
+    processor's first clock must be; FINN's shell makes the accelerator's from it. digest:
+    identifies the build, and with our shell the design in the FPGA. registers: offsets by name.
+    input, output: the streams, as in settings.json. signatures: those that have one, likewise.
     """
 
     shell: Literal["own", "finn"]
+    fclk0_mhz: float
     base_address: int
     port_bits: int
     digest: str
@@ -57,18 +59,19 @@ class Interface:
     signatures: Sequence[Mapping[str, Any]] = ()
 
 
-def own_interface(graph: HardwareGraph, design: Design, family: str) -> Interface:
+def own_interface(graph: HardwareGraph, design: Design, target: Target) -> Interface:
     """That of our own shell around `design`."""
     shell = design.shell
     assert shell is not None, "the rtl stage writes a shell around every design"
     return Interface(
         "own",
-        registers.BASE[family],
+        target.clock_mhz,
+        registers.BASE[target.family],
         shell.port_bits,
         shell.digest,
         {register.name: register.offset for register in registers.REGISTERS},
-        _stream(design.stream(design.input)),
-        _stream(design.stream(design.output)),
+        stream_entry(design.stream(design.input)),
+        stream_entry(design.stream(design.output)),
         [
             {
                 "edge": edge,
@@ -101,6 +104,7 @@ def settings(
         "family": target.family,
         "clock_mhz": target.clock_mhz,
         "shell": interface.shell,
+        "fclk0_mhz": interface.fclk0_mhz,
         "base_address": interface.base_address,
         "port_bits": interface.port_bits,
         "magic": registers.MAGIC,
@@ -141,7 +145,7 @@ def _timeouts(kind: BitfileKind) -> dict[str, float]:
     return {"margin": MARGIN, "least_cycles": LEAST_CYCLES, **_TIMES[kind]}
 
 
-def _stream(stream: Stream) -> dict[str, Any]:
+def stream_entry(stream: Stream) -> dict[str, Any]:
     return {
         "dtype": stream.dtype.name,
         "shape": list(stream.shape),

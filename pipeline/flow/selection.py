@@ -30,12 +30,9 @@ class Selection:
         return [self.task(chosen, unit) for unit in units.values()]
 
     def task(self, stage: Stage, unit: Unit) -> Task:
-        inputs = tuple(
-            self.task(BY_NAME[need], unit.at(BY_NAME[need].scope))
-            for need in stage.needs
-            if unit.absent(BY_NAME[need]) is None
-        )
-        return Task(stage, unit, inputs, self.settings)
+        found = (_first(unit, need.split("|")) for need in stage.needs)
+        inputs = (self.task(need, unit.at(need.scope)) for need in found if need is not None)
+        return Task(stage, unit, tuple(inputs), self.settings)
 
     def before(self, task: Task, boards: bool) -> list[Task]:
         """The tasks that may refuse `task` before it runs, those of boards only for `boards`."""
@@ -53,6 +50,11 @@ class Selection:
         for stage in STAGES:
             if unit.absent(stage) is None:
                 yield self.task(stage, unit.at(stage.scope))
+
+
+def _first(unit: Unit, names: Iterable[str]) -> Stage | None:
+    """The first of these stages that the unit has, if any."""
+    return next((BY_NAME[name] for name in names if unit.absent(BY_NAME[name]) is None), None)
 
 
 def selection(given: Mapping[str, str]) -> Selection:

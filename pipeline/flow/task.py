@@ -123,8 +123,9 @@ class Task:
 
     def _files(self) -> dict[str, str]:
         """The places of the user's own files, which the specs name only by their sha256."""
-        unit = self.unit if self.unit.scope != "board" else self.unit.at("network")
-        return dict(unit.files)
+        if self.unit.scope == "board":
+            return {**self.unit.at("network").files, **self.unit.files}
+        return dict(self.unit.files)
 
     def execute(
         self, show: Callable[[str, float | None], None], feed: Iterable[bytes] | None = None

@@ -276,10 +276,17 @@ def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str,
     if target.clock_mhz is None:
         target = target.model_copy(update={"clock_mhz": board.clock_mhz})
     changed.pop("engine", None)
+    files = dict[str, str]()
+    if (file := given.get("costs")) is not None:
+        path = user_file("costs", file, "allowed: a file that ./doit calibrate wrote")
+        digest = paths.sha256(path)
+        target = target.model_copy(update={"costs": digest})
+        files[digest] = str(path)
+        changed["costs"] = f"{catalog.plain(path.stem)}-{digest[:8]}"
     long = _name(f"{network.long_name}@{label}.{target.engine}", changed)
     return Unit(
         "board", _short(long), network.network, board, target, network, long,
-        evaluation=network.evaluation,
+        evaluation=network.evaluation, files=files,
         package=cast(PackageSpec, override(PackageSpec(), "package", given)[0]),
     )  # fmt: skip
 

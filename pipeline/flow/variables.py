@@ -46,6 +46,7 @@ VARIABLES = {
     "fps": "target.fps",
     "clock_mhz": "target.clock_mhz",
     "signatures": "target.signatures",
+    "costs": "",
     **{name: f"target.vivado.{name}" for name in VivadoSpec.model_fields},
     "with": "package.extra",
     "level": "evaluation.level",
@@ -203,6 +204,10 @@ def settings(given: Mapping[str, str]) -> Settings:
         if (place := getattr(found, name)) is not None:
             folder = user_folder() if name in given else ROOT
             relative[name] = str(paths.resolve(place, folder, f"{name} = {place!r}"))
+    if "rules" in relative:
+        from pipeline.diagnosis import all_rules  # noqa: PLC0415 - it brings RE2
+
+        all_rules(Path(relative["rules"]))  # a mistake in it is told now, not after a long run
     return found.model_copy(update=relative)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines import engine
+from pipeline.engines import engine, prediction
 from pipeline.engines.space import Budget, Solution, Space
 from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit
@@ -79,9 +79,14 @@ def plan(job: Job, graph: HardwareGraph) -> Plan:
     Raises DoesNotFit naming what is short, by how much, and what would fit.
     """
     progress("design space")
-    provider = engine(job.spec("target.provider", str))
+    name = job.spec("target.provider", str)
+    provider = engine(name)
     signatures = job.spec("target.signatures", str) == "on"
     space = provider.space(graph, signatures=signatures)
+    costs = job.spec("target.costs", str | None)  # type: ignore[arg-type]
+    if costs is not None:
+        learned = prediction.load(job.own_file(costs), name)
+        space = prediction.scaled(space, graph, learned.lut)
     port_bits = job.spec("board.memory_port_bits", int)
     shell = provider.shell(job.spec("board.family", str), port_bits)
     board = Budget(

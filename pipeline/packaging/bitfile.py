@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
+from pipeline.driver.board.programming import bitfile_fields, die
 from pipeline.errors import PipelineError
 
 _START = bytes.fromhex("0ff00ff00ff00ff000")
@@ -39,28 +40,9 @@ def kind(data: bytes, part: str) -> Literal["simulated", "implemented"]:
 
     Raises PipelineError if it is no .bit file, is cut off, or is for another part than `part`.
     """
-    texts = _texts(data)
-    if texts is None:
-        raise PipelineError("the bitfile: no .bit file, or cut off; build it again")
-    design, found = texts["a"], texts["b"].removeprefix("xc")
-    if not f"{part}-".removeprefix("xc").startswith(f"{found}-"):  # Vivado omits the speed grade
-        raise PipelineError(f"the bitfile is for the part {texts['b']}, and the board has {part}")
-    return "simulated" if design.endswith(_SIMULATED) else "implemented"
-
-
-def _texts(data: bytes) -> dict[str, str] | None:
-    """The header's fields: a design, b part, c date, d time. None: it is no whole .bit file."""
-    at = 2 + len(_START) + 2
-    if data[: at - 2] != struct.pack(">H", len(_START)) + _START:
-        return None
-    found = {}
-    for letter in "abcd":
-        size = int.from_bytes(data[at + 1 : at + 3], "big")
-        text = data[at + 3 : at + 3 + size]
-        if data[at : at + 1] != letter.encode() or len(text) < size or not text.endswith(b"\0"):
-            return None
-        found[letter] = text[:-1].decode("ascii", "replace")
-        at += 3 + size
-    size = int.from_bytes(data[at + 1 : at + 5], "big")
-    whole = data[at : at + 1] == b"e" and len(data) == at + 5 + size
-    return found if whole and size else None
+    fields, content = bitfile_fields(data)
+    if not content or not {"a", "b"} <= fields.keys():
+        raise PipelineError("the bitfile has no valid header; build it again")
+    if die(fields["b"]) != die(part):
+        raise PipelineError(f"the bitfile is for {fields['b']}, and the board has {part}")
+    return "simulated" if fields["a"].endswith(_SIMULATED) else "implemented"

@@ -24,7 +24,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 def pool_slots(memory_gib: float | None) -> int:
     """The number of slots in the pool, at least one. memory_gib: the setting of that name."""
-    mib = SHARE * _machine_bytes() / 2**20 if memory_gib is None else memory_gib * 1024
+    mib = SHARE * machine_bytes() / 2**20 if memory_gib is None else memory_gib * 1024
     return max(1, int(mib // SLOT_MIB))
 
 
@@ -36,7 +36,7 @@ def limit_mib(need_mib: int, headroom: float, memory_gib: float | None) -> float
     return max(headroom * need_mib + BASE_MIB, (memory_gib or 0) * 1024)
 
 
-def _machine_bytes() -> int:
+def machine_bytes() -> int:
     """The memory of this machine, or the limit of the container if that is lower."""
     found = [psutil.virtual_memory().total]
     for path in map(Path, _LIMITS):

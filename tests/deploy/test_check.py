@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.check import Finding, check
+from deploy.check import check
 from deploy.install import Board
 from pipeline.errors import BoardError
+from pipeline.tools.findings import Finding
 from specs import catalog
 from specs.board import BoardSpec
 from tests.deploy.server import Server

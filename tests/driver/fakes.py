@@ -45,11 +45,12 @@ def package(
     (folder / "rtl").mkdir(parents=True)
     bare = generate(graph, folding, {}, folder / "rtl", signatures=signed)
     design = generate_shell(bare, 8 * PORT_BYTES, "zynq-7000")
+    target = Target("Pynq-Z1", "xc7z020clg400-1", "zynq-7000", 100.0)
     document = settings(
         "unit",
         graph,
-        own_interface(graph, design, "zynq-7000"),
-        Target("Pynq-Z1", "xc7z020clg400-1", "zynq-7000", 100.0),
+        own_interface(graph, design, target),
+        target,
         {"ii": Figure(II, "cycles", "simulated"), "latency": Figure(LATENCY, "", "simulated")},
     )
     document = with_bitfile(document, "accelerator.bit", "accelerator.hwh", "", "simulated")

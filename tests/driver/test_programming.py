@@ -212,5 +212,5 @@ def test_settings_of_another_version_are_refused(
 def test_a_bitfile_without_a_header_is_refused(package: Any) -> None:
     for content in (b"", b"\x00", package.content[:20], b"\x00\x02ab\x00\x01\xff\x00\x01"):
         with pytest.raises(package.driver.DriverError, match="no valid header"):
-            package.driver._bitfile_fields(content)
+            package.driver.bitfile_fields(content)
     assert np.frombuffer(package.driver._as_binary(package.content), np.uint8).size == 8

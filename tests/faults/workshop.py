@@ -21,7 +21,8 @@ from pipeline.flow.task import Task, build_folder
 from pipeline.flow.variables import Settings
 
 NETWORK = f"network={Path(__file__).with_name('tiny.toml')}"
-NAMES = [stage.name for stage in STAGES]
+NAMES = [stage.name for stage in STAGES if stage.name != "implement"]
+"""The stages of the open engine, which makes no bitfile for an FPGA."""
 GRACE_SECONDS = 20.0
 """In which what a killed build started must be gone; it takes a fraction of one."""
 
@@ -133,7 +134,8 @@ def _in(task: Task, build: Path) -> Task:
 
 def needs(stage: str) -> list[str]:
     """All that `stage` stands on or comes after, in the order of the chain."""
-    before = (*BY_NAME[stage].needs, *BY_NAME[stage].after)
+    named = (need.partition("|")[0] for need in BY_NAME[stage].needs)
+    before = (*(need for need in named if need in NAMES), *BY_NAME[stage].after)
     found = {*before}
     for need in before:
         found.update(needs(need))

@@ -110,6 +110,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "target.engine": ("vivado", {"fits", "fold", "fifos", "synth"}),
     # FINN's own flow has no RTL of ours; what is left out is not rebuilt
     "target.vivado.hardware": ("finn", {"fits", "fold", "fifos", "synth", "implement"}),
+    "target.costs": ("0" * 64, {"fits", "fold"}),
     "target.vivado.strategy": ("quick", {"synth", "implement"}),
     "target.vivado.incremental": ("on", {"synth", "implement"}),
     "target.vivado.ram_style": ("block", {"synth", "implement"}),

@@ -24,6 +24,7 @@ BOARD: dict[str, Any] = {
     "board.memory_port_bits": 64,
     "board.family": "zynq-7000",
     "target.provider": "open",
+    "target.costs": None,
     "target.fps": None,
     "target.clock_mhz": 100.0,
     "target.signatures": "off",

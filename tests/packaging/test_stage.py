@@ -127,7 +127,7 @@ def test_an_engines_bitfile_and_hwh_are_packed_as_they_are(stages: Path, tmp_pat
 
 def test_the_bitfile_holds_the_design(stages: Path, made: archive.Package, tmp_path: Path) -> None:
     driver: Any = load(stages / "unit" / "driver" / "driver.py")
-    payload = driver._bitfile_fields(made.read("accelerator.bit"))[1]
+    payload = driver.bitfile_fields(made.read("accelerator.bit"))[1]
     path = tmp_path / "payload.tar"
     path.write_bytes(payload)
     names = subprocess.run(

@@ -28,7 +28,7 @@ def refuse(text: str) -> None:
 def test_the_setting_or_most_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pool_slots(3) == 6
     assert pool_slots(0.1) == 1
-    monkeypatch.setattr(memory, "_machine_bytes", lambda: 10 * 2**30)
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 10 * 2**30)
     assert pool_slots(None) == 16
 
 

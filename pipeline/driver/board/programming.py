@@ -79,7 +79,7 @@ class PynqBoard:
             )
         name = _board_name()
         part = settings.parts.get(name)
-        if part is not None and _die(part) != _die(settings.part):
+        if part is not None and die(part) != die(settings.part):
             raise DriverError(
                 "part",
                 f"the package is for {settings.board} ({settings.part}), and this board is "
@@ -115,7 +115,9 @@ class PynqBoard:
             )
 
     def _set_clock(self, pynq: Any) -> float:
-        wanted = float(self._settings.clock_mhz)
+        """Sets the clock that the accelerator's is, or is made from; returns the accelerator's."""
+        settings = self._settings
+        wanted = float(settings.fclk0_mhz)
         pynq.Clocks.fclk0_mhz = wanted
         found = float(pynq.Clocks.fclk0_mhz)
         if found > wanted * (1 + TOO_FAST) or found < wanted * (1 - TOO_SLOW):
@@ -125,7 +127,7 @@ class PynqBoard:
                 f"accelerator was built. If the board's dividers cannot make {wanted:g} MHz, build "
                 f"with clock_mhz={found:g}",
             )
-        return found
+        return found * float(settings.clock_mhz) / wanted
 
 
 def _pynq() -> Any:
@@ -160,7 +162,7 @@ def _board_name() -> str:
     return text.strip("\0\n ") or os.environ.get("BOARD", "")
 
 
-def _die(part: str) -> str:
+def die(part: str) -> str:
     """Device and package of a part, without speed grade: the same for each bitfile that fits."""
     return re.sub(r"^xc|-\d.*$", "", part.lower())
 
@@ -178,15 +180,15 @@ def _read_bitfile(settings: Settings, folder: Path) -> bytes:
             f"{path}: not the bitfile of this package: its SHA-256 differs from that of "
             "settings.json; install the package again",
         )
-    part = _bitfile_fields(content)[0].get("b", "")
-    if _die(part) != _die(settings.part):
+    part = bitfile_fields(content)[0].get("b", "")
+    if die(part) != die(settings.part):
         raise DriverError(
             "part", f"{path}: its header says it is for {part}, and the package {settings.part}"
         )
     return content
 
 
-def _bitfile_fields(content: bytes) -> tuple[dict[str, str], bytes]:
+def bitfile_fields(content: bytes) -> tuple[dict[str, str], bytes]:
     """The fields of a .bit file by letter (b: the part), and its configuration data.
 
     A field is a letter, a length of two bytes and that many bytes of text; the last field is "e",
@@ -200,13 +202,15 @@ def _bitfile_fields(content: bytes) -> tuple[dict[str, str], bytes]:
             fields[letter] = content[at + 3 : at + 3 + length].decode("ascii").rstrip("\0")
             at += 3 + length
         (length,) = struct.unpack_from(">I", content, at + 1)
+        if len(content) != at + 5 + length:
+            raise DriverError("bitfile", "the bitfile is cut off; install it again")
     except (struct.error, UnicodeDecodeError):
         raise DriverError("bitfile", "the bitfile has no valid header; install it again") from None
-    return fields, content[at + 5 : at + 5 + length]
+    return fields, content[at + 5 :]
 
 
 def _as_binary(bitfile: bytes) -> bytes:
     """The data of a .bit file as Linux' FPGA manager takes it: the bytes of each word reversed."""
-    data = _bitfile_fields(bitfile)[1]
+    data = bitfile_fields(bitfile)[1]
     swapped: bytes = np.frombuffer(data[: len(data) // 4 * 4], np.uint32).byteswap().tobytes()
     return swapped

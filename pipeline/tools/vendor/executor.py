@@ -21,7 +21,13 @@ from pipeline.tools.slots import held
 from pipeline.tools.vendor import finished
 from pipeline.tools.vendor.container import IMAGE, OWN_CODES, Container, Mount, mounts
 from pipeline.tools.vendor.installation import Installation, find
-from pipeline.tools.vendor.licence import files_of, needs_network
+from pipeline.tools.vendor.licence import (
+    VARIABLE,
+    files_of,
+    found_by_itself,
+    licence_of,
+    needs_network,
+)
 from pipeline.tools.vendor.life import heartbeat, occupied
 from pipeline.tools.vendor.plan import RUN, Plan
 from pipeline.tools.vendor.script import run_script
@@ -65,6 +71,7 @@ class Executor:
         log: Path,
         on_line: Callable[[str], None] | None = None,
         tell: Tell = _silent,
+        timeout: float | None = None,
     ) -> None:
         """Runs the plan in `folder`, unless the folder already has its intact products.
 
@@ -81,7 +88,7 @@ class Executor:
             self._write(plan, folder)
             self._end_leftovers(folder)
             with self._slots(plan, folder, tell), heartbeat(folder) as word:
-                self._start(plan, folder, log, word, on_line)
+                self._start(folder, log, word, self.command(plan, folder), on_line, timeout)
             finished.seal(plan, folder, log)
 
     def command(self, plan: Plan, folder: Path) -> list[str]:
@@ -100,24 +107,20 @@ class Executor:
 
     def mounts(self, plan: Plan, folder: Path) -> list[Mount]:
         """What a container sees of this machine, under the same paths."""
-        read = [*self.installation.folders, *plan.reads, *files_of(self.licence)]
+        tool = self._tool(plan).parent.parent
+        read = [*self.installation.folders, tool, *plan.reads, *files_of(self.licence)]
         return mounts(_absolute(folder), read)
 
     def environment(self, plan: Plan) -> dict[str, str]:
         """What the run has in its environment, in addition to what the vendor's scripts set."""
         given = {"PIPELINE_JOBS": str(self.jobs), **plan.environment}
         if self.licence:
-            given["XILINXD_LICENSE_FILE"] = self.licence
+            given[VARIABLE] = self.licence
         return given
 
     def script(self, plan: Plan, folder: Path) -> str:
         """The text of run.sh. Raises MissingTool if the installation lacks the plan's tool."""
-        tool = self.installation.tools.get(plan.argv[0])
-        if tool is None:
-            raise MissingTool(
-                f"{plan.argv[0]}: not beside {self.installation.vivado}, and {plan.name} needs it. "
-                "Give the folder of Vitis as vitis=, or add Vitis to the installation"
-            )
+        tool = self._tool(plan)
         # the tool's own settings come last, so that its folder is the first on PATH
         places = sorted(self.installation.folders, key=tool.is_relative_to)
         return run_script(
@@ -128,11 +131,20 @@ class Executor:
             contained=self.container is not None,
         )
 
+    def _tool(self, plan: Plan) -> Path:
+        found = self.installation.tools.get(plan.argv[0])
+        if found is None:
+            raise MissingTool(
+                f"{plan.argv[0]}: not beside {self.installation.vivado}, and {plan.name} needs it. "
+                "Give the folder of Vitis as vitis=, or add Vitis to the installation"
+            )
+        return found
+
     def describe(self, plan: Plan, folder: Path) -> str:
         """What dry_run=yes prints: files, argv, mounts, environment, digest."""
         environment = self.environment(plan)
         if self.licence:
-            environment["XILINXD_LICENSE_FILE"] = "(the setting licence)"
+            environment[VARIABLE] = "(the setting licence)"
         sections = {
             "in": [str(_absolute(folder))],
             "tool": [f"{shlex.join(plan.argv)}  ({self.installation.version})"],
@@ -183,13 +195,13 @@ class Executor:
 
     def _start(
         self,
-        plan: Plan,
         folder: Path,
         log: Path,
         word: str,
+        command: list[str],
         on_line: Callable[[str], None] | None,
+        timeout: float | None,
     ) -> None:
-        command = self.command(plan, folder)
         if shutil.which(command[0]) is None:
             raise MissingTool(
                 f"{command[0]}: no such program on this machine, though the setting "
@@ -197,7 +209,7 @@ class Executor:
             )
         ended = False
         try:
-            run_tool([*command, word], log=log, cwd=folder, on_line=on_line)
+            run_tool([*command, word], log=log, cwd=folder, on_line=on_line, timeout=timeout)
             ended = True
         except ToolError as error:
             raise ToolError(f"{error}{self._whose(error.code)}", error.code) from None
@@ -240,27 +252,42 @@ class Executor:
 
 def executor(settings: Mapping[str, Any]) -> Executor:
     """The executor that the settings ask for. Raises MissingTool, or SpecError for a setting."""
-    engine, licence = settings.get("container") or "none", settings.get("licence")
-    chosen = None
-    if engine != "none":
-        chosen = Container(
-            engine,
-            settings.get("container_image") or IMAGE,
-            networked=needs_network(licence),
-        )
-    try:
-        launcher = shlex.split(settings.get("launcher") or "")
-    except ValueError as error:
-        raise SpecError(f"launcher = {settings['launcher']!r}: {error}") from None
     return Executor(
         installation=find(settings),
-        container=chosen,
-        launcher=tuple(launcher),
+        container=container_of(settings),
+        launcher=launcher_of(settings),
         jobs=settings.get("jobs") or min(MOST_JOBS, os.cpu_count() or 1),
-        licence=licence,
+        licence=licence_for(settings),
         licences=settings.get("licences") or 1,
         memory_gib=settings.get("memory_gib"),
     )
+
+
+def container_of(settings: Mapping[str, Any]) -> Container | None:
+    """The container engine and image of the settings; None: no container. Raises SpecError."""
+    engine = settings.get("container") or "none"
+    if engine == "none":
+        return None
+    image = settings.get("container_image") or IMAGE
+    if image.startswith("-"):
+        raise SpecError(f"container_image = {image!r}: not the name of an image")
+    return Container(engine, image, networked=needs_network(licence_for(settings)))
+
+
+def launcher_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words of the launcher; none: no launcher. Raises SpecError."""
+    try:
+        return tuple(shlex.split(settings.get("launcher") or ""))
+    except ValueError as error:
+        raise SpecError(f"launcher = {settings['launcher']!r}: {error}") from None
+
+
+def licence_for(settings: Mapping[str, Any]) -> str | None:
+    """The licence of a run. In a container the tools do not find what they find by themselves."""
+    licence = licence_of(settings)
+    if licence is None and (settings.get("container") or "none") != "none":
+        licence = ":".join(map(str, found_by_itself()))
+    return licence or None
 
 
 def _sorted(plan: Plan) -> list[tuple[str, str]]:

@@ -79,8 +79,8 @@ WAYS = """\
      vivado = "..." in local.toml, or as PIPELINE_VIVADO or XILINX_VIVADO in the environment.
   2. It is on another machine that shares this folder: give vivado= as it is called there, and
      launcher="ssh that-machine" (or "srun -c 8", "bsub -I").
-  3. Install it: the free Standard edition (2022.2 or later, from www.amd.com, Downloads) has the
-     parts of all boards here but those of a larger Zynq UltraScale+, and needs no licence.
+  3. Install it (2022.2 or later, from www.amd.com, Downloads): the free Standard edition has the
+     parts of all boards that come with this pipeline.
   Without it, engine=open goes as far as synthesis."""
 
 
@@ -117,8 +117,9 @@ def _installation(folder: Path, settings: Mapping[str, Any], *, here: bool) -> I
         there = [path for path in paths if path.is_file()]
         if there or not here:
             tools[tool] = (there or paths)[0]
-    shared = _beside(folder, "SharedData")
-    folders = [path for path in (*products.values(), shared) if path.is_dir() or not here]
+    named_ones = [folder, *([products["Vitis"]] if settings.get("vitis") else [])]
+    found = [*products.values(), _beside(folder, "SharedData")]
+    folders = [path for path in found if path.is_dir()] if here else named_ones
     return Installation(folder, version, tools, tuple(dict.fromkeys(folders)), here)
 
 

@@ -37,7 +37,8 @@ lives() {
 
 # Kills all that the run has started: it is marked in its environment, whatever its parent is.
 end_tools() {
-    local round numbers
+    local numbers
+    # shellcheck disable=SC2034 # ten rounds, for one of them may just start another
     for round in 1 2 3 4 5 6 7 8 9 10; do
         [ -z "$tool_process" ] || kill -KILL "$tool_process" 2>/dev/null
         numbers=$(grep -lszxF "PIPELINE_RUN_IN=$here" /proc/[0-9]*/environ | tr -dc '0-9\n')
@@ -69,7 +70,8 @@ trap 'end 129' HUP
             if [ -e "$library" ]; then export LD_PRELOAD=$library && break; fi
         done
     fi
-    export TMPDIR="$here/.run/tmp" LC_ALL=C.UTF-8
+    export TMPDIR="$here/.run/tmp"
+    { export LC_ALL=C.UTF-8; } 2>/dev/null # a thin image may lack it, which does no harm
     rm -rf "$TMPDIR"
     mkdir -p "$TMPDIR"
     for file in "${settings[@]}"; do
@@ -86,12 +88,11 @@ if [ $# -gt 0 ]; then
     (
         trap - TERM INT HUP
         last='' silent=0
-        while lives "$1"; do :; done
+        while lives "$1" && kill -0 $$; do :; done
         end_tools
         kill -KILL $$
     ) >/dev/null 2>&1 </dev/null &
     watcher=$!
-    # shellcheck disable=SC2086 # one of the two
     wait -n "$tool_process" "$watcher" 2>/dev/null
     if kill -0 "$tool_process" 2>/dev/null; then
         echo "ERROR: [run.sh] the process that watches this run was killed; so the run ends"

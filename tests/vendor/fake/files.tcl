@@ -262,10 +262,10 @@ proc files::interface_ports {port} {
     switch -- $protocol {
         DDR {
             return [lmap signal {{[14:0] addr} {[2:0] ba} cas_n ck_n ck_p cke cs_n {[3:0] dm} {[31:0] dq} {[3:0] dqs_n}
-                {[3:0] dqs_p} odt ras_n reset_n we_n} {string cat "inout [lrange $signal 0 end-1] ${name}_[lindex $signal end]"}]
+                {[3:0] dqs_p} odt ras_n reset_n we_n} {string cat "inout [join [lrange $signal 0 end-1]] ${name}_[lindex $signal end]"}]
         }
         FIXED_IO {
-            return [lmap signal {ddr_vrn ddr_vrp {[53:0] mio} ps_clk ps_porb ps_srstb} {string cat "inout [lrange $signal 0 end-1] ${name}_[lindex $signal end]"}]
+            return [lmap signal {ddr_vrn ddr_vrp {[53:0] mio} ps_clk ps_porb ps_srstb} {string cat "inout [join [lrange $signal 0 end-1]] ${name}_[lindex $signal end]"}]
         }
     }
     set data [object::get $port CONFIG.DATA_WIDTH]

@@ -23,7 +23,8 @@ from typing import Any
 
 import psutil
 
-from pipeline.errors import PipelineError
+from pipeline.diagnosis import explained
+from pipeline.errors import PipelineError, ToolError
 from pipeline.tools.cache import remembered
 from pipeline.tools.vendor.executor import Executor, executor
 from pipeline.tools.vendor.plan import Plan
@@ -166,7 +167,10 @@ def main(work: Path, tool: str, words: Sequence[str]) -> int:
             runs.run(plan, folder, work / LOGS / f"{plan.name}.log")
         else:
             raise PipelineError(f"hardware=finn: FINN calls {tool}, which no step here needs")
-    except PipelineError as error:
+    except PipelineError as failure:
+        error = failure
+        if isinstance(failure, ToolError):
+            error = explained(failure, [work / LOGS / f"{plan.name}.log"], tool=tool)
         document = {"kind": type(error).__name__, "text": str(error)}
         (work / ERRORS / f"{time.time_ns()}.json").write_text(json.dumps(document))
         sys.stderr.write(f"ERROR: {error}\n")
