@@ -72,24 +72,25 @@ class Executor:
         on_line: Callable[[str], None] | None = None,
         tell: Tell = _silent,
         timeout: float | None = None,
-    ) -> None:
+    ) -> bool:
         """Runs the plan in `folder`, unless the folder already has its intact products.
 
-        Then it gives the log of that earlier run. `tell` gets the reason whenever it waits. Raises
-        ToolError as run_tool does, also if a product is missing after exit code 0. However this
-        ends, no container and no process of the tool is left.
+        Then it gives the log of that earlier run, and returns False. `tell` gets the reason
+        whenever it waits. Raises ToolError as run_tool does, also if a product is missing after
+        exit code 0. However this ends, no container and no process of the tool is left.
         """
         folder = _absolute(folder)
         folder.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
         with occupied(folder, tell):
             if finished.again(plan, folder, log, on_line):
-                return
+                return False
             self._write(plan, folder)
             self._end_leftovers(folder)
             with self._slots(plan, folder, tell), heartbeat(folder) as word:
                 self._start(folder, log, word, self.command(plan, folder), on_line, timeout)
             finished.seal(plan, folder, log)
+        return True
 
     def command(self, plan: Plan, folder: Path) -> list[str]:
         """The whole argv: launcher, container engine with its mounts, run.sh.

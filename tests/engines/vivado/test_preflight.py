@@ -246,7 +246,12 @@ def test_nobody_waits_for_what_hangs(
     tmp_path: Path, vivado: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name server, a licence server and a container engine that would each take a minute."""
-    monkeypatch.setattr(socket, "create_connection", lambda *a, **k: time.sleep(60))
+
+    def hang(*arguments: object, **named: object) -> None:
+        time.sleep(60)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", hang)
     settings = _hanging_docker(vivado, monkeypatch)
     start = time.monotonic()
     findings = found(tmp_path, _large_part(vivado, monkeypatch)["target"],
