@@ -21,10 +21,10 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.post import classes
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.packaging import archive, bitfile
-from pipeline.packaging.hwh import hwh
 from pipeline.packaging.notebook import notebook
 from pipeline.packaging.render import render
 from pipeline.rtl.design import load_design
+from pipeline.rtl.shell.hwh import hwh
 from pipeline.tools.files import digest_of
 
 COPIED = ("driver.py", "golden", "c")

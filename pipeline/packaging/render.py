@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("pipeline.packaging", "templates"),
     undefined=StrictUndefined,
-    autoescape=select_autoescape(("hwh.j2",)),
+    autoescape=False,  # noqa: S701 - it writes plain text, no HTML
     keep_trailing_newline=True,
 )
 

@@ -11,9 +11,9 @@ import pytest
 from pipeline.driver.board.programming import _as_binary, bitfile_fields, die
 from pipeline.errors import PipelineError
 from pipeline.packaging.bitfile import kind, simulated
-from pipeline.packaging.hwh import hwh
 from pipeline.packaging.notebook import notebook
 from pipeline.rtl.shell import registers
+from pipeline.rtl.shell.hwh import hwh
 from specs import catalog
 from specs.board import BoardSpec
 

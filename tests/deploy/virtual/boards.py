@@ -15,10 +15,10 @@ import numpy as np
 from deploy.virtual import VirtualBoard
 from pipeline.hardware import reference
 from pipeline.packaging.bitfile import simulated
-from pipeline.packaging.hwh import hwh
 from pipeline.rtl.design import Design, Shell
 from pipeline.rtl.generator import generate
 from pipeline.rtl.shell.generate import generate_shell
+from pipeline.rtl.shell.hwh import hwh
 from pipeline.simulation import signatures
 from pipeline.simulation.beats import pack, unpack
 from specs.board import BoardSpec

@@ -15,6 +15,7 @@ from pipeline.rtl.design import load_design
 from pipeline.rtl.shell import registers
 from pipeline.rtl.shell.generate import parameters_of
 from pipeline.rtl.shell.top import axi_ports
+from pipeline.tools.vendor.executor import executor
 from pipeline.tools.verilator import run_verilator
 from tests.engines.vivado import cases
 from tests.vendor import golden
@@ -112,10 +113,16 @@ def memory_pin(unit: cases.Unit) -> str:
 
 
 @tclsh
-def test_every_memory_is_read(tmp_path: Path) -> None:
+def test_a_memory_that_is_not_there_is_noticed(tmp_path: Path) -> None:
+    """The fake finds every memory of the design in the work folder, as Vivado does, or says so."""
     unit = cases.unit("Pynq-Z1", tmp_path / "build", install(tmp_path))
     folder = _synthesised(unit)
-    (read,) = [call for call in calls(folder) if call[0] == "read_mem"]
-    assert set(read[1].split()) == {path.name for path in folder.glob("*.hex")}
-    log = (unit.job("synth").folder / "logs" / "synth.log").read_text()
-    assert "CRITICAL WARNING" not in log
+    log = unit.job("synth").folder / "logs" / "synth.log"
+    assert "CRITICAL WARNING" not in log.read_text()
+    assert "read_mem" not in {call[0] for call in calls(folder)}
+    shutil.rmtree(folder / ".run")
+    (folder / "act0_unit_weight.hex").unlink()
+    plan = plans.synthesis(unit.target, load_design(unit.folder / "unit" / "rtl")).plan
+    (folder / plans.CHECKPOINT).unlink()
+    executor(unit.settings).run(plan, folder, log)
+    assert "could not open $readmem data file 'act0_unit_weight.hex'" in log.read_text()

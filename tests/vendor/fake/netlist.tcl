@@ -161,11 +161,15 @@ proc netlist::own_resources {name words} {
             incr lut [expr {min($value, 600) / 2}]
         } else {
             set stem [string trim $value \"]
-            foreach path [concat [glob -nocomplain $stem ${stem}.hex ${stem}_*.hex]] {
+            set found [glob -nocomplain $stem ${stem}.hex ${stem}_*.hex]
+            foreach path $found {
                 incr bits [expr {[file size $path] * 4}]
                 if {$path ni $files::memories} {
-                    fake::say "CRITICAL WARNING" {Synth 8-4445} "could not open \$readmem data file '$path'; please make sure the file is added to project and has read permission, ignoring"
+                    lappend files::memories $path
                 }
+            }
+            if {$found eq {}} {
+                fake::say "CRITICAL WARNING" {Synth 8-4445} "could not open \$readmem data file '$stem'; please make sure the file is added to project and has read permission, ignoring"
             }
         }
     }
@@ -322,7 +326,8 @@ proc netlist::write_bit {path} {
     set start [binary format H* 0ff00ff00ff00ff000]
     set header [binary format Sa*S [string length $start] $start 1]
     set part [regsub ^xc [dict get $state part] {}]
-    set design "[dict get $state top];UserID=0XFFFFFFFF;Version=$fake::version"
+    # where Vivado writes its version: what a fake has made must never pass for an FPGA's
+    set design "[dict get $state top];UserID=0XFFFFFFFF;Version=simulated"
     foreach {letter text} [list a $design b $part c 1980/01/01 d 00:00:00] {
         append header [binary format aSa*a $letter [expr {[string length $text] + 1}] $text \0]
     }

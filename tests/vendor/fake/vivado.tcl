@@ -119,7 +119,8 @@ proc fake::main {words} {
             -source {set script [lindex $words [incr k]]}
             -log {set log [lindex $words [incr k]]}
             -journal - -tempDir - -stack - -applog {incr k}
-            -nolog - -nojournal - -notrace - -verbose {}
+            -nolog {set log ""}
+            -nojournal - -notrace - -verbose {}
             -tclargs {
                 set user_arguments [lrange $words [expr {$k + 1}] end]
                 break
@@ -136,9 +137,13 @@ proc fake::main {words} {
     }
     set calls [open fake_calls.jsonl a]
     puts $calls [json_list [list # vivado {*}$words]]
+    if {$log ne ""} {
+        keep_log $log
+    }
     banner
     failures::at start
     interp create vivado
+    share_output vivado
     interp eval vivado [list set argv $user_arguments]
     interp eval vivado [list set argc [llength $user_arguments]]
     variable table
@@ -167,6 +172,34 @@ proc fake::extend {interpreter} {
     variable home
     foreach file [lsort [glob -nocomplain -directory $home extend_*.tcl]] {
         source $file
+    }
+}
+
+proc fake::keep_log {path} {
+    # From now on, what goes to standard output goes into the log, too.
+    variable log
+    set log [open $path w]
+    rename ::puts ::fake::plain_puts
+    proc ::puts {args} {
+        fake::plain_puts {*}$args
+        if {[llength $args] == 1 || [lindex $args end-1] in {stdout -nonewline}} {
+            fake::plain_puts {*}[expr {[lindex $args 0] eq "-nonewline" ? "-nonewline" : {}}] $fake::log [lindex $args end]
+            flush $fake::log
+        }
+    }
+}
+
+proc fake::share_output {interpreter} {
+    # The script's `puts` to standard output goes the same way; its own files are its own.
+    interp alias $interpreter shared_puts {} ::puts
+    interp eval $interpreter {
+        rename puts plain_puts
+        proc puts {args} {
+            if {[llength $args] == 1 || [lindex $args end-1] in {stdout -nonewline}} {
+                return [shared_puts {*}$args]
+            }
+            return [plain_puts {*}$args]
+        }
     }
 }
 

@@ -15,7 +15,7 @@ from pipeline.engines.space import Space
 from pipeline.engines.utilisation import Utilisation
 from pipeline.engines.vivado import reports
 from pipeline.engines.vivado.rtl import plans, timing
-from pipeline.engines.vivado.rtl.handoff import with_slaves
+from pipeline.engines.vivado.rtl.handoff import handoff
 from pipeline.engines.vivado.rtl.instances import Instances
 from pipeline.engines.vivado.runs import run_planned
 from pipeline.hardware.fold import Folding
@@ -74,8 +74,8 @@ class VivadoRtl:
         table, total = instances.resources(folder / plans.UTILISATION, figures)
         _compare(job.folder, graph, folding, target, bool(design.signatures), table)
         _copy(folder, job.folder, (plans.ROUTED, BITFILE))
-        handoff = with_slaves(job.inputs["synth"] / plans.HANDOFF, target.family)
-        (job.folder / HWH).write_bytes(handoff)
+        described = handoff(job.inputs["synth"] / plans.HANDOFF, target)
+        (job.folder / HWH).write_bytes(described)
         if target.incremental == "on":
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / plans.ROUTED, kept.with_suffix(".partial"))

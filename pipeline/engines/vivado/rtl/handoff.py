@@ -1,77 +1,53 @@
-"""accelerator.hwh: Vivado's description of the hardware, with our DMAs named in it.
+"""accelerator.hwh of a design that Vivado made: our description, with Vivado's processing system.
 
-Vivado sees one port to our registers. pynq finds a DMA by its name, so each page of the registers
-gets a module and a range of its own, as in FINN's shell: FINN's own driver works with our bitfile.
+Vivado's own file is not for pynq: its ways to our shell end at ports of the block design, and
+pynq's parser knows only modules (KeyError in pynqmetadata 0.3). And it is a file from outside. So
+only the parameters of the processing system are taken from it: pynq sets clocks and ports by them.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 from pipeline.errors import PipelineError
-from pipeline.rtl.shell import registers
+from pipeline.rtl.shell.hwh import hwh
 from pipeline.tools.files import content
+from specs.vivado import VendorTarget
 
 _MOST_BYTES = 32 << 20
-_PROCESSORS = ("processing_system7", "zynq_ultra_ps_e")
+_PROCESSORS = {"zynq-7000": "processing_system7", "zynq-us+": "zynq_ultra_ps_e"}
+_NAME, _VALUE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}"), re.compile(r"[^\x00-\x1f]{0,500}")
 
 
-def with_slaves(path: Path, family: str) -> bytes:
-    """The content of Vivado's file `path`, with the slaves of our register map."""
-    found = content(path, _MOST_BYTES)
-    if found is None:
+def handoff(path: Path, target: VendorTarget) -> bytes:
+    """The description for pynq of the design whose hwh Vivado wrote at `path`.
+
+    Raises PipelineError if that has not exactly one processing system, of the target's family.
+    """
+    found = _parameters(path, _PROCESSORS[target.family])
+    text = hwh(target.part, target.family, target.clock_mhz, target.memory_port_bits, found)
+    return text.encode()
+
+
+def _parameters(path: Path, processor: str) -> dict[str, str]:
+    data = content(path, _MOST_BYTES)
+    if data is None:
         raise PipelineError(f"{path}: no such file, or larger than {_MOST_BYTES >> 20} MiB")
-    if b"<!DOCTYPE" in found or b"<!ENTITY" in found:
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise PipelineError(f"{path}: not Vivado's: it declares entities")
     try:
-        root = Xml.fromstring(found)  # noqa: S314 - without entities there is nothing to expand
+        root = Xml.fromstring(data)  # noqa: S314 - without entities there is nothing to expand
     except Xml.ParseError as error:
         raise PipelineError(f"{path}: no valid XML: {error}") from None
-    modules = root.find("MODULES")
-    processors = [module for module in root.iter("MODULE") if module.get("MODTYPE") in _PROCESSORS]
-    if modules is None or len(processors) != 1:
-        raise PipelineError(f"{path}: not the description of one processing system's design")
-    ranges = processors[0].find("MEMORYMAP")
-    if ranges is None:
-        ranges = Xml.SubElement(processors[0], "MEMORYMAP")
-    for name, kind, page in registers.SLAVES:
-        base = registers.BASE[family] + page
-        Xml.SubElement(
-            ranges,
-            "MEMRANGE",
-            ADDRESSBLOCK="Reg",
-            BASENAME="C_BASEADDR",
-            BASEVALUE=f"0x{base:08X}",
-            HIGHNAME="C_HIGHADDR",
-            HIGHVALUE=f"0x{base + registers.PAGE - 1:08X}",
-            INSTANCE=name,
-            IS_DATA="TRUE",
-            IS_INSTRUCTION="TRUE",
-            MASTERBUSINTERFACE="M_AXI_GP0",
-            MEMTYPE="REGISTER",
-            SLAVEBUSINTERFACE="s_axi_control",
-        )
-        module = Xml.SubElement(
-            modules,
-            "MODULE",
-            FULLNAME=f"/{name}",
-            INSTANCE=name,
-            IPTYPE="PERIPHERAL",
-            IS_PL="TRUE",
-            MODTYPE=kind,
-            VLNV=f"qnn:accelerator:{kind}:1.0",
-        )
-        Xml.SubElement(module, "PARAMETERS")
-        interfaces = Xml.SubElement(module, "BUSINTERFACES")
-        Xml.SubElement(
-            interfaces,
-            "BUSINTERFACE",
-            BUSNAME="control",
-            DATAWIDTH="32",
-            NAME="s_axi_control",
-            TYPE="SLAVE",
-            VLNV="xilinx.com:interface:aximm:1.0",
-        )
-    Xml.indent(root)
-    return bytes(Xml.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+    modules = [module for module in root.iter("MODULE") if module.get("MODTYPE") == processor]
+    if len(modules) != 1:
+        raise PipelineError(f"{path}: {len(modules)} modules {processor}, and one is expected")
+    entries = modules[0].findall("PARAMETERS/PARAMETER")
+    found = {entry.get("NAME", ""): entry.get("VALUE", "") for entry in entries}
+    return {
+        name: value
+        for name, value in found.items()
+        if _NAME.fullmatch(name) and _VALUE.fullmatch(value)
+    }

@@ -52,7 +52,6 @@ def synthesis(target: VendorTarget, design: Design) -> Step:
             board_part=target.board_part,
             strategy=STRATEGIES[target.strategy],
             verilog=[*design.shell.sources, f"{TOP}.v"],
-            memories=design.memories,
             top=TOP,
             depth=DEPTH,
             layers=NETWORK,

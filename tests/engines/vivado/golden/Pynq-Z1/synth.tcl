@@ -21,8 +21,8 @@ if {[file exists synth.dcp]} {
     source block_design.tcl
 
     read_verilog [list fifo.v label_select.v credit_output.v delay.v adder_tree.v compressor_6_3.v popcount.v dot_product.v rom.v level_search.v level_table.v step_count.v levels.v replay_buffer.v weight_rom.v mvau.v threshold.v width_down.v width_up.v width_converter.v accelerator.v axi_lite_slave.v cycle_counters.v dma_control.v read_dma.v soft_reset.v sticky_errors.v words_to_beats.v beat_gather.v write_dma.v shell_core.v shell.v top.v]
-    # The memories' names are relative to this folder, where Vivado runs.
-    read_mem [list quant_threshold.hex act0_unit_weight.hex act0_unit_start.hex act1_unit_weight.hex act1_unit_start.hex act2_unit_weight.hex act2_unit_start.hex logits_unit_weight.hex logits_unit_start.hex]
+    # $readmemh finds the memories by their names in this folder, where Vivado runs, as in
+    # YosysHQ/picorv32, scripts/vivado. (read_mem takes no .hex, see UG835.)
     read_xdc accelerator.xdc
     synth_design -top top -part xc7z020clg400-1 -flatten_hierarchy rebuilt -directive Default
     keep_checkpoint synth

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from pipeline.packaging.render import render
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from pipeline.rtl.shell import registers
 
 
@@ -43,16 +46,30 @@ class _Slave:
         return self.base + registers.PAGE - 1
 
 
-def hwh(part: str, family: str, clock_mhz: float, port_bits: int) -> str:
-    """The text of the file."""
+def hwh(
+    part: str,
+    family: str,
+    clock_mhz: float,
+    port_bits: int,
+    processor: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The text of the file.
+
+    processor: parameters of the processing system by name, which take the place of ours.
+    """
     base = registers.BASE[family]
     device, _, package = part.removeprefix("xc").partition("-")
-    return render(
-        "accelerator.hwh",
+    environment = Environment(
+        loader=PackageLoader("pipeline.rtl.shell", "templates"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("accelerator.hwh.j2").render(
         family=_FAMILIES[family],
         device=device,
         package=package,
-        parameters=_parameters(family, clock_mhz, port_bits),
+        parameters={**_parameters(family, clock_mhz, port_bits), **processor},
         slaves=[_Slave(name, kind, base + page) for name, kind, page in registers.SLAVES],
     )
 
