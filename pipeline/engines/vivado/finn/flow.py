@@ -28,7 +28,9 @@ from pipeline.hardware.fold import load_folding
 from pipeline.hardware.layers import SlidingWindow
 from pipeline.streamlining import finn
 
-FAILURE, NAMES, STEPS = "failure.json", "names.json", "steps"
+FAILURE, STEPS = "failure.json", "steps"
+FINN_IO = "finn_io.json"
+"""What the driver has to know of FINN's streams: see `products.interface`."""
 IMAGES, CONVOLUTION_IMAGES = 64, 4
 """Golden images for which FINN's minimised graph has to give the golden outputs."""
 
@@ -220,17 +222,17 @@ class Flow:
         found = model.transform(build)
         used = products.utilisation(found, self._names())
         products.write(self.work / "implemented.json", used)
-        products.write(self.work / "finn_io.json", products.interface(found))
+        products.write(self.work / FINN_IO, products.interface(found))
         project = Path(found.get_metadata_prop("vivado_pynq_proj"))
         (self.work / "project.txt").write_text(str(project.relative_to(self.work)) + "\n")
         return found
 
     def _names(self) -> dict[str, str]:
-        names: dict[str, str] = json.loads((self.work / NAMES).read_text())
+        names: dict[str, str] = json.loads((self.work / shim.NAMES).read_text())
         return names
 
     def _save_names(self, names: dict[str, str]) -> None:
-        products.write(self.work / NAMES, names)
+        products.write(self.work / shim.NAMES, names)
 
     def _require_golden(self, model: Any) -> None:
         windows = any(isinstance(layer, SlidingWindow) for layer in self.graph.layers)
@@ -264,8 +266,8 @@ def main(work: Path) -> int:
     os.environ[shim.OWNER] = str(os.getpid())
     try:
         builder.bootstrap(build, Path(os.environ["FINN_DEPS"]))
-        builder.mend_xnor_accumulators()
-        Flow(work, Request.load(work / "request.json")).run()
+        with builder.mended_xnor_accumulators():
+            Flow(work, Request.load(work / "request.json")).run()
     except PipelineError as error:
         products.write(failure, {"kind": type(error).__name__, "text": str(error)})
         return 1

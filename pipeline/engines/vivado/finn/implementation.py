@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pipeline.engines import Implemented
 from pipeline.engines.vivado import reports
-from pipeline.engines.vivado.finn import interface
-from pipeline.engines.vivado.finn.flow import NAMES
+from pipeline.engines.vivado.finn.flow import FINN_IO
 from pipeline.engines.vivado.finn.instances import FinnInstances
+from pipeline.engines.vivado.finn.shim import NAMES
 from pipeline.engines.vivado.rtl import timing
 from pipeline.engines.vivado.rtl.render import render
 from pipeline.engines.vivado.runs import run_planned
@@ -54,27 +54,19 @@ def read(job: Job, graph: HardwareGraph, work: Path, project: Path) -> Implement
     target = job.spec("vendor", VendorTarget)
     runs = project / "finn_zynq_link.runs" / "impl_1"
     checkpoint = runs / "top_wrapper_routed.dcp"
+    instances = FinnInstances(json.loads((work / NAMES).read_text()))
     plan = report_plan(checkpoint)
     log = job.folder / "logs" / "report.log"
-    folder = run_planned(job, plan, log, copies={CHECKPOINT: checkpoint})
+    folder = run_planned(job, plan, log, copies={CHECKPOINT: checkpoint}, names=instances.layer)
     for name in plan.products:
         shutil.copyfile(folder / name, job.folder / name)
-    instances = FinnInstances(json.loads((work / NAMES).read_text()))
     figures = reports.figures(folder / FIGURES)
     (job.folder / "timing.json").write_text(timing.document(figures, target, instances))
     timing.require_met(figures, target, instances, job.folder / TIMING)
     watts = reports.power(folder / POWER)
     (job.folder / "power.json").write_text(timing.power_document(watts))
     table, total = instances.resources(folder / UTILISATION, figures)
-    document = interface.document(
-        json.loads((work / "finn_io.json").read_text()),
-        graph,
-        project / "resizer.hwh",
-        target.memory_port_bits,
-        target.clock_mhz,
-        sha256(project / "resizer.bit")[:16],
-    )
-    (job.folder / "finn_io.json").write_text(json.dumps(document, indent=1) + "\n")
+    shutil.copyfile(work / FINN_IO, job.folder / FINN_IO)
     found = timing.metrics(figures, target.clock_mhz, "implemented")
     found["power"] = Figure(watts["total"], "W, estimated by Vivado", "implemented")
     return Implemented(table, total, found)

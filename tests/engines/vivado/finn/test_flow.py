@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.driver.document import Target
+from pipeline.driver.finn import finn_interface
 from pipeline.engines import BITFILE, HWH
-from pipeline.engines.vivado.finn import ENGINE, builder, shim, work
+from pipeline.engines.space import Budget
+from pipeline.engines.vivado.finn import ENGINE, builder, needs
 from pipeline.engines.vivado.finn.flow import period_ns
 from pipeline.errors import MissingTool, PipelineError, Planned, ToolError, VerificationError
-from pipeline.folding.search import Budget, cheapest, fastest
+from pipeline.folding.search import cheapest, fastest
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.fold import Folding
 from pipeline.hardware.graph import HardwareGraph
@@ -98,24 +101,17 @@ def test_from_a_failure_to_a_bitfile(finn_work: Path, tmp_path: Path) -> None:
         assert (implement.folder / name).stat().st_size > 0, name
     data = (implement.folder / BITFILE).read_bytes()
     assert kind(data, TARGET.part) == "implemented"
-    assert json.loads((implement.folder / "finn_io.json").read_text()) == {
-        "shell": "finn",
-        "base_address": 0x4000_0000,
-        "port_bits": 64,
-        "digest": json.loads((implement.folder / "finn_io.json").read_text())["digest"],
-        "registers": {
-            **{f"input_{name}": offset for name, offset in REGISTERS.items()},
-            **{f"output_{name}": 0x1000 + offset for name, offset in REGISTERS.items()},
-        },
-        "input": {"dtype": "UINT8", "shape": [24], "lanes": 1, "beats": 24, "bytes_per_beat": 1},
-        "output": {"dtype": "UINT8", "shape": [1], "lanes": 1, "beats": 1, "bytes_per_beat": 1},
-        "clock_mhz": 100.0,
-        "ps_clock_mhz": 100.0,
-    }
+    interface = finn_interface(
+        implement.folder,
+        graph,
+        Target("Pynq-Z1", TARGET.part, TARGET.family, 100),
+        folders["fold"] / "folding.json",
+    )
+    assert interface.base_address == 0x4000_0000
+    assert interface.registers["output_control"] == 0x1000
+    assert [interface.input[key] for key in ("dtype", "lanes", "beats")] == ["UINT8", 1, 24]
+    assert [interface.output[key] for key in ("dtype", "lanes", "beats")] == ["UINT8", 1, 1]
     _require_shell(place / (place / "project.txt").read_text().strip())
-
-
-REGISTERS = {"control": 0, "address_low": 0x10, "address_high": 0x14, "images": 0x1C}
 
 
 def _require_shell(project: Path) -> None:
@@ -138,7 +134,7 @@ def test_what_finns_shell_cannot_do_is_refused_at_once(
     change: dict[str, object], words: str
 ) -> None:
     with pytest.raises(PipelineError, match=words):
-        work.require_board(TARGET.model_copy(update=change))
+        needs.require_board(TARGET.model_copy(update=change))
 
 
 def test_without_finns_library_three_ways_are_told(
@@ -146,9 +142,9 @@ def test_without_finns_library_three_ways_are_told(
 ) -> None:
     monkeypatch.delenv("FINN_DEPS", raising=False)
     with pytest.raises(MissingTool, match=r"(?s)finn-hlslib: not in .*1\. .*2\. .*3\. "):
-        work.finn_deps({})
+        needs.finn_deps({})
     with pytest.raises(MissingTool, match=str(tmp_path)):
-        work.finn_deps({"finn_deps": str(tmp_path)})
+        needs.finn_deps({"finn_deps": str(tmp_path)})
 
 
 def test_finns_shell_gets_the_clock_that_was_asked_for() -> None:
@@ -176,7 +172,6 @@ def test_the_golden_images_catch_a_graph_that_computes_something_else(
         for path in folder.iterdir():
             shutil.copy(path, place)
     request = Request("xc7z020clg400-1", "Pynq-Z1", "zynq-7000", 100, 220, "fold", "minimised")
-    builder.mend_xnor_accumulators()
     Flow(place, request).run()
     shutil.rmtree(place / "steps")
     model = ModelWrapper(str(place / "dataflow.onnx"))
@@ -185,4 +180,3 @@ def test_the_golden_images_catch_a_graph_that_computes_something_else(
     model.save(str(place / "dataflow.onnx"))
     with pytest.raises(VerificationError, match=r"image \d+ gives .*of 8 images differ"):
         Flow(place, replace(request)).run()
-    assert shim.ERRORS == "errors"
