@@ -53,7 +53,9 @@ class Executor:
     launcher: words that come first ("srun", "-c", "8"). jobs: how many threads the tool may use;
     scripts read it as PIPELINE_JOBS from the environment, so that it is not part of a digest.
     licence: the value of XILINXD_LICENSE_FILE. licences: how many runs there may be at a time.
-    memory_gib: the memory that all runs on this machine may take together; None: most of it.
+    memory_gib: the memory that all runs on this machine may take together; None: most of it. slots:
+    the folder that runs share to count one another; None: beside their work folders. pool: the name
+    of what they count there.
     """
 
     installation: Installation
@@ -63,6 +65,8 @@ class Executor:
     licence: str | None = None
     licences: int = 1
     memory_gib: float | None = None
+    slots: Path | None = None
+    pool: str = "licences"
 
     def run(
         self,
@@ -185,9 +189,9 @@ class Executor:
 
         Behind a launcher the memory is another machine's, and its scheduler's business.
         """
-        pool = folder.parent / ".slots"
+        pool = self.slots or folder.parent / ".slots"
         with (
-            held(pool / "licences", 1, self.licences, "waiting for a licence", tell),
+            held(pool / self.pool, 1, self.licences, "waiting for a licence", tell),
             contextlib.nullcontext()
             if self.launcher
             else memory.reserved(pool / "memory", plan.memory_mib, self.memory_gib, tell),
