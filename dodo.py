@@ -11,8 +11,10 @@ from pipeline.flow.doit_tasks import (
     check_tasks,
     deploy_tasks,
     evaluate_tasks,
+    explain_task,
     notice,
     preflight_tasks,
+    report_vivado_task,
     run_tests,
     several,
     stage_tasks,
@@ -149,6 +151,16 @@ def task_check() -> Tasks:
 def task_why() -> dict[str, Any]:
     """say why each stage would run: ./doit why build, ./doit why synth network=..."""
     return why_task()
+
+
+def task_explain() -> dict[str, Any]:
+    """say what is wrong in a log of a vendor tool or container, and what to do: explain LOG"""
+    return explain_task()
+
+
+def task_report_vivado() -> dict[str, Any]:
+    """pack the logs of a unit's vendor tools to share them: no paths, names or licences"""
+    return report_vivado_task(task_report_vivado.__doc__)
 
 
 def task_cache() -> dict[str, Any]:

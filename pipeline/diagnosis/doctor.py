@@ -19,6 +19,7 @@ _ECHO = re.compile(r"^\s*#(?! An unexpected error)")
 """A line of a script that the tool repeats, which is no message."""
 _MOST_CAUSES = 6
 _LONGEST_VALUE = 200
+_LONGEST_SHOWN = 400
 
 
 def nobody(path: str) -> str | None:
@@ -95,7 +96,7 @@ def diagnose(
     hierarchy = Hierarchy()
     for number, line in enumerate(lines, 1):
         hierarchy.line(line)
-        if _ECHO.match(line):
+        if not line or _ECHO.match(line):
             continue
         head = _SEVERITY.match(line)
         known: Rule | None = None
@@ -152,7 +153,7 @@ def _finding(
             continue  # no line gave it
     causes = tuple(dict.fromkeys(sentences))
     remedy = rule.remedy.format_map(_Said(_short(match.values[0])))
-    return Finding(rule, match.line[:1000], match.number, match.count, causes, remedy)
+    return Finding(rule, match.line[:_LONGEST_SHOWN], match.number, match.count, causes, remedy)
 
 
 class _Said(dict[str, str]):

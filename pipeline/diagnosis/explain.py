@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,13 +24,17 @@ def explained(
     logs: Sequence[Path],
     names: Names = nobody,
     rules: Sequence[Rule] | None = None,
+    tool: str | None = None,
 ) -> ToolError:
     """The error of a failed run of a tool with its root cause and remedy, if a rule knows it.
 
     logs: those of the run, the most telling first, and reports beside them; any may be missing.
-    names: from an instance's path in the netlist to the id of its layer.
+    names: from an instance's path in the netlist to the id of its layer. tool: the name of the
+    tool, if it ran within a script or behind another program.
     """
     own = str(error).splitlines() or [""]
+    if tool is not None:
+        own[0] = re.sub(r"^\S+ failed \(", f"{tool} failed (", own[0])
     told = diagnose(chain(own, *map(_lines, logs)), rules, names)
     kept = [line for line in own if line.startswith(_KEPT)]
     first = next((log for log in logs if log.is_file()), None)
@@ -40,14 +45,14 @@ def explained(
         said = [line for line in own if line not in kept]
         if told.unknown is not None and not any(told.unknown in line for line in said):
             said.append(f"  | {told.unknown}")
-        return ToolError("\n".join([*said, *_beside(told), *kept, _UNKNOWN]))
+        return ToolError("\n".join([*said, *_beside(told), *kept, _UNKNOWN]), error.code)
     head = own[0].rstrip(": ")
     text = [f"{head}: {root.causes[0]}", *(f"  {cause}" for cause in root.causes[1:])]
     text.append(f"  what to do: {root.remedy}")
     if root.line not in own[0]:
         text.append(f"  | {root.line}")
     text += [f"  also: {other.causes[0]}" for other in _also(told)]
-    return ToolError("\n".join([*text, *_beside(told), *kept]))
+    return ToolError("\n".join([*text, *_beside(told), *kept]), error.code)
 
 
 _UNKNOWN = (

@@ -53,8 +53,7 @@ def _raw(opened: BufferedReader) -> Iterator[bytes]:
 
 
 def _plain(text: str) -> Iterator[str]:
-    for line in re.split(r"[\r\n]+", text):  # a carriage return: a line of progress
-        if line.strip():
-            for start in range(0, len(line), LONGEST_LINE):
-                part = _COLOURS.sub("", line[start : start + LONGEST_LINE]).expandtabs(2)
-                yield part if part.isprintable() else shown(part)
+    for line in re.split(r"\r?\n|\r", text.removesuffix("\n").removesuffix("\r")):
+        for start in range(0, max(1, len(line)), LONGEST_LINE):
+            part = _COLOURS.sub("", line[start : start + LONGEST_LINE]).expandtabs(2)
+            yield part if part.isprintable() else shown(part)

@@ -22,6 +22,7 @@ Show = Callable[[str, float | None], None]
 
 _EVERY_SECONDS = 5.0
 """The line is shown again after so long even if the phase is the same, since the time goes on."""
+_LEAST_SECONDS = 1.0
 _KEPT = 300
 """How many runs the history keeps."""
 _MOST_BYTES = 1 << 20
@@ -85,8 +86,14 @@ class Phases:
             self._show(*self._told(now))
 
     def finish(self) -> None:
-        """Keeps how long the phases took. For a run that ended well."""
-        self._end_phase(self._clock())
+        """Keeps how long the phases took. For a run that ended well.
+
+        Very short ones are not kept: they only repeat the log of a run that had ended before.
+        """
+        now = self._clock()
+        if now - self._begin < _LEAST_SECONDS:
+            return
+        self._end_phase(now)
         run = _Run(tool=self._tool[:200], size=self._size, phases=self._done[:500])
         with contextlib.suppress(OSError):  # then the next run only has no estimate
             self._history.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 from pipeline import ROOT
 from pipeline.chain import BY_NAME, LAST, PREVIEWS
 from pipeline.errors import PipelineError, Planned, ToolError
-from pipeline.flow import boards, clean, preflight, state, why
+from pipeline.flow import boards, clean, preflight, state, vendor_tasks, why
 from pipeline.flow.reporter import PLANNED, RAN, REFUSED, Progress
 from pipeline.flow.selection import Selection, selection, task_names
 from pipeline.flow.task import Task, build_folder
@@ -259,6 +259,22 @@ def _why(names: list[str]) -> TaskFailed | None:
     except PipelineError as error:
         return TaskFailed(str(error))
     return None
+
+
+def explain_task() -> dict[str, Any]:
+    return {"actions": [_explain], "pos_arg": "names", "verbosity": 2}
+
+
+def _explain(names: list[str]) -> TaskFailed | None:
+    return vendor_tasks.explain(selected().settings, names)
+
+
+def report_vivado_task(doc: str | None) -> dict[str, Any]:
+    return {"basename": "report-vivado", "doc": doc, "actions": [_report_vivado], "verbosity": 2}
+
+
+def _report_vivado() -> TaskFailed | None:
+    return vendor_tasks.report_vivado(selected())
 
 
 def _execute(task: Task, before: Iterable[Task] = ()) -> TaskFailed | dict[str, bool | str]:

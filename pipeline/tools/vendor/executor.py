@@ -53,7 +53,9 @@ class Executor:
     launcher: words that come first ("srun", "-c", "8"). jobs: how many threads the tool may use;
     scripts read it as PIPELINE_JOBS from the environment, so that it is not part of a digest.
     licence: the value of XILINXD_LICENSE_FILE. licences: how many runs there may be at a time.
-    memory_gib: the memory that all runs on this machine may take together; None: most of it.
+    memory_gib: the memory that all runs on this machine may take together; None: most of it. slots:
+    the folder that runs share to count one another; None: beside their work folders. pool: the name
+    of what they count there.
     """
 
     installation: Installation
@@ -63,6 +65,8 @@ class Executor:
     licence: str | None = None
     licences: int = 1
     memory_gib: float | None = None
+    slots: Path | None = None
+    pool: str = "licences"
 
     def run(
         self,
@@ -71,6 +75,7 @@ class Executor:
         log: Path,
         on_line: Callable[[str], None] | None = None,
         tell: Tell = _silent,
+        timeout: float | None = None,
     ) -> bool:
         """Runs the plan in `folder`, unless the folder already has its intact products.
 
@@ -87,7 +92,7 @@ class Executor:
             self._write(plan, folder)
             self._end_leftovers(folder)
             with self._slots(plan, folder, tell), heartbeat(folder) as word:
-                self._start(plan, folder, log, word, on_line)
+                self._start(folder, log, word, self.command(plan, folder), on_line, timeout)
             finished.seal(plan, folder, log)
         return True
 
@@ -184,9 +189,9 @@ class Executor:
 
         Behind a launcher the memory is another machine's, and its scheduler's business.
         """
-        pool = folder.parent / ".slots"
+        pool = self.slots or folder.parent / ".slots"
         with (
-            held(pool / "licences", 1, self.licences, "waiting for a licence", tell),
+            held(pool / self.pool, 1, self.licences, "waiting for a licence", tell),
             contextlib.nullcontext()
             if self.launcher
             else memory.reserved(pool / "memory", plan.memory_mib, self.memory_gib, tell),
@@ -195,13 +200,13 @@ class Executor:
 
     def _start(
         self,
-        plan: Plan,
         folder: Path,
         log: Path,
         word: str,
+        command: list[str],
         on_line: Callable[[str], None] | None,
+        timeout: float | None,
     ) -> None:
-        command = self.command(plan, folder)
         if shutil.which(command[0]) is None:
             raise MissingTool(
                 f"{command[0]}: no such program on this machine, though the setting "
@@ -209,7 +214,7 @@ class Executor:
             )
         ended = False
         try:
-            run_tool([*command, word], log=log, cwd=folder, on_line=on_line)
+            run_tool([*command, word], log=log, cwd=folder, on_line=on_line, timeout=timeout)
             ended = True
         except ToolError as error:
             raise ToolError(f"{error}{self._whose(error.code)}", error.code) from None

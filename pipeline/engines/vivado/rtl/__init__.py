@@ -48,7 +48,7 @@ class VivadoRtl:
         target = job.spec("vendor", VendorTarget)
         design, instances = load_design(job.inputs["rtl"]), Instances(graph)
         step = plans.synthesis(target, design)
-        folder = _run(job, step)
+        folder = _run(job, step, instances)
         _copy(folder, job.folder, step.plan.products)
         figures = reports.figures(folder / plans.FIGURES)
         table, total = instances.resources(folder / plans.UTILISATION, figures)
@@ -64,7 +64,7 @@ class VivadoRtl:
         step = plans.implementation(
             target, job.inputs["synth"] / plans.CHECKPOINT, kept if again else None
         )
-        folder = _run(job, step)
+        folder = _run(job, step, instances)
         _copy(folder, job.folder, (*plans.REPORTS, *plans.CHECKS))
         figures = reports.figures(folder / plans.FIGURES)
         (job.folder / "timing.json").write_text(timing.document(figures, target, instances))
@@ -85,9 +85,9 @@ class VivadoRtl:
         return Implemented(table, total, found)
 
 
-def _run(job: Job, step: plans.Step) -> Path:
+def _run(job: Job, step: plans.Step, instances: Instances) -> Path:
     log = job.folder / "logs" / f"{step.plan.name}.log"
-    return run_planned(job, step.plan, log, copies=step.copies)
+    return run_planned(job, step.plan, log, copies=step.copies, names=instances.layer)
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
