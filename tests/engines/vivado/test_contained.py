@@ -1,10 +1,11 @@
-"""hardware=rtl in a real container by podman, with the fake Vivado mounted into it."""
+"""The engine's runs in a real container by podman, with the fake tools mounted into it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pipeline import ROOT
 from pipeline.engines import BITFILE
 from pipeline.engines.vivado.rtl import ENGINE
 from tests.engines.vivado import cases
+from tests.engines.vivado.finn.test_shim import Work
 from tests.tools.vendor.installed import of_run
 from tests.tools.vendor.test_ends import until
 from tests.vendor import containers
@@ -72,3 +74,15 @@ def test_kill_9_while_it_routes_leaves_nothing_and_resumes_there(
     done = {call[0] for call in calls(folder)}
     assert "route_design" in done
     assert "place_design" not in done
+
+
+def test_hls_as_finn_calls_it(tmp_path: Path, image: str) -> None:
+    """The tool that FINN calls is a program of ours, which runs HLS in a container."""
+    work = Work(tmp_path)
+    settings = {**work.settings, "container": "podman", "container_image": image}
+    reads = [*work.shims.reads, work.settings["finn_deps"]]
+    replace(work.shims, settings=settings, reads=reads).save(work.root)
+    folder = work.node("a")
+    assert "ERROR" not in work.run(folder)
+    assert work.component(folder).is_file()
+    assert containers.left() == []
