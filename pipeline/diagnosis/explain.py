@@ -35,7 +35,8 @@ def explained(
     own = str(error).splitlines() or [""]
     if tool is not None:
         own[0] = re.sub(r"^\S+ failed \(", f"{tool} failed (", own[0])
-    told = diagnose(chain(own, *map(_lines, logs)), rules, names)
+    words = [line.removeprefix("  | ") for line in own]
+    told = diagnose(chain(words, *map(_lines, logs)), rules, names)
     kept = [line for line in own if line.startswith(_KEPT)]
     first = next((log for log in logs if log.is_file()), None)
     if first is not None and not any(line.startswith(_KEPT[0]) for line in kept):

@@ -45,7 +45,7 @@ def report(unit: str, settings: Settings) -> Path:
     rules = all_rules(Path(settings.rules) if settings.rules else None)
     digests: dict[str, str] = {}
     texts: dict[str, str] = {}
-    told: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
     versions: set[str] = set()
     for name, path in _files(build, unit, digests):
         kept = list(lines(path))
@@ -55,7 +55,7 @@ def report(unit: str, settings: Settings) -> Path:
         place = redactor.name(name)[:_LONGEST_NAME]
         texts[place] = "".join(f"{redactor.text(line)}\n" for line in kept)
         if path.suffix == ".log":
-            told[place] = redactor.text(explanation(diagnose(kept, rules), place))
+            told[place] = redactor.text(explanation(diagnose(kept, rules), place)).splitlines()[1:]
     if not texts:
         raise PipelineError(
             f"{unit}: no tool of the vendor has run for it yet; "
@@ -70,7 +70,9 @@ def report(unit: str, settings: Settings) -> Path:
         "seen": told,
     }
     files = {name: text.encode() for name, text in texts.items()}
-    files["report.json"] = (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+    files["report.json"] = (
+        json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    ).encode()
     files["README.txt"] = _README.encode()
     target = build / unit / "vivado-report.tar"
     write(target, files)

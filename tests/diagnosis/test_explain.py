@@ -22,14 +22,15 @@ def failure(log: Path, how: str = "exit code 1", *shown: str) -> ToolError:
 
 def test_cause_remedy_line_and_log() -> None:
     log = LOGS / "overflow.log"
-    text = str(explained(failure(log, "exit code 1", "place_design failed"), [log]))
+    shown = list(lines(log))[8]
+    text = str(explained(failure(log, "exit code 1", shown), [log]))
     assert text.splitlines() == [
         "vivado failed (exit code 1): The design does not fit: it needs 144 RAMB36/FIFO, and the "
         "part has 140.",
         "  The design does not fit: it needs 384 RAMB18 and RAMB36/FIFO, and the part has 280.",
         "  what to do: Ask for less hardware with fps= (a lower speed), try strategy=area, move "
         "memories with ram_style=block or distributed, or take a larger board.",
-        "  | " + list(lines(log))[8][:400],
+        f"  | {shown[:400]}",
         f"  whole log: {log}",
         f"  run it again by hand: sh {log}.sh",
     ]

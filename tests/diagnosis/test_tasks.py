@@ -130,7 +130,12 @@ def test_a_report_is_the_same_anywhere_and_tells_nothing_of_the_machine(
     assert document["unit"] == UNIT
     assert document["vendor"] == ["Vivado v2024.2 (64-bit)"]
     assert document["plans"] == {"implement.partial/run": DIGEST, "synth/run": DIGEST}
-    assert "[New 1-2] x" in document["seen"]["implement.partial/logs/run.log"]
+    seen = document["seen"]["implement.partial/logs/run.log"]
+    assert seen == [
+        "  no rule knows the first error:",
+        "    ERROR: [New 1-2] x",
+        "  messages: 1 × error",
+    ]
 
 
 def test_without_a_run_there_is_no_report(tmp_path: Path) -> None:

@@ -47,8 +47,9 @@ def run_planned(
     if job.settings.get("dry_run") == "yes":
         raise Planned(runs.describe(plan, folder))
     _place(folder, copies or {})
+    name = "" if plan.name == job.stage else f"{plan.name}: "
     phases = Phases(
-        lambda text, share: progress(f"{plan.name}: {text}", share),
+        lambda text, share: progress(f"{name}{text}", share),
         job.cache / "vivado" / HISTORY,
         plan.name,
         _size(plan, copies or {}),
