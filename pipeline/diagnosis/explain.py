@@ -56,6 +56,25 @@ def explained(
     return ToolError("\n".join([*text, *_beside(told), *kept]), error.code)
 
 
+def unusable(told: Diagnosis, tool: str, log: Path) -> ToolError | None:
+    """The error of a run that ended well, but whose result is worth nothing; None if it is not."""
+    found = next((finding for finding in told.errors if finding.rule.fatal), None)
+    if found is None:
+        return None
+    text = [f"{tool} ended with exit code 0, but its result cannot be used: {found.causes[0]}"]
+    text += [f"  {cause}" for cause in found.causes[1:]]
+    text += [f"  what to do: {found.remedy}", f"  | {found.line}", f"{_KEPT[0]}{log}"]
+    return ToolError("\n".join(text), 0)
+
+
+def remarks(told: Diagnosis) -> list[str]:
+    """What is told of a run that ended well: the warnings that matter, and how many others."""
+    found = [f"{finding.causes[0]} {finding.remedy}" for finding in told.warnings]
+    if others := sum(told.others.values()):
+        found.append(f"{others} critical warnings that no rule calls important")
+    return found
+
+
 _UNKNOWN = (
     "  no rule of the log doctor knows this; ./doit explain LOG shows what it sees in a log, and a "
     "rule of your own can be added (docs/vivado.md)"
