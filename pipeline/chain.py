@@ -216,7 +216,7 @@ STAGES = (
         "driver",
         "board",
         "pipeline.driver",
-        needs=("streamline", "fold", "rtl", "simulate", "implement"),
+        needs=("streamline", "fold", "rtl|implement", "simulate"),
         reads=("board.name", "board.part", "board.family", "target.clock_mhz"),
         wants=("hardware",),
         memory_mib=2048,

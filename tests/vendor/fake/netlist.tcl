@@ -253,9 +253,10 @@ proc do::write_checkpoint {given words} {
     if {[file exists $path] && ![dict exists $given -force]} {
         fake::fail {Common 17-176} "Overwrite of existing file isn't enabled. Please specify -force to overwrite file."
     }
-    failures::at write_checkpoint
     set file [open $path wb]
     puts $file "fake checkpoint"
+    flush $file
+    failures::at write_checkpoint
     puts -nonewline $file [encoding convertto utf-8 $netlist::state]
     close $file
     fake::say INFO {Common 17-1381} "The checkpoint '[file normalize $path]' has been generated."
