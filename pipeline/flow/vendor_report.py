@@ -24,7 +24,7 @@ from pipeline.packaging.archive import write
 ENDINGS = (".csv", ".log", ".rpt", ".tcl", ".txt", ".vdi", ".vds", ".xdc")
 """What is shared. JSON files of ours are written anew, since they name paths as values."""
 DOCUMENTS = ("power.json", "timing.json", "folding.json", "utilisation.json")
-_WORK = re.compile(r"/vivado/([0-9a-f]{64})")
+_WORK = re.compile(r"/vivado/((?:finn-)?[0-9a-f]{64})")
 """The work folder of a plan, as the kept command of a run names it."""
 _MOST_LINES = 100_000
 _MOST_FILES = 900
@@ -102,7 +102,9 @@ def _files(build: Path, unit: str, digests: dict[str, str]) -> Iterator[tuple[st
         places = {stage: folder}
         for digest, script in runs.items():
             work = build / ".cache" / "vivado" / digest
-            places[f"work/{script.name.removesuffix('.log.sh')}-{digest[:8]}"] = work
+            places[
+                f"work/{script.name.removesuffix('.log.sh')}-{digest.removeprefix('finn-')[:8]}"
+            ] = work
         for name, place in places.items():
             for path in sorted(place.rglob("*")):
                 wanted = path.suffix in ENDINGS or path.name in DOCUMENTS
