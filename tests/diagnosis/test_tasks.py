@@ -114,9 +114,9 @@ def test_a_report_is_the_same_anywhere_and_tells_nothing_of_the_machine(
         monkeypatch.setenv("LOGNAME", user)
         monkeypatch.setattr("socket.gethostname", lambda host=host: host)
         monkeypatch.setattr("socket.getfqdn", lambda host=host: host)
-        path = report(UNIT, machine(tmp_path / f"disk_{user}", user, host))
+        path = report(UNIT, machine(tmp_path / f"zone9_{user}", user, host))
         content = path.read_bytes()
-        for word in (user, host, "disk", "2100", *tmp_path.parts[1:]):
+        for word in (user, host, "zone9", "2100", *tmp_path.parts[1:]):
             assert word == "tmp" or word.encode() not in content
         made.append(content)
     assert made[0] == made[1]
