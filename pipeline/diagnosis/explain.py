@@ -53,6 +53,7 @@ def explained(
     if root.line not in own[0]:
         text.append(f"  | {root.line}")
     text += [f"  also: {other.causes[0]}" for other in _also(told)]
+    text += [f"  also, and known to no rule: {told.unknown}"] if told.unknown is not None else []
     return ToolError("\n".join([*text, *_beside(told), *kept]), error.code)
 
 
@@ -114,6 +115,8 @@ def _explanation(told: Diagnosis, where: str) -> Iterable[str]:
         for finding in told.errors[1:]:
             what = "followed" if finding.rule.follows else "also"
             yield from _told(what, finding, brief=True)
+        if told.unknown is not None:
+            yield f"  also, and known to no rule: {told.unknown}"
     elif told.unknown is not None:
         yield "  no rule knows the first error:"
         yield f"    {told.unknown}"
