@@ -19,7 +19,7 @@ from specs.vivado import VivadoSpec
 
 OF_TOOLS = (
     *("vivado", "vitis", "container", "container_image", "launcher", "licence", "licences", "jobs"),
-    *("rules", "dry_run"),
+    *("finn_deps", "rules", "dry_run"),
 )
 """Settings of the vendor's tools. They are variables of the command line, too."""
 VARIABLES = {
@@ -116,6 +116,9 @@ class Settings(Spec):
     """How many runs of vendor tools there may be at a time, over all builds of a build folder."""
     jobs: int | None = Field(default=None, ge=1)
     """Threads of one vendor tool; None: as many as there are cores, at most 8."""
+    finn_deps: str | None = None
+    """For hardware=finn: the folder with finn-hlslib and board_files. Without it: that of
+    FINN_DEPS, or where FINN's own `finn deps update` puts them."""
     rules: str | None = None
     """A file of the user's own rules for logs: docs/vivado.md."""
     dry_run: Literal["no", "yes"] = "no"
@@ -200,7 +203,7 @@ def settings(given: Mapping[str, str]) -> Settings:
         for name in ("build_dir", "data_root", "checkpoint", "ssh_config")
         if name not in given and (place := getattr(found, name)) is not None
     }
-    for name in ("vivado", "vitis", "rules"):
+    for name in ("vivado", "vitis", "finn_deps", "rules"):
         if (place := getattr(found, name)) is not None:
             folder = user_folder() if name in given else ROOT
             relative[name] = str(paths.resolve(place, folder, f"{name} = {place!r}"))

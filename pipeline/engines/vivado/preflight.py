@@ -12,7 +12,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from pipeline.engines.vivado.finn.needs import finn_deps, require_board
 from pipeline.engines.vivado.parts import FREE, device_of, needs_of, parts_folder
 from pipeline.errors import MissingTool, PipelineError
 from pipeline.tools.findings import Finding, Level
@@ -59,9 +60,11 @@ def preflight(target: VendorTarget, settings: Mapping[str, Any], build: Path) ->
         found.append(Finding("problem", "vivado", first, ways))
     looks: list[Iterator[Finding]] = []
     if installation is not None and installation.here:
-        looks += [_part(installation, target), _board(installation, target)]
+        looks += [_part(installation, target), _board(installation, target, settings)]
     looks += [_licence(target, settings, installation), _room(target, settings, build)]
     looks.append(_around(settings, installation, build))
+    if target.hardware == "finn":
+        looks.append(_finn(target, settings))
     with ThreadPoolExecutor(len(looks)) as pool:
         return found + [finding for answers in pool.map(_all, looks) for finding in answers]
 
@@ -128,6 +131,22 @@ def _hls(installation: Installation, version: tuple[int, ...]) -> Iterator[Findi
         )  # fmt: skip
 
 
+def _finn(target: VendorTarget, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """What FINN needs beside the tools, and what its shell cannot be made for."""
+    looks: dict[str, Callable[[], object]] = {
+        "finn-hlslib": lambda: finn_deps(settings),
+        "FINN's shell": lambda: require_board(target),
+    }
+    for what, look in looks.items():
+        try:
+            found = look()
+        except PipelineError as error:
+            first, _, ways = str(error).partition("\n")
+            yield Finding("problem", what, first, ways)
+        else:
+            yield Finding("ok", what, str(found))
+
+
 def _part(installation: Installation, target: VendorTarget) -> Iterator[Finding]:
     parts = installation.vivado / "data" / "parts" / "xilinx"
     folder = parts / parts_folder(target.family)
@@ -147,7 +166,9 @@ def _part(installation: Installation, target: VendorTarget) -> Iterator[Finding]
         yield Finding("ok", "part", f"{target.part}: its family is installed")
 
 
-def _board(installation: Installation, target: VendorTarget) -> Iterator[Finding]:
+def _board(
+    installation: Installation, target: VendorTarget, settings: Mapping[str, Any]
+) -> Iterator[Finding]:
     needed = target.hardware == "finn"
     if target.board_part is None:
         yield Finding(
@@ -157,7 +178,7 @@ def _board(installation: Installation, target: VendorTarget) -> Iterator[Finding
         )  # fmt: skip
         return
     name = target.board_part.split(":")[1]
-    places = _board_folders(installation)
+    places = _board_folders(installation, settings)
     patterns = (f"{name}/*/board.xml", f"{name}/board.xml", f"*/{name}/*/board.xml")
     for place in places:
         for pattern in patterns:
@@ -171,14 +192,14 @@ def _board(installation: Installation, target: VendorTarget) -> Iterator[Finding
     )  # fmt: skip
 
 
-def _board_folders(installation: Installation) -> list[Path]:
+def _board_folders(installation: Installation, settings: Mapping[str, Any]) -> list[Path]:
     store = "xilinx_board_store"
     found = [
         installation.vivado / "data" / "boards" / "board_files",
         installation.vivado / "data" / "xhub" / "boards" / "XilinxBoardStore" / "boards",
         Path.home() / ".Xilinx" / "Vivado" / installation.version / "xhub" / "board_store" / store,
     ]
-    if deps := os.environ.get("FINN_DEPS"):
+    if deps := settings.get("finn_deps") or os.environ.get("FINN_DEPS"):
         found.append(Path(deps) / "board_files")
     return found
 

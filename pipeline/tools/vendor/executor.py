@@ -53,7 +53,9 @@ class Executor:
     launcher: words that come first ("srun", "-c", "8"). jobs: how many threads the tool may use;
     scripts read it as PIPELINE_JOBS from the environment, so that it is not part of a digest.
     licence: the value of XILINXD_LICENSE_FILE. licences: how many runs there may be at a time.
-    memory_gib: the memory that all runs on this machine may take together; None: most of it.
+    memory_gib: the memory that all runs on this machine may take together; None: most of it. slots:
+    the folder that runs share to count one another; None: beside their work folders. pool: the name
+    of what they count there.
     """
 
     installation: Installation
@@ -63,6 +65,8 @@ class Executor:
     licence: str | None = None
     licences: int = 1
     memory_gib: float | None = None
+    slots: Path | None = None
+    pool: str = "licences"
 
     def run(
         self,
@@ -72,24 +76,25 @@ class Executor:
         on_line: Callable[[str], None] | None = None,
         tell: Tell = _silent,
         timeout: float | None = None,
-    ) -> None:
+    ) -> bool:
         """Runs the plan in `folder`, unless the folder already has its intact products.
 
-        Then it gives the log of that earlier run. `tell` gets the reason whenever it waits. Raises
-        ToolError as run_tool does, also if a product is missing after exit code 0. However this
-        ends, no container and no process of the tool is left.
+        Then it gives the log of that earlier run, and returns False. `tell` gets the reason
+        whenever it waits. Raises ToolError as run_tool does, also if a product is missing after
+        exit code 0. However this ends, no container and no process of the tool is left.
         """
         folder = _absolute(folder)
         folder.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
         with occupied(folder, tell):
             if finished.again(plan, folder, log, on_line):
-                return
+                return False
             self._write(plan, folder)
             self._end_leftovers(folder)
             with self._slots(plan, folder, tell), heartbeat(folder) as word:
                 self._start(folder, log, word, self.command(plan, folder), on_line, timeout)
             finished.seal(plan, folder, log)
+        return True
 
     def command(self, plan: Plan, folder: Path) -> list[str]:
         """The whole argv: launcher, container engine with its mounts, run.sh.
@@ -184,9 +189,9 @@ class Executor:
 
         Behind a launcher the memory is another machine's, and its scheduler's business.
         """
-        pool = folder.parent / ".slots"
+        pool = self.slots or folder.parent / ".slots"
         with (
-            held(pool / "licences", 1, self.licences, "waiting for a licence", tell),
+            held(pool / self.pool, 1, self.licences, "waiting for a licence", tell),
             contextlib.nullcontext()
             if self.launcher
             else memory.reserved(pool / "memory", plan.memory_mib, self.memory_gib, tell),

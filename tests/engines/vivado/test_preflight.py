@@ -146,8 +146,33 @@ def _little_memory(vivado: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {}
 
 
+def _library(vivado: Path) -> str:
+    """A folder with the C++ library that FINN needs."""
+    library = vivado.parent / "deps" / "finn-hlslib"
+    library.mkdir(parents=True, exist_ok=True)
+    (library / "bnn-library.h").touch()
+    return str(library.parent)
+
+
 def _no_hls(vivado: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    return {"target": target(hardware="finn")}
+    return {"target": target(hardware="finn"), "finn_deps": _library(vivado)}
+
+
+def _of_finn(vivado: Path, patch: pytest.MonkeyPatch, **changed: object) -> dict[str, Any]:
+    program(vivado / "bin", "vitis_hls", "exit 0", patch)
+    return {"target": target(hardware="finn", **changed), "finn_deps": _library(vivado)}
+
+
+def _no_library(vivado: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    return {**_of_finn(vivado, patch), "finn_deps": "/no/such/folder"}
+
+
+def _unknown_to_finn(vivado: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    return _of_finn(vivado, patch, board="MyBoard")
+
+
+def _odd_clock(vivado: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    return _of_finn(vivado, patch, clock_mhz=66.6)
 
 
 def _no_launcher(vivado: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -217,6 +242,9 @@ def _silent_server(vivado: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
         (_little_disk, "disk", "1.0 GiB of at least 2 GiB", "build_dir"),
         (_little_memory, "memory", "1.5 GiB of at least 2 GiB", "launcher="),
         (_no_hls, "Vitis HLS", "no vitis_hls beside", "vitis=.* hardware=rtl"),
+        (_no_library, "finn-hlslib", "not in /no/such/folder", r"(?s)deps update.*finn_deps="),
+        (_unknown_to_finn, "FINN's shell", "does not know the board MyBoard", "hardware=rtl"),
+        (_odd_clock, "FINN's shell", "clock_mhz = 66.6: .* whole MHz only", "whole MHz"),
         (_no_launcher, "launcher", "no-such-program: no such program", "launcher="),
         (_launcher_that_returns, "launcher", "returns before the run", "bsub -I"),
         (_no_engine, "container", "apptainer: not installed", "container=none"),
@@ -246,7 +274,12 @@ def test_nobody_waits_for_what_hangs(
     tmp_path: Path, vivado: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name server, a licence server and a container engine that would each take a minute."""
-    monkeypatch.setattr(socket, "create_connection", lambda *a, **k: time.sleep(60))
+
+    def hang(*arguments: object, **named: object) -> None:
+        time.sleep(60)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", hang)
     settings = _hanging_docker(vivado, monkeypatch)
     start = time.monotonic()
     findings = found(tmp_path, _large_part(vivado, monkeypatch)["target"],

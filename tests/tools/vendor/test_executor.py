@@ -66,6 +66,7 @@ def test_what_has_finished_never_runs_again_but_tells_the_same(tmp_path: Path) -
     install(tmp_path, "echo ERROR: it ran; exit 1")
     (tmp_path / "synth.log").unlink()
     assert run(chosen, plan(), tmp_path) == lines
+    assert not chosen.run(plan(), tmp_path / plan().digest(), tmp_path / "other.log")
     assert (tmp_path / "synth.log").read_text().splitlines() == lines
     (tmp_path / plan().digest() / "synth.dcp").write_text("changed")
     with pytest.raises(ToolError, match="it ran"):

@@ -156,8 +156,18 @@ proc finn::cell_rows {cell depth} {
     }
     set own [own $cell]
     set packaged [object::get $cell TREE]
+    if {$packaged ne {}} {
+        # Vivado has an instance `inst` between an IP and its design
+        set sum {0 0 0 0}
+        foreach row $packaged {
+            if {[lindex $row 0] == 2} {
+                set sum [lmap a $sum b [lrange $row 3 end] {expr {$a + $b}}]
+            }
+        }
+        lappend inner [list [expr {$depth + 1}] $name/inst [object::get $cell IP_NAME] {*}$sum]
+    }
     foreach row $packaged {
-        lappend inner [lreplace $row 0 1 [expr {$depth + [lindex $row 0] - 1}] $name/[lindex $row 1]]
+        lappend inner [lreplace $row 0 1 [expr {$depth + [lindex $row 0]}] $name/inst/[lindex $row 1]]
     }
     set sum $own
     foreach row $inner {
@@ -328,6 +338,16 @@ proc do::connect_bd_intf_net {given words} {
 
 # ---- ports made of pins
 
+rename files::interface_ports finn_interface_ports
+proc files::interface_ports {port} {
+    if {[object::get $port CONFIG.PROTOCOL] ne "AXIS"} {
+        return [finn_interface_ports $port]
+    }
+    set ways [expr {[object::get $port MODE] eq "Master" ? {output input} : {input output}}]
+    set name [object::get $port NAME]
+    return [list "[lindex $ways 0] ${name}_tdata" "[lindex $ways 0] ${name}_tvalid" "[lindex $ways 1] ${name}_tready"]
+}
+
 proc do::make_bd_pins_external {given words} {
     foreach pin [concat {*}$words] {
         set port /[object::get $pin NAME]_0
@@ -348,7 +368,7 @@ proc do::make_bd_intf_pins_external {given words} {
         }
         set protocol [object::get $pin CONFIG.PROTOCOL]
         object::make bd_intf_port /$name [list NAME $name MODE [object::get $pin MODE] VLNV xilinx.com:interface:axis_rtl:1.0 \
-            CONFIG.PROTOCOL $protocol CONFIG.DATA_WIDTH [object::get $pin CONFIG.DATA_WIDTH 0] \
+            CONFIG.PROTOCOL $protocol CONFIG.DATA_WIDTH [object::get $pin CONFIG.DATA_WIDTH 0] CONFIG.ID_WIDTH 0 \
             CONFIG.ADDR_WIDTH [object::get $pin CONFIG.ADDR_WIDTH 32] OF $pin]
         lappend block::intf_nets [list $pin /$name]
     }

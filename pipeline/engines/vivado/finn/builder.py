@@ -6,14 +6,14 @@ Call `bootstrap` before anything of `finn.builder` is imported, in a process of 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.engines.vivado.finn.types import xnor_accumulator
 from pipeline.errors import VerificationError
 from pipeline.streamlining import finn
-
-_SIZED = "_pipeline_sizes_xnor"
 
 
 def bootstrap(work: Path, deps: Path | None = None) -> None:
@@ -39,8 +39,9 @@ def bootstrap(work: Path, deps: Path | None = None) -> None:
     xsi.SimEngine = type("SimEngine", (), {})
 
 
-def mend_xnor_accumulators() -> None:
-    """Replaces how FINN sizes the sums of XNOR layers, for this process.
+@contextmanager
+def mended_xnor_accumulators() -> Iterator[None]:
+    """Replaces how FINN sizes the sums of XNOR layers, until the end.
 
     FINN takes the range of weights of -1 and +1 for sums that count agreements: 784 of them become
     INT10, whose greatest value is 511, and thresholds above it are clipped.
@@ -49,14 +50,11 @@ def mend_xnor_accumulators() -> None:
     from qonnx.core.datatype import DataType  # noqa: PLC0415
 
     original = MVAU.minimize_accumulator_width
-    if hasattr(original, _SIZED):
-        return
 
     def sized(node: Any, model: Any, datatype_only: bool = False) -> Any:
         if not node.get_nodeattr("binaryXnorMode"):
             return original(node, model, datatype_only)
-        kind = xnor_accumulator(node.get_nodeattr("MW"))
-        bits = kind.bits
+        bits = xnor_accumulator(node.get_nodeattr("MW")).bits
         if node.get_nodeattr("noActivation"):
             if model.find_direct_successors(node.onnx_node) is None:
                 bits = -(-bits // 8) * 8  # the DMA behind the last node takes whole bytes
@@ -64,8 +62,11 @@ def mend_xnor_accumulators() -> None:
         node.set_nodeattr("accDataType", f"UINT{bits}")
         return DataType[f"UINT{bits}"]
 
-    setattr(sized, _SIZED, True)
     MVAU.minimize_accumulator_width = sized
+    try:
+        yield
+    finally:
+        MVAU.minimize_accumulator_width = original
 
 
 def require_xnor_accumulators(model: Any) -> None:

@@ -7,6 +7,7 @@ step the model is saved, and a later run continues there.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import traceback
@@ -27,7 +28,9 @@ from pipeline.hardware.fold import load_folding
 from pipeline.hardware.layers import SlidingWindow
 from pipeline.streamlining import finn
 
-FAILURE, NAMES, STEPS = "failure.json", "names.json", "steps"
+FAILURE, STEPS = "failure.json", "steps"
+FINN_IO = "finn_io.json"
+"""What the driver has to know of FINN's streams: see `products.interface`."""
 IMAGES, CONVOLUTION_IMAGES = 64, 4
 """Golden images for which FINN's minimised graph has to give the golden outputs."""
 
@@ -55,6 +58,18 @@ class Request:
         return Request(**json.loads(path.read_text()))
 
 
+def period_ns(clock_mhz: float) -> float:
+    """The period of a clock of whole MHz for which FINN's shell makes this clock.
+
+    FINN computes the clock from the period and cuts off what is behind the point: of 120 MHz it
+    makes 119. A period one float below does not change anything else.
+    """
+    period = 1000 / clock_mhz
+    while int(1 / (period * 0.001)) < int(clock_mhz):  # as FINN's make_zynq_proj does
+        period = math.nextafter(period, 0)
+    return period
+
+
 class Flow:
     """A run of FINN's steps in a work folder."""
 
@@ -67,7 +82,7 @@ class Flow:
         self.work, self.request = work, request
         self.graph = hardware.load(work)
         self.folding = load_folding(work / "folding.json")
-        self.period = 1000 / request.clock_mhz
+        self.period = period_ns(request.clock_mhz)
         self.config = DataflowBuildConfig(
             output_dir=str(work / "out"),
             synth_clk_period_ns=self.period,
@@ -207,17 +222,17 @@ class Flow:
         found = model.transform(build)
         used = products.utilisation(found, self._names())
         products.write(self.work / "implemented.json", used)
-        products.write(self.work / "finn_io.json", products.interface(found))
+        products.write(self.work / FINN_IO, products.interface(found))
         project = Path(found.get_metadata_prop("vivado_pynq_proj"))
         (self.work / "project.txt").write_text(str(project.relative_to(self.work)) + "\n")
         return found
 
     def _names(self) -> dict[str, str]:
-        names: dict[str, str] = json.loads((self.work / NAMES).read_text())
+        names: dict[str, str] = json.loads((self.work / shim.NAMES).read_text())
         return names
 
     def _save_names(self, names: dict[str, str]) -> None:
-        products.write(self.work / NAMES, names)
+        products.write(self.work / shim.NAMES, names)
 
     def _require_golden(self, model: Any) -> None:
         windows = any(isinstance(layer, SlidingWindow) for layer in self.graph.layers)
@@ -251,8 +266,8 @@ def main(work: Path) -> int:
     os.environ[shim.OWNER] = str(os.getpid())
     try:
         builder.bootstrap(build, Path(os.environ["FINN_DEPS"]))
-        builder.mend_xnor_accumulators()
-        Flow(work, Request.load(work / "request.json")).run()
+        with builder.mended_xnor_accumulators():
+            Flow(work, Request.load(work / "request.json")).run()
     except PipelineError as error:
         products.write(failure, {"kind": type(error).__name__, "text": str(error)})
         return 1

@@ -17,13 +17,14 @@ import tarfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from pipeline.diagnosis import explained
+from pipeline.diagnosis import all_rules, explained
+from pipeline.engines.vivado.finn.instances import FinnInstances
 from pipeline.errors import PipelineError, ToolError
 from pipeline.tools.cache import remembered
 from pipeline.tools.vendor.executor import Executor, executor
@@ -38,6 +39,9 @@ SETTINGS, ERRORS, LOGS = "shims.json", "errors", "logs"
 HLS_SOURCES = (".cpp", ".h", ".hpp", ".tcl")
 """What HLS reads of a node's folder. Weights in a memory beside the node are not among it, so that
 new weights need no new HLS."""
+NAMES = "names.json"
+"""In a work folder: the layer of each of FINN's nodes."""
+_HLS_MIB = 2048
 KEPT = ("sol1/impl", "sol1/syn/report")
 """What FINN and Vivado read of an HLS project."""
 
@@ -99,6 +103,7 @@ def hls_plan(tool: str, words: Sequence[str], folder: Path, shims: ShimSettings)
         reads=tuple(map(Path, shims.reads)),
         inputs={**hls_sources(folder, shims.environment["FINN_DEPS"]), "library": shims.library},
         products=(f"project_{node}/sol1/impl/ip/component.xml",),
+        memory_mib=_HLS_MIB,
     )
 
 
@@ -158,24 +163,38 @@ def main(work: Path, tool: str, words: Sequence[str]) -> int:
     for name in (LOGS, ERRORS):
         (work / name).mkdir(exist_ok=True)
     try:
-        runs = executor(shims.settings)
+        runs = replace(executor(shims.settings), slots=Path(shims.cache) / "vivado" / ".slots")
         if tool in HLS_TOOLS:
             plan = hls_plan(tool, words, folder, shims)
-            run_hls(plan, folder, work / LOGS / f"{plan.name}.log", shims, runs)
+            # HLS takes no licence: as many at a time as there may be threads
+            runs = replace(runs, pool="hls", licences=runs.jobs)
         elif tool == "vivado":
             plan = vivado_plan(words, folder, shims)
-            runs.run(plan, folder, work / LOGS / f"{plan.name}.log")
         else:
             raise PipelineError(f"hardware=finn: FINN calls {tool}, which no step here needs")
-    except PipelineError as failure:
-        error = failure
-        if isinstance(failure, ToolError):
-            error = explained(failure, [work / LOGS / f"{plan.name}.log"], tool=tool)
+        log = work / LOGS / f"{plan.name}.log"
+        try:
+            if tool in HLS_TOOLS:
+                run_hls(plan, folder, log, shims, runs)
+            else:
+                runs.run(plan, folder, log)
+        except ToolError as error:
+            raise _explained(error, work, tool, [log, *sorted(folder.glob("*.rpt"))]) from None
+    except PipelineError as error:
         document = {"kind": type(error).__name__, "text": str(error)}
         (work / ERRORS / f"{time.time_ns()}.json").write_text(json.dumps(document))
         sys.stderr.write(f"ERROR: {error}\n")
         return 1
     return 0
+
+
+def _explained(error: ToolError, work: Path, tool: str, logs: Sequence[Path]) -> ToolError:
+    """The error with its root cause and remedy, by the rules of the log doctor and the user's."""
+    rules = ShimSettings.load(work).settings.get("rules")
+    names = work / NAMES
+    instances = FinnInstances(json.loads(names.read_text()) if names.is_file() else {})
+    known = all_rules(Path(rules) if rules else None)
+    return explained(error, logs, instances.layer, known, tool)
 
 
 def end_with(owner: int) -> None:

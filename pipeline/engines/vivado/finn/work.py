@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from pipeline import errors
 from pipeline.engines.vivado.finn import flow, shim
-from pipeline.errors import MissingTool, PipelineError, Planned, ToolError
+from pipeline.engines.vivado.finn.needs import finn_deps, finn_package, require_board
+from pipeline.errors import PipelineError, Planned, ToolError
 from pipeline.job import Job, progress
 from pipeline.tools.files import digest_of
 from pipeline.tools.process import run_tool
@@ -27,44 +25,12 @@ from specs.vivado import VendorTarget
 
 VERSION = 1
 """Raised when the flow's code gives other results than before."""
-BOARDS = {
-    "Pynq-Z1": "Pynq-Z1",
-    "Pynq-Z2": "Pynq-Z2",
-    "Ultra96": "Ultra96",
-    "Ultra96-V2": "Ultra96-V2",
-    "ZCU104": "ZCU104",
-    "KV260": "KV260_SOM",
-}
-"""The boards that FINN's Zynq shell knows, by our names."""
 INPUTS = {
     "streamline": ("dataflow.onnx", "hardware.json", "hardware.npz", "golden.npz"),
     "fold": ("folding.json",),
     "fifos": ("fifo_depths.json",),
 }
 _STEP = re.compile(r"STEP (\d+) (\d+) (\w+)")
-
-
-def finn_package() -> Path:
-    """Where FINN is installed, without importing it."""
-    found = find_spec("finn")
-    assert found is not None, "it is a dependency"
-    assert found.submodule_search_locations, "it is a package"
-    return Path(next(iter(found.submodule_search_locations)))
-
-
-def finn_deps(settings: Mapping[str, Any]) -> Path:
-    """The folder with finn-hlslib, which HLS includes. Raises MissingTool if there is none."""
-    named = settings.get("finn_deps") or os.environ.get("FINN_DEPS")
-    folder = Path(named).expanduser() if named else finn_package() / "finn_deps"
-    if not (folder / "finn-hlslib" / "bnn-library.h").is_file():
-        raise MissingTool(
-            f"finn-hlslib: not in {folder}; hardware=finn needs this C++ library of FINN for HLS.\n"
-            "  1. `.venv/bin/finn deps update` fetches it, and the board files beside it;\n"
-            "  2. or give its folder as FINN_DEPS: it has finn-hlslib/ (github.com/Xilinx/"
-            "finn-hlslib) and board_files/;\n"
-            "  3. or build with hardware=rtl, which needs neither."
-        )
-    return folder
 
 
 def digest_of_library(folder: Path) -> str:
@@ -74,16 +40,6 @@ def digest_of_library(folder: Path) -> str:
         if path.suffix in (".h", ".hpp") and path.is_file():
             found.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return found.hexdigest()
-
-
-def require_board(vendor: VendorTarget) -> str:
-    """The board's name in FINN."""
-    if vendor.board not in BOARDS:
-        raise PipelineError(
-            f"hardware=finn: FINN's Zynq shell does not know the board {vendor.board}; it knows "
-            f"{', '.join(BOARDS)}. hardware=rtl builds for any board"
-        )
-    return BOARDS[vendor.board]
 
 
 def prepared(job: Job, until: str) -> Path:
@@ -155,7 +111,7 @@ def run(job: Job, work: Path, log: Path) -> None:
         **shims.environment,
         "FINN_TOOL_DIR_OVERRIDE": str(work / "tools"),
         "XILINX_VIVADO": _versioned(find(job.settings)),
-        "NUM_DEFAULT_WORKERS": str(workers(job.settings)),
+        "NUM_DEFAULT_WORKERS": str(executor(job.settings).jobs),
         "PYTHONUNBUFFERED": "1",
     }
     module = "pipeline.engines.vivado.finn.flow"
@@ -172,11 +128,6 @@ def run(job: Job, work: Path, log: Path) -> None:
         raise failed(work, error) from None
     if dry:
         raise Planned(described(job, work))
-
-
-def workers(settings: Mapping[str, Any]) -> int:
-    """How many runs of tools FINN starts at a time: as many as there are licences."""
-    return max(1, int(settings.get("licences") or 1))
 
 
 def _versioned(installation: Installation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,6 @@ def specialised(
     from finn.builder import build_dataflow_steps as steps
     from finn.builder.build_dataflow_config import DataflowBuildConfig, ShellFlowType
 
-    builder.mend_xnor_accumulators()
     config = DataflowBuildConfig(
         output_dir=str(work / "out"),
         synth_clk_period_ns=10.0,
@@ -61,8 +61,7 @@ def specialised(
     styles = mvau_styles(graph, folding, family, dsp)
     found = configured(model, configuration(graph, folding, styles))
     names = owners({layer.id: layer.finn_names for layer in graph.layers})
-    found = steps.step_minimize_bit_width_initial(found, config)
-    before = found
-    found = steps.step_specialize_layers(found, config)
-    names = renamed(names, before, found)
-    return steps.step_minimize_bit_width(found, config), names
+    with builder.mended_xnor_accumulators():
+        before = steps.step_minimize_bit_width_initial(found, config)
+        found = steps.step_specialize_layers(deepcopy(before), config)
+        return steps.step_minimize_bit_width(found, config), renamed(names, before, found)
