@@ -26,6 +26,7 @@ _LEAST_SECONDS = 1.0
 _KEPT = 300
 """How many runs the history keeps."""
 _MOST_BYTES = 1 << 20
+_SMALLEST, _LARGEST = 1e-3, 1e15
 _PHASES = (
     re.compile(r"^Command: (?P<step>[a-z]\w+)"),
     re.compile(r"^INFO: \[HLS 200-1510\] Running: (?P<step>\w+)"),
@@ -48,10 +49,10 @@ class _Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     tool: str = Field(max_length=200)
-    size: float = Field(gt=0, allow_inf_nan=False)
-    phases: list[tuple[Annotated[str, Field(max_length=200)], Annotated[float, Field(ge=0)]]] = (
-        Field(max_length=500)
-    )
+    size: float = Field(ge=_SMALLEST, le=_LARGEST)
+    phases: list[
+        tuple[Annotated[str, Field(max_length=200)], Annotated[float, Field(ge=0, le=_LARGEST)]]
+    ] = Field(max_length=500)
 
 
 class Phases:
@@ -71,7 +72,7 @@ class Phases:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._show, self._history, self._tool, self._clock = show, history, tool, clock
-        self._size = size if math.isfinite(size) and size > 0 else 1.0
+        self._size = min(max(size, _SMALLEST), _LARGEST) if not math.isnan(size) else 1.0
         self._before = _nearest(history, tool, self._size)
         self._begin = self._since = self._shown = clock()
         self._step, self._part = "", ""

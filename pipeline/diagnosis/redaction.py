@@ -89,9 +89,16 @@ class Redactor:
             for form in (path, path.resolve())
             if len(form.parts) > 1
         }
-        self._roots = [(root, roots[root]) for root in sorted(roots, key=len, reverse=True)]
+        self._roots = [
+            (re.compile(rf"(?<![\w.-]){re.escape(root)}(?![\w.-])"), roots[root])
+            for root in sorted(roots, key=len, reverse=True)
+        ]
         hidden = {str(form) for path in machine.hidden for form in (path, path.resolve())}
-        self._hidden = sorted((text for text in hidden if len(text) > 1), key=len, reverse=True)
+        self._hidden = [
+            re.compile(rf"(?<![\w.-]){re.escape(folder)}(?![\w.-]){_PLACE}*")
+            for folder in sorted((text for text in hidden if len(text) > 1), key=len, reverse=True)
+        ]
+        self._forms = [(re.compile(pattern), mark) for pattern, mark in _FORMS]
         words = sorted(machine.secrets(), key=len, reverse=True)
         self._words = re.compile(
             "|".join(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])" for word in words)
@@ -104,11 +111,11 @@ class Redactor:
 
     def text(self, text: str) -> str:
         for root, name in self._roots:
-            text = re.sub(rf"(?<![\w.-]){re.escape(root)}(?![\w.-])", name, text)
+            text = root.sub(name, text)
         for folder in self._hidden:
-            text = re.sub(rf"(?<![\w.-]){re.escape(folder)}(?![\w.-]){_PLACE}*", "<path>", text)
-        for pattern, mark in _FORMS:
-            text = re.sub(pattern, _path if mark is None else mark, text)
+            text = folder.sub("<path>", text)
+        for pattern, mark in self._forms:
+            text = pattern.sub(_path if mark is None else mark, text)
         # what is left of names, in a form that no rule knows; until nothing changes, since removing
         # one word may bring together the parts of another
         while (after := self._names.sub(_GONE, self._words.sub(_GONE, text))) != text:

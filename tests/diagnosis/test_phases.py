@@ -90,14 +90,15 @@ def test_the_estimate_is_right_if_time_grows_with_size(
     play(tmp_path / "history")
     for text, share, true in play(tmp_path / "history", size, slower):
         assert share is not None
-        assert share == pytest.approx(true, abs=0.02)
+        assert share == pytest.approx(true, abs=1e-6)
         assert "left" in text
 
 
 def test_a_slower_machine_is_noticed(tmp_path: Path) -> None:
     play(tmp_path / "history")
     shown = play(tmp_path / "history", slower=2.5)
-    assert shown[-1][1] == pytest.approx(shown[-1][2], abs=0.05)
+    for _, share, true in shown[3:]:
+        assert share == pytest.approx(true, abs=0.01)
 
 
 def test_another_tool_gives_no_estimate(tmp_path: Path) -> None:

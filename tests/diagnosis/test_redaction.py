@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.diagnosis.redaction import PUBLIC, Machine, Redactor, this_machine
@@ -26,6 +26,7 @@ Hostid: 00216be3ab12
 License path: "{home}/.Xilinx:{licence}:"
 FlexNet Licensing error:-9,57
 XILINXD_LICENSE_FILE={licence}
+INCREMENT Synthesis xilinxd 2024.11 permanent uncounted 00216be3ab12
 SERVER {server} 00:21:6b:e3:ab:12 2100
 write to {user}@{host} or {user}@example.org, see http://{server}/licences
 /bin/sh: can't open '{home}/run.sh': Permission denied, owner {user}
@@ -63,6 +64,7 @@ def machine(parts: list[str]) -> tuple[Machine, dict[str, str]]:
     ), values
 
 
+@settings(max_examples=30)
 @given(st.lists(names, min_size=6, max_size=6, unique=True))
 def test_no_part_of_a_machine_survives(parts: list[str]) -> None:
     assume(not any(a != b and a in b for a in parts for b in parts))
@@ -75,6 +77,7 @@ def test_no_part_of_a_machine_survives(parts: list[str]) -> None:
     assert "00:21:6b" not in text
 
 
+@settings(max_examples=30)
 @given(st.lists(names, min_size=12, max_size=12, unique=True))
 def test_two_machines_give_the_same(parts: list[str]) -> None:
     assume(not any(a != b and a in b for a in parts for b in parts))
@@ -85,6 +88,7 @@ def test_two_machines_give_the_same(parts: list[str]) -> None:
     assert one == two
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=400), st.lists(names, min_size=6, max_size=6, unique=True))
 def test_whatever_the_text_no_name_survives(text: str, parts: list[str]) -> None:
     found, values = machine(parts)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import ROOT
 from pipeline.diagnosis import all_rules, diagnose
 from pipeline.diagnosis.rules import ANY, Matcher, Rule, ours
 from pipeline.errors import SpecError
@@ -62,6 +63,16 @@ def test_a_user_replaces_a_rule(tmp_path: Path) -> None:
     own.write_text(OWN.replace("licence_of_ours", "disk_full"))
     assert len(all_rules(own)) == len(OURS)
     assert diagnose(["No space left on device"], all_rules(own)).root is None
+
+
+def test_the_example_of_the_page_is_a_rule(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "vivado.md").read_text()
+    own = tmp_path / "rules.toml"
+    own.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    rule = all_rules(own)[0]
+    root = diagnose([str(rule.example)], all_rules(own)).root
+    assert root is not None
+    assert root.causes == ("All our licences for Synthesis are in use.",)
 
 
 WRONG = {

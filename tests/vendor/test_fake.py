@@ -16,6 +16,21 @@ if shutil.which("tclsh") is None:
 OPEN = "create_project -in_memory -part xc7z020clg400-1\n"
 DESIGN = OPEN + "create_bd_design system\n"
 PS = DESIGN + "create_bd_cell -type ip -vlnv xilinx.com:ip:processing_system7 ps\n"
+PORT = PS + (
+    "set_property -dict {CONFIG.PCW_USE_S_AXI_HP0 1} [get_bd_cells ps]\n"
+    "create_bd_intf_port -mode Slave -vlnv xilinx.com:interface:aximm_rtl:1.0 memory\n"
+    "create_bd_port -dir O -type clk clock\n"
+    "connect_bd_net [get_bd_pins ps/FCLK_CLK0] [get_bd_ports clock] [get_bd_pins ps/*_ACLK]\n"
+    "connect_bd_intf_net [get_bd_intf_ports memory] [get_bd_intf_pins ps/S_AXI_HP0]\n"
+)
+"""A port of the design at the processor's memory port: 32 bits and AXI4, which has 64 and AXI3."""
+REGISTERS = PS + (
+    "foreach name {a b} {\n"
+    "  create_bd_intf_port -mode Master -vlnv xilinx.com:interface:aximm_rtl:1.0 $name\n"
+    "  assign_bd_address -offset 0x40000000 -range 4K -target_address_space "
+    "[get_bd_addr_spaces ps/Data] [get_bd_addr_segs $name/Reg]\n"
+    "}\n"
+)
 SMALL = "module top (input clk, input d, output reg q); always @(posedge clk) q <= d; endmodule\n"
 
 
@@ -57,6 +72,18 @@ def run(vivado: Path, folder: Path, script: str) -> tuple[int, str]:
         (PS + "set_property CONFIG.PCW_NO_SUCH 1 [get_bd_cells ps]", "[Common 17-54]"),
         (PS + "connect_bd_net [get_bd_pins ps/FCLK_CLK0] [get_bd_pins ps/none]", "[BD 5-106]"),
         (PS + "validate_bd_design", "[BD 41-758]"),
+        (PORT + "validate_bd_design", "DATA_WIDTH does not match between /memory(32)"),
+        (
+            PORT + "set_property CONFIG.DATA_WIDTH 64 [get_bd_intf_ports memory]\n"
+            "validate_bd_design",
+            "PROTOCOL does not match between /memory(AXI4) and /ps/S_AXI_HP0(AXI3)",
+        ),
+        (
+            PORT + "connect_bd_intf_net [get_bd_intf_ports memory] [get_bd_intf_pins ps/S_AXI_HP0]",
+            "[BD 41-1306]",
+        ),
+        (REGISTERS, "'/b/Reg' at 0x40000000 overlaps '/a/Reg'"),
+        (DESIGN + "create_bd_design system", "[BD 5-216]"),
     ],
 )  # fmt: skip
 def test_it_refuses(vivado: Path, tmp_path: Path, script: str, words: str) -> None:

@@ -30,8 +30,13 @@ root, settings = Path(sys.argv[1]), eval(sys.argv[2])
 {more}
 executor(settings).run(plan(), root / plan().digest(), root / "synth.log", print)
 """
-ELSEWHERE = "life.kernel = lambda: 'of another machine'; script.PATIENCE = 3"
-"""As if the run were on another machine: it cannot see the build's lock."""
+ELSEWHERE = """
+import psutil
+life.kernel, script.PATIENCE = lambda: 'of another machine', 3
+psutil.process_iter = lambda: iter([])
+"""
+"""As if the run were on another machine: it cannot see the build's lock, nor the build its
+processes."""
 FAR = f"""#!{sys.executable}
 # Like ssh, srun and bsub: what runs is no child of this program, and does not end with it.
 import os, subprocess, sys
@@ -132,8 +137,8 @@ def test_a_build_that_lives_is_never_taken_for_dead(tmp_path: Path, far: str) ->
 
 @pytest.mark.parametrize("more", ["", ELSEWHERE], ids=["same kernel", "other machine"])
 def test_a_lost_connection(tmp_path: Path, far: str, more: str) -> None:
-    """Only the launcher ends: the build fails, and the run, wherever it is, ends, too."""
-    with build(tmp_path, more, launcher=far) as process:
+    """Only the launcher ends: the build fails, and tells the run, wherever it is, to end, too."""
+    with build(tmp_path, more.replace("3\n", "600\n"), launcher=far) as process:
         for child in psutil.Process(process.pid).children():
             child.kill()
         assert process.wait(20) == 1

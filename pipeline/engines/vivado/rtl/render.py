@@ -6,12 +6,18 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+
+def _directive(word: str) -> str:
+    return f" -directive {word}" if word else ""
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("pipeline.engines.vivado.rtl", "templates"),
     undefined=StrictUndefined,
     autoescape=False,  # noqa: S701 - Tcl and Verilog, not HTML; the values are checked names
     keep_trailing_newline=True,
 )
+_ENVIRONMENT.filters["directive"] = _directive
 
 
 def render(template: str, **values: Any) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Strategy:
-    """A directive for each step; None: the step is left out."""
+    """A directive for each step: "" is Vivado's default, and with None the step is left out."""
 
     synth: str
     opt: str
@@ -23,7 +23,7 @@ class Strategy:
 
 
 STRATEGIES = {
-    "default": Strategy("Default", "Default", "Default", "Default", "Default", None),
+    "default": Strategy("", "", "", "", "", None),
     "quick": Strategy(
         synth="RuntimeOptimized",
         opt="RuntimeOptimized",
@@ -35,9 +35,9 @@ STRATEGIES = {
     "area": Strategy(
         synth="AreaOptimized_high",
         opt="ExploreArea",
-        place="Default",
-        physical="Default",
-        route="Default",
+        place="",
+        physical="",
+        route="",
         after_route=None,
     ),
     "speed": Strategy(

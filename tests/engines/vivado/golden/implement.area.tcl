@@ -15,11 +15,11 @@ if {[file exists routed.dcp]} {
         open_checkpoint synth.dcp
         opt_design -directive ExploreArea
         read_checkpoint -incremental reference.dcp
-        place_design -directive Default
-        phys_opt_design -directive Default
+        place_design
+        phys_opt_design
         keep_checkpoint placed
     }
-    route_design -directive Default
+    route_design
     keep_checkpoint routed
 }
 

@@ -13,12 +13,12 @@ if {[file exists routed.dcp]} {
         open_checkpoint placed.dcp
     } else {
         open_checkpoint synth.dcp
-        opt_design -directive Default
-        place_design -directive Default
-        phys_opt_design -directive Default
+        opt_design
+        place_design
+        phys_opt_design
         keep_checkpoint placed
     }
-    route_design -directive Default
+    route_design
     keep_checkpoint routed
 }
 

@@ -24,7 +24,7 @@ if {[file exists synth.dcp]} {
     # $readmemh finds the memories by their names in this folder, where Vivado runs, as in
     # YosysHQ/picorv32, scripts/vivado. (read_mem takes no .hex, see UG835.)
     read_xdc accelerator.xdc
-    synth_design -top top -part xczu3eg-sbva484-1-e -flatten_hierarchy rebuilt -directive Default
+    synth_design -top top -part xczu3eg-sbva484-1-e -flatten_hierarchy rebuilt
     keep_checkpoint synth
 }
 
