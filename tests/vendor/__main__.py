@@ -1,4 +1,4 @@
-"""`python -m tests.vendor FOLDER [VERSION]` installs the fake vendor tools, to try engine=vivado."""
+"""`python -m tests.vendor FOLDER [VERSION]` installs stand-ins of the vendor tools, to try them."""
 
 from __future__ import annotations
 
