@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 from qonnx.custom_op.registry import getCustomOp
@@ -21,7 +21,7 @@ from pipeline.hardware.datatypes import DataType
 
 PART = "xc7z020clg400-1"
 many = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 types = st.sampled_from(["UINT1", "UINT2", "UINT4", "UINT8", "INT2", "INT3", "INT4", "INT8"])
 
@@ -60,6 +60,9 @@ def windows(draw: st.DrawFn) -> tuple[Window, int, bool]:
 
 @many
 @given(windows(), st.booleans())
+@example(
+    (Window((4, 36, 1), (2, 2), (1, 1), 8), 1, True), False
+)  # 39 words: one more than a LUT has
 def test_sliding_windows(drawn: tuple[Window, int, bool], block: bool) -> None:
     window, simd, whole = drawn
     high, wide, channels = window.shape
@@ -87,6 +90,7 @@ def test_sliding_windows(drawn: tuple[Window, int, bool], block: bool) -> None:
     st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.integers(1, 40),
     st.integers(1, 900), types, st.integers(1, 8), st.integers(1, 30), st.booleans(),
 )  # fmt: skip
+@example(1, 40, 27, 19, 1, "UINT2", 1, 9, True)  # 513 words: one more than a RAMB18 of 36 bits has
 def test_mvaus(
     pe: int, simd: int, rows: int, columns: int, vectors: int, source: str, weight: int, sums: int,
     block: bool,
