@@ -81,6 +81,7 @@ trap 'end 129' HUP
     { export LC_ALL=C.UTF-8; } 2>/dev/null # a thin image may lack it, which does no harm
     rm -rf "$TMPDIR"
     mkdir -p "$TMPDIR"
+    unset PYTHONHOME PYTHONPATH # Vitis brings a Python of its own
     for file in "${settings[@]}"; do
         # shellcheck disable=SC1090 # it is the vendor's
         if [ -r "$file" ]; then . "$file"; fi
