@@ -127,6 +127,7 @@ def _require_shell(project: Path) -> None:
     ("change", "words"),
     [
         ({"board": "MyBoard"}, "FINN's Zynq shell does not know the board MyBoard; it knows Pynq"),
+        ({"incremental": "on"}, "incremental = on: FINN's project starts from nothing"),
         ({"clock_mhz": 66.6}, "clock_mhz = 66.6: FINN's shell takes whole MHz only"),
     ],
 )
@@ -171,7 +172,8 @@ def test_the_golden_images_catch_a_graph_that_computes_something_else(
     for folder in folders.values():
         for path in folder.iterdir():
             shutil.copy(path, place)
-    request = Request("xc7z020clg400-1", "Pynq-Z1", "zynq-7000", 100, 220, "fold", "minimised")
+    chip = ("xc7z020clg400-1", "Pynq-Z1", "zynq-7000", 100, 220)
+    request = Request(*chip, "fold", "default", "minimised")
     Flow(place, request).run()
     shutil.rmtree(place / "steps")
     model = ModelWrapper(str(place / "dataflow.onnx"))
