@@ -45,6 +45,8 @@ def run(job: Job) -> Metrics:
     settings = job.settings
     password = sys.stdin.readline().rstrip("\n") if _asked(settings) else None
     package, document = open_package(job.inputs["package"] / f"{job.unit}.tar", job.unit)
+    if settings["host"] == VIRTUAL:
+        _require_simulated(document)
     logs = job.folder / "logs"
     with reached(settings["host"], spec, settings, logs, progress, password) as board:
         progress("looking at the board")
@@ -64,6 +66,15 @@ def run(job: Job) -> Metrics:
     (job.folder / VERDICT).write_text(json.dumps(found, indent=1) + "\n")
     (job.folder / TEST_SET).unlink(missing_ok=True)
     return metrics(rows, kind)
+
+
+def _require_simulated(document: Mapping[str, Any]) -> None:
+    """Raises BoardError unless a virtual board can run what the package holds."""
+    if document["bitfile"]["kind"] != "simulated":
+        raise BoardError(
+            "host=virtual: this package's bitfile is for the FPGA, and a virtual board has none; "
+            "deploy it to a board, or build with engine=open: the RTL is the same"
+        )
 
 
 def _asked(settings: Mapping[str, Any]) -> bool:

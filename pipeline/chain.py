@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.tools.ssh import VIRTUAL
 from specs.evaluation import PREFIX
 
 Scope = Literal["dataset", "network", "board"]
@@ -216,7 +217,7 @@ STAGES = (
         "driver",
         "board",
         "pipeline.driver",
-        needs=("streamline", "fold", "rtl", "simulate", "implement"),
+        needs=("streamline", "fold", "rtl|implement", "simulate"),
         reads=("board.name", "board.part", "board.family", "target.clock_mhz"),
         wants=("hardware",),
         memory_mib=2048,
@@ -286,7 +287,8 @@ def deploy_stage(label: str) -> Stage:
         "deploy.stage",
         needs=("data", "package", "evaluate-reference"),
         reads=("network.input", "evaluation.images", "board"),
-        wants=("hardware",),
+        # a virtual board simulates our RTL
+        wants=("hardware", "rtl") if label == VIRTUAL else ("hardware",),
         always=True,
         memory_mib=1024,
         shows=("verdict", "accuracy", "fps"),

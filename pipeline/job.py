@@ -20,6 +20,8 @@ from specs import paths
 Kind = Literal["estimated", "simulated", "synthesised", "implemented", "measured"]
 T = TypeVar("T")
 SCRATCH = "work"
+NOTES = "logs/notes.txt"
+"""In a stage's folder: what is shown below its line once it has run, though all went well."""
 
 PROGRESS = "@progress "
 """Prefix of the lines of a stage's standard output that also go to the console, not only to the
@@ -104,6 +106,13 @@ class Job:
         folder.mkdir()
         yield folder
         shutil.rmtree(folder)
+
+    def note(self, text: str) -> None:
+        """Adds a line that is shown once the stage has run, though all went well."""
+        path = self.folder / NOTES
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(" ".join(text.split()) + "\n")
 
     def spec(self, path: str, kind: type[T]) -> T:
         """The value of the spec field at `path`, validated as type `kind`.

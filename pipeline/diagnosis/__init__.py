@@ -4,7 +4,7 @@ Also the progress of a running vendor tool, and the redaction of what it left fo
 """
 
 from pipeline.diagnosis.doctor import Diagnosis, Finding, diagnose
-from pipeline.diagnosis.explain import explained, explanation
+from pipeline.diagnosis.explain import explained, explanation, remarks, unusable
 from pipeline.diagnosis.logs import lines
 from pipeline.diagnosis.phases import Phases
 from pipeline.diagnosis.rules import Rule, all_rules
@@ -19,4 +19,6 @@ __all__ = [
     "explained",
     "explanation",
     "lines",
+    "remarks",
+    "unusable",
 ]

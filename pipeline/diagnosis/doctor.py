@@ -72,60 +72,77 @@ class Diagnosis:
         return first
 
 
-@cache
-def _matcher(rules: tuple[Rule, ...]) -> tuple[Matcher, list[tuple[Rule, int]]]:
-    places = [(rule, part) for rule in rules for part in range(-1, len(rule.details))]
-    return Matcher([_pattern(rule, part) for rule, part in places]), places
-
-
-def _pattern(rule: Rule, part: int) -> str:
-    return rule.pattern if part < 0 else rule.details[part]
-
-
 def diagnose(
     lines: Iterable[str], rules: Sequence[Rule] | None = None, names: Names = nobody
 ) -> Diagnosis:
     """What the lines say, by these rules or by ours. names: from an instance to its layer."""
-    matcher, places = _matcher(tuple(ours() if rules is None else rules))
-    found: dict[str, _Match] = {}
-    details: dict[str, dict[str, str]] = {}
-    next_detail: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
-    others: Counter[str] = Counter()
-    unknown: str | None = None
-    hierarchy = Hierarchy()
+    reading = _Reading(tuple(ours() if rules is None else rules))
     for number, line in enumerate(lines, 1):
-        hierarchy.line(line)
+        reading.take(number, line)
+    return reading.diagnosis(names)
+
+
+@cache
+def _matcher(rules: tuple[Rule, ...]) -> tuple[Matcher, list[tuple[Rule, int]]]:
+    """All patterns of the rules, and for each its rule and number: -1, then those of details."""
+    places = [(rule, part) for rule in rules for part in range(-1, len(rule.details))]
+    patterns = [rule.pattern if part < 0 else rule.details[part] for rule, part in places]
+    return Matcher(patterns), places
+
+
+class _Reading:
+    """What was found in the lines so far."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._matcher, self._places = _matcher(rules)
+        self._rules = {rule.name: rule for rule in rules}
+        self._found: dict[str, _Match] = {}
+        self._details: dict[str, dict[str, str]] = {}
+        self._next_detail: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._others: Counter[str] = Counter()
+        self._unknown: str | None = None
+        self._hierarchy = Hierarchy()
+
+    def take(self, number: int, line: str) -> None:
+        self._hierarchy.line(line)
         if not line or _ECHO.match(line):
-            continue
+            return
+        known = self._match(number, line)
         head = _SEVERITY.match(line)
+        if head is None:
+            return
+        severity, message = head.groups()
+        self._counts[severity] += 1
+        if severity == "ERROR" and (known is None or known.level != "error"):
+            self._unknown = self._unknown or line.strip()[:_LONGEST_SHOWN]
+        if severity == "CRITICAL WARNING" and (known is None or known.level == "harmless"):
+            self._others[message or "without a number"] += 1
+
+    def _match(self, number: int, line: str) -> Rule | None:
+        """Keeps what the rules find in a line; returns the rule that has the line."""
         known: Rule | None = None
-        for place, values in matcher.matches(line):
-            rule, part = places[place]
+        for place, values in self._matcher.matches(line):
+            rule, part = self._places[place]
             if part < 0 and known is None:
                 known = rule
-                match = found.setdefault(rule.name, _Match(line.strip(), number))
+                match = self._found.setdefault(rule.name, _Match(line.strip(), number))
                 match.count += 1
                 if len(match.values) < _MOST_CAUSES and values not in match.values:
                     match.values.append(values)
-            elif part >= 0 and part == next_detail[rule.name]:
-                next_detail[rule.name] += 1
-                details.setdefault(rule.name, {}).update(values)
-        if head is None:
-            continue
-        counts[head[1]] += 1
-        if head[1] == "ERROR" and (known is None or known.level != "error"):
-            unknown = unknown or line.strip()
-        if head[1] == "CRITICAL WARNING" and (known is None or known.level == "harmless"):
-            others[head[2] or "without a number"] += 1
-    by_name = {rule.name: rule for rule, _ in places}
-    findings = [
-        _finding(by_name[name], match, details.get(name, {}), hierarchy, names)
-        for name, match in found.items()
-    ]
-    errors = _ordered([finding for finding in findings if finding.rule.level == "error"])
-    warnings = tuple(finding for finding in findings if finding.rule.level == "warning")
-    return Diagnosis(errors, warnings, unknown, counts, others)
+            elif part >= 0 and part == self._next_detail[rule.name]:
+                self._next_detail[rule.name] += 1
+                self._details.setdefault(rule.name, {}).update(values)
+        return known
+
+    def diagnosis(self, names: Names) -> Diagnosis:
+        findings = [
+            _finding(self._rules[name], match, self._details.get(name, {}), self._hierarchy, names)
+            for name, match in self._found.items()
+        ]
+        errors = _ordered([finding for finding in findings if finding.rule.level == "error"])
+        warnings = tuple(finding for finding in findings if finding.rule.level == "warning")
+        return Diagnosis(errors, warnings, self._unknown, self._counts, self._others)
 
 
 def _ordered(errors: list[Finding]) -> tuple[Finding, ...]:

@@ -35,7 +35,8 @@ def explained(
     own = str(error).splitlines() or [""]
     if tool is not None:
         own[0] = re.sub(r"^\S+ failed \(", f"{tool} failed (", own[0])
-    told = diagnose(chain(own, *map(_lines, logs)), rules, names)
+    words = [line.removeprefix("  | ") for line in own]
+    told = diagnose(chain(words, *map(_lines, logs)), rules, names)
     kept = [line for line in own if line.startswith(_KEPT)]
     first = next((log for log in logs if log.is_file()), None)
     if first is not None and not any(line.startswith(_KEPT[0]) for line in kept):
@@ -52,7 +53,27 @@ def explained(
     if root.line not in own[0]:
         text.append(f"  | {root.line}")
     text += [f"  also: {other.causes[0]}" for other in _also(told)]
+    text += [f"  also, and known to no rule: {told.unknown}"] if told.unknown is not None else []
     return ToolError("\n".join([*text, *_beside(told), *kept]), error.code)
+
+
+def unusable(told: Diagnosis, tool: str, log: Path) -> ToolError | None:
+    """The error of a run that ended well, but whose result is worth nothing; None if it is not."""
+    found = next((finding for finding in told.errors if finding.rule.fatal), None)
+    if found is None:
+        return None
+    text = [f"{tool} ended with exit code 0, but its result cannot be used: {found.causes[0]}"]
+    text += [f"  {cause}" for cause in found.causes[1:]]
+    text += [f"  what to do: {found.remedy}", f"  | {found.line}", f"{_KEPT[0]}{log}"]
+    return ToolError("\n".join(text), 0)
+
+
+def remarks(told: Diagnosis) -> list[str]:
+    """What is told of a run that ended well: the warnings that matter, and how many others."""
+    found = [f"{finding.causes[0]} {finding.remedy}" for finding in told.warnings]
+    if others := sum(told.others.values()):
+        found.append(f"{others} critical warnings that no rule calls important")
+    return found
 
 
 _UNKNOWN = (
@@ -94,6 +115,8 @@ def _explanation(told: Diagnosis, where: str) -> Iterable[str]:
         for finding in told.errors[1:]:
             what = "followed" if finding.rule.follows else "also"
             yield from _told(what, finding, brief=True)
+        if told.unknown is not None:
+            yield f"  also, and known to no rule: {told.unknown}"
     elif told.unknown is not None:
         yield "  no rule knows the first error:"
         yield f"    {told.unknown}"

@@ -32,6 +32,7 @@ _PHASES = (
     re.compile(r"^INFO: \[HLS 200-1510\] Running: (?P<step>\w+)"),
     re.compile(r"^INFO: \[IMPL 213-8\] (?P<part>Exporting RTL as a Vivado IP)"),
     re.compile(r"^INFO: \[HLS 200-42\] -- (?P<part>Implementing module '[^']{1,60}')"),
+    re.compile(r"^\[[A-Z][a-z]{2} [\w :]{10,30}\] (?P<part>Waiting for \w{1,60} to finish)"),
     re.compile(r"^(?P<part>Phase \d+(\.\d+)* [^|]{1,80}?)\s*$"),
     re.compile(r"^Starting (?P<part>[A-Z][\w /-]{2,50} Task)\s*$"),
     re.compile(r"^Start(ing)? (?P<part>[A-Z][\w /()-]{2,60}?)( : Time \(s\).*)?\s*$"),

@@ -61,6 +61,8 @@ class Rule(Spec):
     """A real line, which the pattern has to match."""
     level: Literal["error", "warning", "harmless"] = "error"
     """error: why a run failed. warning: shown, though the run may go on. harmless: only counted."""
+    fatal: bool = False
+    """Whether a run that ended well cannot be used all the same."""
     details: tuple[str, ...] = Field(default=(), max_length=20)
     """Patterns for more lines, before or after. Each is looked for after the one before was found,
     and the first line counts."""

@@ -16,6 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.flow.selection import Selection
 from pipeline.flow.task import build_folder
 from pipeline.flow.unit import Unit
+from pipeline.tools.findings import Finding
 
 NAME = "preflight"
 _USERS = ("synth", "implement")
@@ -67,8 +68,15 @@ def _fly(selection: Selection, unit: Unit, asked: bool) -> TaskFailed | None:
     except PipelineError as error:
         return TaskFailed(str(error))
     problems = [finding for finding in findings if finding.level == "problem"]
-    if problems or asked:
+    if asked:
         show_findings(f"{unit.name}: the vendor's tools", findings)
     if not problems:
         return None
-    return TaskFailed(f"{len(problems)} problems: {', '.join(x.what for x in problems)}")
+    if asked:
+        return TaskFailed(f"to be solved first: {', '.join(x.what for x in problems)}")
+    return TaskFailed("\n".join(f"{x.what}: {_words(x)}" for x in problems))
+
+
+def _words(problem: Finding) -> str:
+    found = problem.found.removeprefix(f"{problem.what}: ")
+    return f"{found}\n{problem.remedy}" if "\n" in problem.remedy else f"{found}; {problem.remedy}"

@@ -15,7 +15,8 @@ from doit.exceptions import UnmetDependency
 
 from pipeline.flow import state
 from pipeline.flow.task import Task
-from pipeline.job import Figure
+from pipeline.job import NOTES, Figure
+from pipeline.tools.files import content
 from pipeline.tools.process import MARK, end_marked, new_mark
 
 ABBREVIATIONS = {"ii": "II"}
@@ -27,6 +28,7 @@ REFUSED = "refused"
 """Key of a task's values: why its stage failed, if the task did not fail with it."""
 
 QUIET_SECONDS = 10.0
+_LONGEST_NOTES = 1 << 16
 """Seconds between two progress lines if the output is not a terminal."""
 
 
@@ -72,6 +74,8 @@ class StageReporter:
             record = state.run_record(stage_task.folder)
             seconds = f"[dim]{record.seconds if record else 0:.1f} s[/]"
             self._line("[green]ran [/]", stage_task, f"{figures(stage_task)}  {seconds}")
+            for note in notes(stage_task):
+                self.console.print(f"     [yellow]note[/] {escape(note)}")
 
     def skip_uptodate(self, task: Any) -> None:
         if (stage_task := _of(task)) is not None:
@@ -121,6 +125,12 @@ def escape(text: str) -> str:
 def _of(task: Any) -> Task | None:
     found = (task.meta or {}).get("task")
     return found if isinstance(found, Task) else None
+
+
+def notes(task: Task) -> list[str]:
+    """What a published stage tells beside its figures, though all went well."""
+    text = content(task.folder / NOTES, _LONGEST_NOTES) or b""
+    return text.decode("utf-8", "replace").splitlines()
 
 
 def figures(task: Task) -> str:

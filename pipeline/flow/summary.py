@@ -49,9 +49,11 @@ def show(chain: list[Task]) -> None:
         for what, name in {**task.files, **there}.items():
             console.print(f"{what:<22} {_short(task.folder / name)}", soft_wrap=True)
     if metrics["package"]["bitfile"].value == "simulated":
+        why = "engine=vivado makes one for the FPGA"
+        if "implement" in metrics:
+            why = "a stand-in for Vivado made it, and no FPGA takes it"
         console.print(
-            f"{'bitfile':<22} simulated: for the virtual board (./doit deploy host=virtual); "
-            "engine=vivado makes one for the FPGA",
+            f"{'bitfile':<22} simulated: for the virtual board (./doit deploy host=virtual); {why}",
             soft_wrap=True,
         )
 
@@ -88,7 +90,8 @@ def _speed(metrics: dict[str, Metrics], unit: Unit) -> Iterator[Row]:
         yield _row("II simulated", simulated["ii"])
         yield _row("II with the AXI shell", driver["ii"], "a memory that answers after 60 cycles")
     fps = fold["fps"]
-    if "implement" in metrics:  # the clock is implemented, so this speed is
+    if "implement" in metrics and simulated is not None:
+        # the II was simulated and the clock is implemented, so this speed is
         fps = Figure(fps.value, fps.unit, "implemented")
     yield _row("speed", fps, clock)
     if simulated is not None:

@@ -24,7 +24,7 @@ from pipeline.packaging.archive import write
 ENDINGS = (".csv", ".log", ".rpt", ".tcl", ".txt", ".vdi", ".vds", ".xdc")
 """What is shared. JSON files of ours are written anew, since they name paths as values."""
 DOCUMENTS = ("power.json", "timing.json", "folding.json", "utilisation.json")
-_WORK = re.compile(r"/vivado/([0-9a-f]{64})")
+_WORK = re.compile(r"/vivado/((?:finn-)?[0-9a-f]{64})")
 """The work folder of a plan, as the kept command of a run names it."""
 _MOST_LINES = 100_000
 _MOST_FILES = 900
@@ -45,7 +45,7 @@ def report(unit: str, settings: Settings) -> Path:
     rules = all_rules(Path(settings.rules) if settings.rules else None)
     digests: dict[str, str] = {}
     texts: dict[str, str] = {}
-    told: dict[str, str] = {}
+    told: dict[str, list[str]] = {}
     versions: set[str] = set()
     for name, path in _files(build, unit, digests):
         kept = list(lines(path))
@@ -55,7 +55,7 @@ def report(unit: str, settings: Settings) -> Path:
         place = redactor.name(name)[:_LONGEST_NAME]
         texts[place] = "".join(f"{redactor.text(line)}\n" for line in kept)
         if path.suffix == ".log":
-            told[place] = redactor.text(explanation(diagnose(kept, rules), place))
+            told[place] = redactor.text(explanation(diagnose(kept, rules), place)).splitlines()[1:]
     if not texts:
         raise PipelineError(
             f"{unit}: no tool of the vendor has run for it yet; "
@@ -70,7 +70,9 @@ def report(unit: str, settings: Settings) -> Path:
         "seen": told,
     }
     files = {name: text.encode() for name, text in texts.items()}
-    files["report.json"] = (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+    files["report.json"] = (
+        json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    ).encode()
     files["README.txt"] = _README.encode()
     target = build / unit / "vivado-report.tar"
     write(target, files)
@@ -100,7 +102,9 @@ def _files(build: Path, unit: str, digests: dict[str, str]) -> Iterator[tuple[st
         places = {stage: folder}
         for digest, script in runs.items():
             work = build / ".cache" / "vivado" / digest
-            places[f"work/{script.name.removesuffix('.log.sh')}-{digest[:8]}"] = work
+            places[
+                f"work/{script.name.removesuffix('.log.sh')}-{digest.removeprefix('finn-')[:8]}"
+            ] = work
         for name, place in places.items():
             for path in sorted(place.rglob("*")):
                 wanted = path.suffix in ENDINGS or path.name in DOCUMENTS

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.verdict import SPEED_SHARE, Answers, Expected, Row, judge, metrics, passed
+from pipeline.job import Figure
 
 FIGURES = {
     "ii": {"value": 100, "unit": "cycles", "kind": "simulated"},
@@ -113,3 +114,16 @@ def test_without_labels_the_accuracy_is_unknown() -> None:
 def test_speed_passes_only_near_its_prediction(fps: float) -> None:
     near = abs(fps / 1e6 - 1) <= SPEED_SHARE
     assert (failing(throughput={"fps": fps}) == []) == near
+
+
+def test_the_speed_of_finns_shell_is_timed_and_not_judged() -> None:
+    answers = {
+        **GOOD,
+        "throughput": {"fps_with_dma": 9e5, "fps_execute": 5e5, "clock_mhz": 100.0},
+        "latency": {"us_with_dma": 12.5},
+    }
+    found = {row.name: row for row in judge(Answers(**answers), EXPECTED, "measured")}
+    assert found["fps"].judgement == "note"
+    assert "no counters" in found["fps"].why
+    assert found["latency_dma"].found == Figure(12.5, "us", "measured")
+    assert not {"ii", "latency"} & set(found)

@@ -75,7 +75,7 @@ class Played:
             return "container removed"
         if self.option:
             return "exit code 0"
-        return f"exit code {self.code}"
+        return f"exit code {max(0, self.code)}"
 
 
 def all_failures() -> dict[str, Played]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.diagnosis import diagnose, explained, explanation, lines
 from pipeline.errors import ToolError
@@ -22,14 +24,15 @@ def failure(log: Path, how: str = "exit code 1", *shown: str) -> ToolError:
 
 def test_cause_remedy_line_and_log() -> None:
     log = LOGS / "overflow.log"
-    text = str(explained(failure(log, "exit code 1", "place_design failed"), [log]))
+    shown = list(lines(log))[8]
+    text = str(explained(failure(log, "exit code 1", shown), [log]))
     assert text.splitlines() == [
         "vivado failed (exit code 1): The design does not fit: it needs 144 RAMB36/FIFO, and the "
         "part has 140.",
         "  The design does not fit: it needs 384 RAMB18 and RAMB36/FIFO, and the part has 280.",
         "  what to do: Ask for less hardware with fps= (a lower speed), try strategy=area, move "
         "memories with ram_style=block or distributed, or take a larger board.",
-        "  | " + list(lines(log))[8][:400],
+        f"  | {shown[:400]}",
         f"  whole log: {log}",
         f"  run it again by hand: sh {log}.sh",
     ]
@@ -81,6 +84,27 @@ def test_critical_warnings_beside_the_cause(tmp_path: Path) -> None:
     text = str(explained(failure(log), [log]))
     assert "beside it: A constraint names something that the design does not have" in text
     assert "and 1 critical warnings that no rule calls important" in text
+
+
+def test_an_unknown_error_beside_the_cause_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "synth.log"
+    log.write_text("ERROR: [New 1-2] something new\nNo space left on device\n")
+    text = str(explained(failure(log), [log]))
+    assert text.startswith("vivado failed (exit code 1): The disk is full")
+    assert "  also, and known to no rule: ERROR: [New 1-2] something new" in text.splitlines()
+    assert "known to no rule: ERROR: [New 1-2]" in explanation(diagnose(lines(log)), "x")
+
+
+@given(st.text(max_size=400), st.binary(max_size=2000))
+def test_whatever_the_log_the_error_says_what_failed_and_where_the_log_is(
+    tmp_path_factory: pytest.TempPathFactory, words: str, content: bytes
+) -> None:
+    log = tmp_path_factory.getbasetemp() / "any.log"
+    log.write_bytes(content)
+    text = str(explained(failure(log, "exit code 1", *words.splitlines()), [log], tool="tool"))
+    assert text.startswith("tool failed (exit code 1)")
+    assert f"  whole log: {log}\n  run it again by hand: sh {log}.sh" in text
+    assert explained(ToolError(words), [log], tool="tool")
 
 
 def test_logs_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.diagnosis.rules import ours
 from pipeline.engines.vivado.rtl import ENGINE
+from pipeline.job import NOTES
 from tests.diagnosis.failures import Bench, Played, all_failures, run, told
 from tests.engines.vivado import cases
 from tests.vendor.install import install
@@ -62,7 +64,7 @@ def test_failure(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> No
     path = Path(log.removeprefix(mark))
     assert path.is_relative_to(bench.unit.folder)
     assert path.is_file()
-    assert "run it again by hand: sh " in error or played.code == 0 or played.option
+    assert "run it again by hand: sh " in error or played.code <= 0 or played.option
     if UPDATE not in os.environ:
         assert rows[name] == _committed()[name]
 
@@ -109,6 +111,20 @@ def test_the_bench_succeeds_when_nothing_fails(bench: Bench) -> None:
     """Else a failure of the bench itself would pass for the failure that is played."""
     for what in ("synth", "implement", "hls"):
         run(bench.unit, what)
+
+
+def test_a_run_that_ends_well_leaves_notes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "CRITICAL WARNING: [Common 17-55] 'set_property' expects at least one object.",
+        "CRITICAL WARNING: [Foo 1-2] anything",
+    )
+    played = replace(FAILURES["pins without a place"], code=-1, lines=lines)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        bench.error(played, monkeypatch)
+    notes = (bench.unit.job("implement").folder / NOTES).read_text().splitlines()
+    assert len(notes) == 2
+    assert notes[0].startswith("A constraint names something that the design does not have")
+    assert notes[1] == "1 critical warnings that no rule calls important"
 
 
 def test_an_overflow_names_the_layer_of_the_netlist(

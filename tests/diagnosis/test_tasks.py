@@ -91,6 +91,12 @@ def machine(root: Path, user: str, host: str) -> Settings:
     (build / UNIT / "synth.job.json").write_text(json.dumps({"settings": {"licence": "1@x"}}))
     (build / UNIT / "fold" / "logs").mkdir(parents=True)
     (build / UNIT / "fold" / "logs" / "git.log").write_text("no tool of the vendor\n")
+    # what FINN left: its shims' runs have their logs in the work folder
+    finn = build / ".cache" / "vivado" / f"finn-{DIGEST}"
+    (finn / "logs").mkdir(parents=True)
+    (finn / "logs" / "hls.MVAU_hls_0.log").write_text("No space left on device\n")
+    script = build / UNIT / "synth" / "logs" / "finn.log.sh"
+    script.write_text(f"cd {finn} && python -m pipeline {finn}\n")
     work.mkdir(parents=True)
     (work / "timing.rpt").write_text(f"| Host         : {host} running 64-bit\n| Design : shell\n")
     (work / "synth.dcp").write_bytes(b"\0" * 100)
@@ -108,9 +114,9 @@ def test_a_report_is_the_same_anywhere_and_tells_nothing_of_the_machine(
         monkeypatch.setenv("LOGNAME", user)
         monkeypatch.setattr("socket.gethostname", lambda host=host: host)
         monkeypatch.setattr("socket.getfqdn", lambda host=host: host)
-        path = report(UNIT, machine(tmp_path / f"disk_{user}", user, host))
+        path = report(UNIT, machine(tmp_path / f"zone9_{user}", user, host))
         content = path.read_bytes()
-        for word in (user, host, "disk", "2100", *tmp_path.parts[1:]):
+        for word in (user, host, "zone9", "2100", *tmp_path.parts[1:]):
             assert word == "tmp" or word.encode() not in content
         made.append(content)
     assert made[0] == made[1]
@@ -121,6 +127,7 @@ def test_a_report_is_the_same_anywhere_and_tells_nothing_of_the_machine(
             "report.json",
             "synth/logs/run.log",
             "synth/utilisation.csv",
+            f"work/finn-{DIGEST[:8]}/logs/hls.MVAU_hls_0.log",
             f"work/run-{DIGEST[:8]}/synth.tcl",
             f"work/run-{DIGEST[:8]}/timing.rpt",
         ]
@@ -129,8 +136,17 @@ def test_a_report_is_the_same_anywhere_and_tells_nothing_of_the_machine(
         document = json.load(member)
     assert document["unit"] == UNIT
     assert document["vendor"] == ["Vivado v2024.2 (64-bit)"]
-    assert document["plans"] == {"implement.partial/run": DIGEST, "synth/run": DIGEST}
-    assert "[New 1-2] x" in document["seen"]["implement.partial/logs/run.log"]
+    assert document["plans"] == {
+        "implement.partial/run": DIGEST,
+        "synth/finn": f"finn-{DIGEST}",
+        "synth/run": DIGEST,
+    }
+    seen = document["seen"]["implement.partial/logs/run.log"]
+    assert seen == [
+        "  no rule knows the first error:",
+        "    ERROR: [New 1-2] x",
+        "  messages: 1 × error",
+    ]
 
 
 def test_without_a_run_there_is_no_report(tmp_path: Path) -> None:

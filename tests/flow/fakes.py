@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.chain import BY_NAME
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, Planned
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.tools import memory
 from pipeline.tools.process import run_tool
@@ -37,6 +37,8 @@ def run(job: Job) -> Metrics:
     behaviour = os.environ.get(f"FAKE_{job.stage.upper()}", "")
     if behaviour.startswith("refuse") and behaviour.removeprefix("refuse").strip() in job.unit:
         raise PipelineError("the user's mistake: field x")
+    if behaviour == "plan" and job.settings["dry_run"] == "yes":
+        raise Planned("the plan of it")
     if behaviour == "bug":
         raise ZeroDivisionError("a bug")
     if behaviour == "allocate":

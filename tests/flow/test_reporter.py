@@ -70,6 +70,19 @@ def test_ran_kept_and_failed(built: Task) -> None:
     assert lines[3] == "fold: 2 [LUTs] needed, 1 there", "brackets are no markup"
 
 
+def test_notes_are_shown_below_the_line(built: Task) -> None:
+    job = Job("fold", "unit", {}, {}, built.folder)
+    job.note("Something [matters].")
+    job.note("And\nmore.")
+    out = io.StringIO()
+    reporter = StageReporter(out, {})
+    reporter.add_success(SimpleNamespace(name=built.name, meta={"task": built}, values={}))
+    assert [line.strip() for line in out.getvalue().splitlines()[1:]] == [
+        "note Something [matters].",
+        "note And more.",
+    ]
+
+
 def test_scratch_goes_on_success_and_stays_for_the_reader_of_an_error(tmp_path: Path) -> None:
     job = Job("rtl", "unit", {}, {}, tmp_path)
     with job.scratch() as work:

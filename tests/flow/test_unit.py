@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import BY_NAME, STAGES
+from pipeline.chain import BY_NAME, STAGES, deploy_stage
 from pipeline.data import imagefolder
 from pipeline.errors import SpecError
 from pipeline.flow import variables
@@ -322,13 +322,14 @@ def test_stages_that_a_unit_has_not_and_why(tmp_path: Path) -> None:
 
 
 def test_stages_of_the_vendors_tools() -> None:
-    free, ours = one(), one(engine="vivado")
+    free, ours, virtual = one(), one(engine="vivado"), deploy_stage("virtual")
     theirs = one(engine="vivado", hardware="finn")
     assert "engine=vivado does" in str(free.absent(BY_NAME["implement"]))
     assert ours.absent(BY_NAME["implement"]) is theirs.absent(BY_NAME["implement"]) is None
     assert ours.absent(BY_NAME["rtl"]) is None
-    for stage in ("rtl", "simulate", "evaluate-rtl"):
-        assert "FINN makes its own RTL" in str(theirs.absent(BY_NAME[stage]))
+    for stage in (*(BY_NAME[name] for name in ("rtl", "simulate", "evaluate-rtl")), virtual):
+        assert "FINN makes its own RTL" in str(theirs.absent(stage))
+    assert ours.absent(virtual) is theirs.absent(deploy_stage("pynq")) is None
     assert ours.name.endswith("@Pynq-Z1.vivado")
     assert theirs.name.endswith("@Pynq-Z1.vivado.hardware-finn")
     assert free.read("vendor") is None

@@ -8,8 +8,10 @@ container engine) is asked at the same time, and only for a second.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +59,8 @@ def preflight(target: VendorTarget, settings: Mapping[str, Any], build: Path) ->
         found += _tool(installation, target)
     except MissingTool as error:
         first, _, ways = str(error).partition("\n")
-        found.append(Finding("problem", "vivado", first, ways))
+        remedy = re.sub(r"\n +(?=\S)(?!\d\. |Without)", " ", ways)  # a table wraps by itself
+        found.append(Finding("problem", "vivado", first, textwrap.dedent(remedy)))
     looks: list[Iterator[Finding]] = []
     if installation is not None and installation.here:
         looks += [_part(installation, target), _board(installation, target, settings)]

@@ -6,7 +6,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.diagnosis import Phases, all_rules, explained
+from pipeline.diagnosis import (
+    Phases,
+    all_rules,
+    diagnose,
+    explained,
+    lines,
+    remarks,
+    unusable,
+)
 from pipeline.errors import Planned, ToolError
 from pipeline.job import Job, progress
 from pipeline.tools.vendor.executor import executor
@@ -37,7 +45,8 @@ def run_planned(
     The folder outlives the build: a run that was killed resumes there, and one whose products are
     there does not run again. Meanwhile its phase is shown, and how long it may still take. Raises
     Planned in place of running if the setting dry_run is "yes". Raises ToolError with the root
-    cause and the remedy if the tool fails.
+    cause and the remedy if the tool fails, or its log says that the result cannot be used. Other
+    critical warnings that matter become notes of the stage.
     """
     own = job.settings.get("rules")
     rules = all_rules(Path(own) if own else None)
@@ -47,8 +56,9 @@ def run_planned(
     if job.settings.get("dry_run") == "yes":
         raise Planned(runs.describe(plan, folder))
     _place(folder, copies or {})
+    name = "" if plan.name == job.stage else f"{plan.name}: "
     phases = Phases(
-        lambda text, share: progress(f"{plan.name}: {text}", share),
+        lambda text, share: progress(f"{name}{text}", share),
         job.cache / "vivado" / HISTORY,
         plan.name,
         _size(plan, copies or {}),
@@ -66,6 +76,11 @@ def run_planned(
         reports = [path for place in places for path in sorted(place.glob("*.rpt"))]
         raise explained(error, [log, *reports], names, rules, plan.argv[0]) from None
     phases.finish()
+    told = diagnose(lines(log), rules, names)
+    if (lost := unusable(told, plan.argv[0], log)) is not None:
+        raise lost
+    for text in remarks(told):
+        job.note(f"{name}{text}")
     return folder
 
 

@@ -80,8 +80,9 @@ class Executor:
         """Runs the plan in `folder`, unless the folder already has its intact products.
 
         Then it gives the log of that earlier run, and returns False. `tell` gets the reason
-        whenever it waits. Raises ToolError as run_tool does, also if a product is missing after
-        exit code 0. However this ends, no container and no process of the tool is left.
+        whenever it waits. timeout: in seconds, from the start of the tool. Raises ToolError as
+        run_tool does, also if a product is missing after exit code 0. However this ends, no
+        container and no process of the tool is left.
         """
         folder = _absolute(folder)
         folder.mkdir(parents=True, exist_ok=True)

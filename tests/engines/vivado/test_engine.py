@@ -148,6 +148,14 @@ def test_a_killed_run_resumes_at_its_last_checkpoint(
     assert (unit.job("implement").folder / BITFILE).is_file()
 
 
+@pytest.mark.parametrize("strategy", ["quick", "area", "speed"])
+def test_each_strategy_has_directives_that_vivado_knows(strategy: str, tmp_path: Path) -> None:
+    unit = cases.unit("Pynq-Z1", tmp_path / "build", install(tmp_path), strategy=strategy)
+    built(unit)
+    done = [call[0] for folder in unit.work_folders for call in calls(folder)]
+    assert done.count("phys_opt_design") == {"quick": 0, "area": 1, "speed": 2}[strategy]
+
+
 def test_what_has_finished_is_not_run_again(tmp_path: Path) -> None:
     vivado = install(tmp_path)
     unit = cases.unit("Ultra96", tmp_path / "build", vivado)

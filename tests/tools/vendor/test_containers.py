@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import ToolError
 from pipeline.tools.vendor.executor import Executor, executor
-from tests.tools.vendor.installed import install, plan
+from tests.tools.vendor.installed import LINGERS, install, of_run, plan
 from tests.tools.vendor.test_ends import ELSEWHERE, FAR, build, nothing_left, until, works
 from tests.vendor import containers
 
@@ -109,6 +109,15 @@ def test_behind_a_launcher(tmp_path: Path, image: str, more: str) -> None:
         assert nothing_left(tmp_path)
         assert until(lambda: containers.left() == [])
     assert works(tmp_path, **settings)
+
+
+def test_a_tool_that_hangs(tmp_path: Path, image: str) -> None:
+    chosen = contained(install(tmp_path, LINGERS), image)
+    folder = tmp_path / plan().digest()
+    with pytest.raises(ToolError, match=r"did not end within 2 s"):
+        chosen.run(plan(), folder, tmp_path / "log", timeout=2)
+    assert not of_run(folder)
+    assert containers.left() == []
 
 
 def test_a_container_that_somebody_removes(tmp_path: Path, image: str) -> None:

@@ -12,7 +12,7 @@ from pipeline.errors import MissingTool, ToolError
 from pipeline.tools.vendor.executor import Executor, executor
 from pipeline.tools.vendor.plan import Plan
 from tests.deploy.server import serving
-from tests.tools.vendor.installed import install, plan
+from tests.tools.vendor.installed import LINGERS, install, of_run, plan
 
 WORKS = """
 echo "in $PWD with $*, $PIPELINE_JOBS jobs"
@@ -103,12 +103,15 @@ def test_paths_with_odd_names(tmp_path: Path) -> None:
 def test_what_a_tool_leaves_running_ends_with_it(tmp_path: Path) -> None:
     chosen = executor({"vivado": str(install(tmp_path, "setsid sleep 600 & touch synth.dcp"))})
     run(chosen, plan(), tmp_path)
-    left = subprocess.run(
-        ["pgrep", "-fx", "sleep 600"], capture_output=True, text=True, check=False
-    )
-    folder = f"PIPELINE_RUN_IN={tmp_path / plan().digest()}"
-    for number in left.stdout.split():
-        assert folder not in Path(f"/proc/{number}/environ").read_text()
+    assert not of_run(tmp_path / plan().digest())
+
+
+def test_a_tool_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -> None:
+    chosen = executor({"vivado": str(install(tmp_path, LINGERS))})
+    folder = tmp_path / plan().digest()
+    with pytest.raises(ToolError, match=r"did not end within 1 s"):
+        chosen.run(plan(), folder, tmp_path / "log", timeout=1)
+    assert not of_run(folder)
 
 
 def test_runs_wait_for_one_another_as_the_licences_say(tmp_path: Path) -> None:
