@@ -117,7 +117,8 @@ def test_from_a_failure_to_a_bitfile(finn_work: Path, tmp_path: Path) -> None:
 def _require_shell(project: Path) -> None:
     """FINN's Zynq script went to its end: DMAs at both ends of the network, all addresses given."""
     made = calls(project)
-    assert ["launch_runs", "-jobs", "1", "-to_step", "write_bitstream", "impl_1"] in made
+    (launched,) = [call for call in made if call[0] == "launch_runs"]
+    assert launched[-3:] == ["-to_step", "write_bitstream", "impl_1"]
     cells = [call[-1] for call in made if call[0] == "create_bd_cell"]
     assert {"zynq_ps", "idma0", "StreamingDataflowPartition_1", "odma0"} <= set(cells)
     assert made[-1] == ["close_project"]
