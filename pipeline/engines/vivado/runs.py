@@ -70,12 +70,12 @@ def run_planned(
             on_line(text)
 
     try:
-        runs.run(plan, folder, log, line, progress, _SHARE * 3600 * hours)
+        if runs.run(plan, folder, log, line, progress, _SHARE * 3600 * hours):
+            phases.finish()
     except ToolError as error:
         places = [folder, *job.inputs.values()]
         reports = [path for place in places for path in sorted(place.glob("*.rpt"))]
         raise explained(error, [log, *reports], names, rules, plan.argv[0]) from None
-    phases.finish()
     told = diagnose(lines(log), rules, names)
     if (lost := unusable(told, plan.argv[0], log)) is not None:
         raise lost
