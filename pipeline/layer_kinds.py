@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.engines.open.shapes import SHAPES
+from pipeline.engines.vivado.finn.layers import NODES
 from pipeline.hardware.layers import KINDS
 from pipeline.hardware.reference import REFERENCES
 from pipeline.rtl.folds import FOLDS
@@ -24,6 +25,7 @@ ENTRIES: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "folds and cycles": ("rtl/folds.py", FOLDS),
     "RTL": ("rtl/layers.py", EMITTERS),
     "costs, open engine": ("engines/open/shapes.py", SHAPES),
+    "costs, FINN": ("engines/vivado/finn/layers.py", NODES),
     "mutants": ("verification/mutants.py", MUTATIONS),
 }
 """By what a kind needs: the file below pipeline/ that has the table, and the table by kind."""

@@ -22,7 +22,6 @@ Show = Callable[[str, float | None], None]
 
 _EVERY_SECONDS = 5.0
 """The line is shown again after so long even if the phase is the same, since the time goes on."""
-_LEAST_SECONDS = 1.0
 _KEPT = 300
 """How many runs the history keeps."""
 _MOST_BYTES = 1 << 20
@@ -88,14 +87,8 @@ class Phases:
             self._show(*self._told(now))
 
     def finish(self) -> None:
-        """Keeps how long the phases took. For a run that ended well.
-
-        Very short ones are not kept: they only repeat the log of a run that had ended before.
-        """
-        now = self._clock()
-        if now - self._begin < _LEAST_SECONDS:
-            return
-        self._end_phase(now)
+        """Keeps how long the phases took. For a run that ended well."""
+        self._end_phase(self._clock())
         run = _Run(tool=self._tool[:200], size=self._size, phases=self._done[:500])
         with contextlib.suppress(OSError):  # then the next run only has no estimate
             self._history.parent.mkdir(parents=True, exist_ok=True)
@@ -166,9 +159,16 @@ def _duration(seconds: float) -> str:
 
 
 def _nearest(history: Path, tool: str, size: float) -> _Run | None:
-    """The run of this tool whose size is nearest; of equal ones the last."""
+    """The run of this tool whose size is nearest; of equal ones the last that is whole.
+
+    One that went on from a checkpoint has fewer phases than a whole one.
+    """
     runs = [run for run in _runs(history) if run.tool == tool]
-    return min(reversed(runs), key=lambda run: abs(math.log(run.size / size)), default=None)
+    return min(
+        reversed(runs),
+        key=lambda run: (abs(math.log(run.size / size)), -len(run.phases)),
+        default=None,
+    )
 
 
 def _runs(history: Path) -> list[_Run]:

@@ -171,10 +171,14 @@ def _fed(process: subprocess.Popen[str], feed: Iterable[bytes] | None) -> Iterat
 
 
 def _kill(pid: int) -> None:
-    """Kills a process, its group, and all that it started in other groups."""
+    """Kills a process, its group, and all that it started in other groups.
+
+    The same is spared as by `end_descendants`.
+    """
     below: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
-        below = psutil.Process(pid).children(recursive=True)
+        top = psutil.Process(pid)
+        below = [child for child in top.children(recursive=True) if not _removes(child, top)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     for process in below:
@@ -200,14 +204,15 @@ def end_marked(mark: str) -> None:
 def end_descendants(process: psutil.Process) -> None:
     """Kills all descendants of `process`, in rounds, since one may start another meanwhile.
 
-    One is spared: podman's conmon, which removes a container once that has ended, and then ends.
+    What removes a container of podman once that has ended is spared, with all below it, so that no
+    container is left. Its container ends by itself: see vendor/run_body.sh.
     """
     for _ in range(20):
         with contextlib.suppress(psutil.NoSuchProcess):
             below = [
                 child
                 for child in process.children(recursive=True)
-                if child.status() != psutil.STATUS_ZOMBIE and child.name() != "conmon"
+                if child.status() != psutil.STATUS_ZOMBIE and not _removes(child, process)
             ]
             for child in below:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -215,6 +220,17 @@ def end_descendants(process: psutil.Process) -> None:
             if below:
                 continue
         return
+
+
+def _removes(child: psutil.Process, top: psutil.Process) -> bool:
+    """Whether this is podman's conmon, which watches a container, its cleanup, or below them."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in (child, *child.parents()):
+            if each == top:
+                return False
+            if each.name() == "conmon" or (each.name() == "podman" and "cleanup" in each.cmdline()):
+                return True
+    return False
 
 
 def _below(process: psutil.Process, mark: str) -> bool:

@@ -42,7 +42,11 @@ class Clock:
 
 
 def play(
-    history: Path, size: float = 1.0, slower: float = 1.0, tool: str = "implement"
+    history: Path,
+    size: float = 1.0,
+    slower: float = 1.0,
+    tool: str = "implement",
+    begin: int = 0,
 ) -> list[tuple[str, float | None, float]]:
     """Plays the run; gives each line that was shown, its share, and the true one."""
     clock = Clock()
@@ -55,7 +59,7 @@ def play(
         size,
         clock,
     )
-    for seconds, line in RUN:
+    for seconds, line in RUN[begin:]:
         clock.now += seconds * slower
         phases.line(line)
     clock.now += 30 * slower
@@ -111,6 +115,13 @@ def test_the_nearest_size_counts(tmp_path: Path) -> None:
     play(tmp_path / "history", 10.0)
     shown = play(tmp_path / "history", 11.0, slower=1.1)
     assert all(share == pytest.approx(true, abs=0.02) for _, share, true in shown)
+
+
+def test_a_run_that_went_on_from_a_checkpoint_is_no_measure(tmp_path: Path) -> None:
+    play(tmp_path / "history")
+    play(tmp_path / "history", begin=11)
+    shown = play(tmp_path / "history")
+    assert all(share == pytest.approx(true, abs=1e-6) for _, share, true in shown)
 
 
 @given(st.lists(st.one_of(st.binary(max_size=200), st.just(b'{"tool": "implement"}')), max_size=5))

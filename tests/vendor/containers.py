@@ -53,8 +53,8 @@ def podman() -> Iterator[str]:
             )
             yield IMAGE
         finally:
-            if names := left():
-                subprocess.run(["podman", "rm", "--force", "--time=0", *names], check=False)
+            # all of this storage
+            subprocess.run(["podman", "rm", "--all", "--force", "--time=0"], check=False)
             for line in reversed(Path("/proc/mounts").read_text().splitlines()):
                 if (place := line.split()[1]).startswith(f"{folder}/"):
                     subprocess.run(["umount", place], check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -70,12 +71,12 @@ def run_planned(
             on_line(text)
 
     try:
-        runs.run(plan, folder, log, line, progress, _SHARE * 3600 * hours)
+        if runs.run(plan, folder, log, line, progress, _SHARE * 3600 * hours):
+            phases.finish()
     except ToolError as error:
         places = [folder, *job.inputs.values()]
         reports = [path for place in places for path in sorted(place.glob("*.rpt"))]
         raise explained(error, [log, *reports], names, rules, plan.argv[0]) from None
-    phases.finish()
     told = diagnose(lines(log), rules, names)
     if (lost := unusable(told, plan.argv[0], log)) is not None:
         raise lost
@@ -97,6 +98,6 @@ def _place(folder: Path, copies: Mapping[str, Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in copies.items():
         if not (folder / name).is_file():
-            beside = folder / f".{name}.partial"
+            beside = folder / f".{name}.{os.getpid()}.partial"  # another build may copy it, too
             shutil.copyfile(source, beside)
             beside.replace(folder / name)

@@ -30,7 +30,7 @@ lives() {
     read -r word kernel beat 2>/dev/null <.run/build
     if [ -n "$word" ] && [ "$word" != "$1" ]; then return 1; fi # it has ended, in order
     if [ "$kernel" = "$(</proc/sys/kernel/random/boot_id)" ]; then
-        flock -s -w 1 -E 7 .run/build.lock true 9>&-
+        (flock -s -w 1 -E 7 8) 8<.run/build.lock 9>&-
         case $? in
         7) return 0 ;;
         0) return 1 ;;
@@ -85,6 +85,7 @@ trap 'end 129' HUP
     esac
     rm -rf "$TMPDIR"
     mkdir -p "$TMPDIR"
+    unset PYTHONHOME PYTHONPATH # Vitis brings a Python of its own
     for file in "${settings[@]}"; do
         # shellcheck disable=SC1090 # it is the vendor's
         if [ -r "$file" ]; then . "$file"; fi

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline import ROOT
 from pipeline.errors import ToolError
+from pipeline.tools.process import run_tool
 from pipeline.tools.vendor.executor import Executor, executor
+from pipeline.tools.watch import Watch
 from tests.tools.vendor.installed import LINGERS, install, of_run, plan
-from tests.tools.vendor.test_ends import ELSEWHERE, FAR, build, nothing_left, until, works
+from tests.tools.vendor.test_ends import BUILD, ELSEWHERE, FAR, build, nothing_left, until, works
 from tests.vendor import containers
 
 LOOKS = """
@@ -95,6 +99,22 @@ def test_a_stage_that_ends_all_it_started(tmp_path: Path, image: str) -> None:
         assert process.wait(20) == 128 + signal.SIGTERM
         assert nothing_left(tmp_path)
         assert until(lambda: containers.left() == [])
+
+
+def test_a_stage_that_is_ended_at_its_limit(tmp_path: Path, image: str) -> None:
+    """As doit does it: by killing all that is below the stage."""
+    settings = {
+        "vivado": str(install(tmp_path, LINGERS)), "container": "podman", "container_image": image
+    }  # fmt: skip
+    watch = Watch()
+    words = [sys.executable, "-c", BUILD.format(more=""), str(tmp_path), repr(settings)]
+    with pytest.raises(ToolError, match="did not end"):
+        run_tool(
+            words, log=tmp_path / "stage.log", cwd=ROOT, watch=watch,
+            on_line=lambda line: watch.begin(0.1) if line == "started" else None,
+        )  # fmt: skip
+    assert nothing_left(tmp_path)
+    assert until(lambda: containers.left() == [])
 
 
 @pytest.mark.parametrize("more", ["", ELSEWHERE], ids=["same kernel", "other machine"])

@@ -13,9 +13,8 @@ MARGIN = 2
 """FINN's nodes are not ours: its windows and pools give out their values in other bursts. So each
 FIFO is so many times as deep as our RTL needs it."""
 LEAST = 32
-"""A FIFO of up to 32 words is a shift register of one LUT for each bit, so less saves nothing."""
-NONE = 2
-"""What FINN's nodes hold at their ends anyway. FINN puts no FIFO where this is enough."""
+"""Each stream has a FIFO of at least so many words, also where our RTL needs none: up to 32 words
+are a shift register of one LUT for each bit, and FINN's nodes hold only two at their ends."""
 
 
 def finn_depths(
@@ -23,7 +22,7 @@ def finn_depths(
 ) -> dict[str, int]:
     """By edge: the depth in FINN, in beats of the layer that writes it.
 
-    depths: those of our RTL, in beats of its FIFO; 0 is none. FINN has its FIFO in front of the
+    depths: those of our RTL, in beats of its FIFO. FINN has its FIFO in front of the
     width converter, ours may lie behind it.
     """
     joined = links(graph, folding)
@@ -31,5 +30,5 @@ def finn_depths(
     for edge, depth in depths.items():
         link = joined[edge]
         beats = ceil(depth * link.fifo_lanes / link.producer_lanes)
-        found[edge] = max(LEAST, MARGIN * beats) if depth else NONE
+        found[edge] = max(LEAST, MARGIN * beats)
     return found

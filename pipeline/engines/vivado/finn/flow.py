@@ -48,6 +48,7 @@ class Request:
     clock_mhz: float
     dsp: int
     ram_style: str
+    strategy: str
     until: str
 
     def save(self, path: Path) -> None:

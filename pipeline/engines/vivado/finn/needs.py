@@ -57,4 +57,9 @@ def require_board(vendor: VendorTarget) -> str:
             f"hardware=finn: clock_mhz = {vendor.clock_mhz:g}: FINN's shell takes whole MHz only.\n"
             "Ask for a clock of whole MHz, or build with hardware=rtl"
         )
+    if vendor.incremental == "on":
+        raise PipelineError(
+            "hardware=finn: incremental = on: FINN's project starts from nothing.\n"
+            "Use incremental=off, or build with hardware=rtl"
+        )
     return BOARDS[vendor.board]

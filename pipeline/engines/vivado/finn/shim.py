@@ -42,6 +42,12 @@ new weights need no new HLS."""
 NAMES = "names.json"
 """In a work folder: the layer of each of FINN's nodes."""
 _HLS_MIB = 2048
+STRATEGIES = {
+    "quick": ("Flow_RuntimeOptimized", "Flow_RuntimeOptimized"),
+    "area": ("Flow_AreaOptimized_high", "Area_Explore"),
+    "speed": ("Flow_PerfOptimized_high", "Performance_ExtraTimingOpt"),
+}
+"""By ours, those of synthesis (UG901) and of implementation (UG904)."""
 KEPT = ("sol1/impl", "sol1/syn/report")
 """What FINN and Vivado read of an HLS project."""
 
@@ -51,7 +57,7 @@ class ShimSettings:
     """What the shims of a work folder have to know.
 
     version: of the tools. library: digest of the C++ libraries that HLS includes. reads: folders
-    that the tools read. settings: those of the machine.
+    that the tools read. settings: those of the machine. strategy: of the whole design's runs.
     """
 
     cache: str
@@ -60,6 +66,7 @@ class ShimSettings:
     environment: Mapping[str, str]
     reads: Sequence[str]
     settings: Mapping[str, Any]
+    strategy: str = "default"
 
     def save(self, work: Path) -> None:
         (work / SETTINGS).write_text(json.dumps(asdict(self), indent=1) + "\n")
@@ -142,19 +149,40 @@ def _packed(project: Path) -> bytes:
 def vivado_plan(words: Sequence[str], folder: Path, shims: ShimSettings) -> Plan:
     """The plan of a Vivado run of one of FINN's scripts."""
     kind = re.sub(r"_[A-Za-z0-9_]{8}$", "", folder.name)  # FINN ends its folders at random
-    product = "ip/component.xml"
+    product, files = "ip/component.xml", {}
+    script = folder / words[-1]
     if folder.name.startswith("vivado_zynq_proj"):
         product = "finn_zynq_link.runs/impl_1/top_wrapper.bit"
-    script = folder / words[-1]
+        files = {script.name: with_strategy(script.read_text(), shims.strategy)}
     return Plan(
         name=re.sub(r"[^A-Za-z0-9_.-]", "-", kind)[:80],
-        files={},
+        files=files,
         argv=("vivado", *words[:-1], script.name),
         environment=shims.environment,
         reads=tuple(map(Path, shims.reads)),
         inputs={script.name: hashlib.sha256(script.read_bytes()).hexdigest()},
         products=(product,),
     )
+
+
+def with_strategy(script: str, strategy: str) -> str:
+    """FINN's script of the whole design with a strategy, for which it only has comments.
+
+    Raises PipelineError if the place for it is not there.
+    """
+    if strategy == "default":
+        return script
+    lines = [
+        f"    set_property strategy {name} [get_runs {run}]\n"
+        for run, name in zip(("synth_1", "impl_1"), STRATEGIES[strategy], strict=True)
+    ]
+    place = "    launch_runs "
+    if script.count(place) != 1:
+        raise PipelineError(
+            f"strategy={strategy}: this version of FINN launches its runs otherwise; please report "
+            "this, and use strategy=default"
+        )
+    return script.replace(place, "".join(lines) + place)
 
 
 def main(work: Path, tool: str, words: Sequence[str]) -> int:

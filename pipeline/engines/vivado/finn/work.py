@@ -57,6 +57,7 @@ def prepared(job: Job, until: str) -> Path:
         vendor.clock_mhz,
         vendor.dsp,
         vendor.ram_style,
+        vendor.strategy,
         until,
     )
     made_of = {
@@ -71,7 +72,8 @@ def prepared(job: Job, until: str) -> Path:
     for path in sources:
         shutil.copyfile(path, work / path.name)
     request.save(work / "request.json")
-    _shim_settings(job, work, installation, deps).save(work)
+    shims = _shim_settings(job, work, installation, deps)
+    replace(shims, strategy=vendor.strategy).save(work)
     shim.write_shims(work)
     return work
 

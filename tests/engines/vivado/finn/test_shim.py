@@ -16,6 +16,7 @@ import pytest
 
 from pipeline.engines.vivado.finn import shim
 from pipeline.engines.vivado.finn.shim import ShimSettings
+from pipeline.errors import PipelineError
 from tests.engines.vivado.finn.flow_jobs import tools
 from tests.vendor.install import Failure, break_off
 
@@ -215,3 +216,22 @@ def test_other_tools_are_refused(work: Work) -> None:
     )
     assert done.returncode == 1
     assert "FINN calls xelab, which no step here needs" in done.stderr
+
+
+def test_a_strategy_stands_before_the_runs_and_in_the_plan(work: Work) -> None:
+    folder = work.root / "build" / "vivado_zynq_proj_abcd1234"
+    folder.mkdir()
+    script = "create_project x\n    launch_runs -jobs 2 impl_1\n"
+    (folder / "ip_config.tcl").write_text(script)
+    words = ["-mode", "batch", "-source", str(folder / "ip_config.tcl")]
+    plain = shim.vivado_plan(words, folder, work.shims)
+    assert plain.files == {"ip_config.tcl": script}
+    assert plain.argv == ("vivado", "-mode", "batch", "-source", "ip_config.tcl")
+    fast = shim.vivado_plan(words, folder, replace(work.shims, strategy="speed"))
+    assert fast.files["ip_config.tcl"].splitlines()[1:3] == [
+        "    set_property strategy Flow_PerfOptimized_high [get_runs synth_1]",
+        "    set_property strategy Performance_ExtraTimingOpt [get_runs impl_1]",
+    ]
+    assert fast.digest() != plain.digest()
+    with pytest.raises(PipelineError, match="launches its runs otherwise"):
+        shim.with_strategy("launch_all", "area")
