@@ -94,6 +94,7 @@ def run(vivado: Path, folder: Path, script: str) -> tuple[int, str]:
         ),
         (REGISTERS, "'/b/Reg' at 0x40000000 overlaps '/a/Reg'"),
         (DESIGN + "create_bd_design system", "[BD 5-216]"),
+        ("set_param general.maxThreads 9", "out of range: 1 to 8"),
         ("set_param no.such_thing 1", "there is no parameter 'no.such_thing'"),
         (LARGE, "[Synth 8-4556] size of variable 'large.hex' is too large to handle"),
     ],

@@ -15,8 +15,8 @@ proc do::set_param {given words} {
     if {![dict exists $settings::parameters $name]} {
         fake::fail {Common 17-69} "Command failed: there is no parameter '$name', see list_param."
     }
-    if {$name eq "general.maxThreads" && !($value >= 1 && $value <= 32)} {
-        fake::fail {Common 17-250} "Value '$value' for parameter 'general.maxThreads' is out of range: 1 to 32."
+    if {$name eq "general.maxThreads" && !($value >= 1 && $value <= 8)} {
+        fake::fail {Common 17-250} "Value '$value' for parameter 'general.maxThreads' is out of range: 1 to 8."
     }
     dict set settings::parameters $name $value
     return $value
