@@ -109,7 +109,7 @@ class Settings(Spec):
     container_image: str = "qnn-vendor-tools"
     """The image for the vendor's tools."""
     launcher: str | None = None
-    """What the command of a vendor's tool is put behind: "srun -c 8", "bsub -K", "ssh host"."""
+    """What the command of a vendor's tool is put behind: "srun -c 8", "bsub -I", "ssh host"."""
     licence: str | None = None
     """The value of XILINXD_LICENSE_FILE: a file, or port@host."""
     licences: int = Field(default=1, ge=1)

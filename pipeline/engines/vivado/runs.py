@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -97,6 +98,6 @@ def _place(folder: Path, copies: Mapping[str, Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in copies.items():
         if not (folder / name).is_file():
-            beside = folder / f".{name}.partial"
+            beside = folder / f".{name}.{os.getpid()}.partial"  # another build may copy it, too
             shutil.copyfile(source, beside)
             beside.replace(folder / name)
