@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 Names = Callable[[str], str | None]
@@ -16,6 +17,7 @@ _COLUMNS = (
     (("Register", "FF", "Flip"), {"FFs": 1.0}),
 )
 """What a resource is called in messages, and the columns of the report that count it."""
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 class Hierarchy:
@@ -45,7 +47,7 @@ class Hierarchy:
             numbers = {
                 column: float(cell)
                 for column, cell in zip(self._columns[2:], names[2:], strict=True)
-                if cell.replace(".", "", 1).isdigit()
+                if _NUMBER.fullmatch(cell)
             }
             self._rows.append((path, numbers))
 

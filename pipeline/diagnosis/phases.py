@@ -9,8 +9,9 @@ import contextlib
 import math
 import os
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -78,13 +79,43 @@ class Phases:
         self._step, self._part = "", ""
         self._phase = "start"
         self._done: list[tuple[str, float]] = []
+        self._started, self._lock = False, threading.Lock()
 
     def line(self, text: str) -> None:
-        """Takes one line of the tool's output."""
-        now = self._clock()
-        if self._found(text, now) or now - self._shown >= _EVERY_SECONDS:
-            self._shown = now
-            self._show(*self._told(now))
+        """Takes one line of the tool's output.
+
+        The time begins with the first: before it, the run may have waited for a licence.
+        """
+        with self._lock:
+            now = self._clock()
+            if not self._started:
+                self._started, self._begin, self._since, self._shown = True, now, now, now
+            if self._found(text, now) or now - self._shown >= _EVERY_SECONDS:
+                self._tell(now)
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Shows the time also while the tool says nothing, as it may for half an hour."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_EVERY_SECONDS):
+                with self._lock:
+                    now = self._clock()
+                    if self._started and now - self._shown >= _EVERY_SECONDS:
+                        self._tell(now)
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _tell(self, now: float) -> None:
+        self._shown = now
+        self._show(*self._told(now))
 
     def finish(self) -> None:
         """Keeps how long the phases took. For a run that ended well."""

@@ -27,9 +27,11 @@ PLANNED = "planned"
 REFUSED = "refused"
 """Key of a task's values: why its stage failed, if the task did not fail with it."""
 
-QUIET_SECONDS = 10.0
 _LONGEST_NOTES = 1 << 16
+QUIET_SECONDS = 10.0
 """Seconds between two progress lines if the output is not a terminal."""
+LEAST_NAME = 12
+"""Characters of a unit's name that a line of progress shows at least."""
 
 
 class StageReporter:
@@ -170,20 +172,29 @@ class Progress:
     """Shows a stage's progress: one line that is rewritten on a terminal, else a line at times."""
 
     def __init__(self, task: Task) -> None:
-        self.label = f"     {task.stage.name:<10} {task.unit.name}"
+        self.stage, self.unit = f"     {task.stage.name:<10} ", task.unit.name
         self.last = time.monotonic()
 
     def show(self, text: str, share: float | None) -> None:
         stream = sys.__stderr__
         if stream is None:
             return
-        line = f"{self.label}  {'' if share is None else f'{share:4.0%}  '}{text}"
+        words = f"  {'' if share is None else f'{share:4.0%}  '}{text}"
+        line = f"{self.stage}{self.unit}{words}"
         if stream.isatty():
-            stream.write(f"\r\x1b[K{line[: _width(stream)]}")
+            width = _width(stream)
+            # rather the unit's name is cut than what goes on
+            room = max(LEAST_NAME, width - len(self.stage) - len(words))
+            line = f"{self.stage}{_cut(self.unit, room)}{words}"
+            stream.write(f"\r\x1b[K{line[:width]}")
         elif time.monotonic() - self.last >= QUIET_SECONDS:
             self.last = time.monotonic()
             stream.write(line + "\n")
         stream.flush()
+
+
+def _cut(name: str, room: int) -> str:
+    return name if len(name) <= room else f"…{name[1 - room :]}"
 
 
 def _width(stream: TextIO) -> int:

@@ -101,6 +101,16 @@ def test_overflow_names_the_layer_that_takes_most() -> None:
         assert last == (f"Most of it is in layer {most}." if most else root.causes[0])
 
 
+def test_a_cell_that_only_looks_like_a_number_is_none() -> None:
+    report = ["| Instance | Module | Total LUTs |", "| top | top | 3 |", "|  a | b | \u00b2 |"]
+    overflow = (
+        "ERROR: [Place 30-640] Place Check : This design requires more Slice LUTs cells than are "
+        "available in the target device. This design requires 9 of such cell types but only 2 "
+        "compatible sites are available in the target device."
+    )
+    assert diagnose([*report, overflow], names=lambda path: path or None).root is not None
+
+
 def test_critical_warnings_are_told_or_counted() -> None:
     found = diagnose(
         [

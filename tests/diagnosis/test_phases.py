@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.diagnosis import Phases
+from pipeline.diagnosis import phases as phases_module
 
 # lines of https://github.com/Xilinx/finn/issues/32 and its like, with the seconds before each
 RUN = [
@@ -59,12 +61,43 @@ def play(
         size,
         clock,
     )
+    phases.line("****** Vivado v2024.2 (64-bit)")
     for seconds, line in RUN[begin:]:
         clock.now += seconds * slower
         phases.line(line)
     clock.now += 30 * slower
     phases.finish()
     return shown
+
+
+def test_waiting_before_the_first_line_is_no_time_of_the_run(tmp_path: Path) -> None:
+    clock, shown = Clock(), list[str]()
+    phases = Phases(lambda text, share: shown.append(text), tmp_path / "h", "synth", 1.0, clock)
+    clock.now += 7200
+    phases.line("****** Vivado v2024.2 (64-bit)")
+    clock.now += 20
+    phases.line("Command: synth_design -top top")
+    assert shown == ["synth_design, 20 s"]
+
+
+def test_the_time_goes_on_while_the_tool_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phases_module, "_EVERY_SECONDS", 0.02)
+    shown = list[str]()
+    phases = Phases(lambda text, share: shown.append(text), tmp_path / "h", "synth")
+    with phases.going_on():
+        time.sleep(0.1)
+        assert not shown, "before the first line another text says what it waits for"
+        phases.line("Command: route_design")
+        wait = time.monotonic() + 5
+        while len(shown) < 3 and time.monotonic() < wait:
+            time.sleep(0.01)
+    assert len(shown) >= 3
+    assert {text.split(",")[0] for text in shown} == {"route_design"}
+    count = len(shown)
+    time.sleep(0.1)
+    assert len(shown) == count, "the run is over"
 
 
 def test_phases_are_shown(tmp_path: Path) -> None:

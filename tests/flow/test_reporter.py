@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.flow import publishing, state
 from pipeline.flow.documents import RunRecord
-from pipeline.flow.reporter import StageReporter, figures
+from pipeline.flow.reporter import Progress, StageReporter, figures
 from pipeline.flow.selection import selection
 from pipeline.flow.task import Task
 from pipeline.flow.variables import Settings
@@ -110,3 +110,23 @@ def test_published_commands_name_the_published_folder(tmp_path: Path) -> None:
     published = tmp_path / "synth"
     text = (published / "logs" / "yosys.log.sh").read_text()
     assert text == f"cd {published}/design && yosys {published}/logs/yosys.ys\n"
+
+
+@pytest.mark.parametrize(
+    ("width", "name"), [(200, " tfc_1w1a.dataset-digits@Pynq-Z1.open "), (60, " …ts@Pynq-Z1.open ")]
+)
+def test_on_a_narrow_terminal_the_name_is_cut_and_not_what_goes_on(
+    built: Task, monkeypatch: pytest.MonkeyPatch, width: int, name: str
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.__stderr__", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    Progress(built).show("place_design, 3 min", 0.5)
+    shown = terminal.getvalue()
+    assert "  50%  place_design, 3 min" in shown
+    assert name in shown
+    assert len(shown.removeprefix("\r\x1b[K")) < width

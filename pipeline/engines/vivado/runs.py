@@ -71,7 +71,9 @@ def run_planned(
             on_line(text)
 
     try:
-        if runs.run(plan, folder, log, line, progress, _SHARE * 3600 * hours):
+        with phases.going_on():
+            ran = runs.run(plan, folder, log, line, progress, _SHARE * 3600 * hours)
+        if ran:
             phases.finish()
     except ToolError as error:
         places = [folder, *job.inputs.values()]

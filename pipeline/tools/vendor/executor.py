@@ -20,7 +20,7 @@ from pipeline.tools.process import run_tool
 from pipeline.tools.slots import held
 from pipeline.tools.vendor import finished
 from pipeline.tools.vendor.container import IMAGE, OWN_CODES, Container, Mount, mounts
-from pipeline.tools.vendor.installation import Installation, find
+from pipeline.tools.vendor.installation import Installation, planned_with
 from pipeline.tools.vendor.licence import (
     VARIABLE,
     files_of,
@@ -153,7 +153,7 @@ class Executor:
             environment[VARIABLE] = "(the setting licence)"
         sections = {
             "in": [str(_absolute(folder))],
-            "tool": [f"{shlex.join(plan.argv)}  ({self.installation.version})"],
+            "tool": [f"{shlex.join(plan.argv)}  ({self.installation.told})"],
             "command": [shlex.join(self.command(plan, folder))],
             "mounts": []
             if self.container is None
@@ -259,7 +259,7 @@ class Executor:
 def executor(settings: Mapping[str, Any]) -> Executor:
     """The executor that the settings ask for. Raises MissingTool, or SpecError for a setting."""
     return Executor(
-        installation=find(settings),
+        installation=planned_with(settings),
         container=container_of(settings),
         launcher=launcher_of(settings),
         jobs=settings.get("jobs") or min(MOST_JOBS, os.cpu_count() or 1),

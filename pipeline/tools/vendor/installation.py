@@ -16,6 +16,8 @@ OLDEST = (2022, 2)
 """The oldest supported version. Each later one is supported, too: what differs is found by rule."""
 ROOTS = ("/tools/Xilinx", "/opt/Xilinx", "/tools/AMDDesignTools", "/opt/AMDDesignTools")
 """Folders that the vendor's installers propose, or that people commonly choose."""
+ASSUMED = Path("/tools/Xilinx/Vivado/2024.2")
+"""What dry_run=yes shows the plan for if no Vivado is found."""
 
 _VERSION = re.compile(r"(20\d\d)\.(\d)(?:\.(\d))?")
 _PLACES = {
@@ -46,6 +48,11 @@ class Installation:
     def supported(self) -> bool:
         return version_of(self.version) >= OLDEST
 
+    @property
+    def told(self) -> str:
+        """The version, and the folder if nobody looked whether it is there."""
+        return self.version if self.here else f"{self.version} in {self.vivado}, not looked at"
+
 
 def version_of(text: str) -> tuple[int, ...]:
     """The numbers of the last version in `text`, such as a path; empty if there is none."""
@@ -71,6 +78,19 @@ def find(settings: Mapping[str, Any]) -> Installation:
     raise MissingTool(
         f"vivado: not found (looked at XILINX_VIVADO, PATH, {', '.join(ROOTS)}).\n{WAYS}"
     )
+
+
+def planned_with(settings: Mapping[str, Any]) -> Installation:
+    """As `find`; but a plan that is only shown (dry_run=yes) needs no installation.
+
+    Then it is shown for a usual place and version, and says so. What was named must be there.
+    """
+    try:
+        return find(settings)
+    except MissingTool:
+        if settings.get("dry_run") != "yes" or settings.get("vivado"):
+            raise
+        return _installation(ASSUMED, settings, here=False)
 
 
 WAYS = """\

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import MissingTool
 from pipeline.tools.vendor import installation
-from pipeline.tools.vendor.installation import find, version_of
+from pipeline.tools.vendor.installation import find, planned_with, version_of
 from tests.tools.vendor.installed import install
 
 
@@ -102,3 +102,15 @@ def test_behind_a_launcher_the_folder_need_not_be_here() -> None:
     assert (found.version, found.here) == ("2023.2", False)
     assert found.tools["vivado"] == Path("/far/Vivado/2023.2/bin/vivado")
     assert found.tools["vitis_hls"] == Path("/far/Vitis_HLS/2023.2/bin/vitis_hls")
+
+
+def test_a_dry_run_needs_no_installation_but_that_which_was_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingTool, match="not found"):
+        planned_with({"dry_run": "no"})
+    with pytest.raises(MissingTool, match="it has no bin/vivado"):
+        planned_with({"dry_run": "yes", "vivado": str(tmp_path)})
+    shown = planned_with({"dry_run": "yes"})
+    assert not shown.here
+    assert shown.told == "2024.2 in /tools/Xilinx/Vivado/2024.2, not looked at"
+    there = install(tmp_path / "tools", version="2023.1")
+    assert planned_with({"dry_run": "yes"}).vivado == there

@@ -20,7 +20,7 @@ from pipeline.job import Job, progress
 from pipeline.tools.files import digest_of
 from pipeline.tools.process import run_tool
 from pipeline.tools.vendor.executor import executor
-from pipeline.tools.vendor.installation import Installation, find
+from pipeline.tools.vendor.installation import Installation, planned_with, version_of
 from specs.vivado import VendorTarget
 
 VERSION = 1
@@ -47,7 +47,7 @@ def prepared(job: Job, until: str) -> Path:
     vendor = job.spec("vendor", VendorTarget | None)  # type: ignore[arg-type]
     assert vendor is not None, "the unit's engine is vivado"
     board = require_board(vendor)
-    installation, deps = find(job.settings), finn_deps(job.settings)
+    installation, deps = planned_with(job.settings), finn_deps(job.settings)
     sources = [job.inputs[stage] / name for stage, names in INPUTS.items() for name in names]
     inputs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
     request = flow.Request(
@@ -112,7 +112,7 @@ def run(job: Job, work: Path, log: Path) -> None:
     environment = {
         **shims.environment,
         "FINN_TOOL_DIR_OVERRIDE": str(work / "tools"),
-        "XILINX_VIVADO": _versioned(find(job.settings)),
+        "XILINX_VIVADO": _versioned(planned_with(job.settings)),
         "NUM_DEFAULT_WORKERS": str(executor(job.settings).jobs),
         "PYTHONUNBUFFERED": "1",
     }
@@ -174,7 +174,9 @@ def failed(work: Path, error: ToolError) -> PipelineError:
 def described(job: Job, work: Path) -> str:
     """The plans of the HLS runs, as dry_run=yes shows them, and what follows them."""
     runs, shims = executor(job.settings), shim.ShimSettings.load(work)
-    tool = "vitis-run" if find(job.settings).version > "2024.2" else "vitis_hls"
+    tool = (
+        "vitis-run" if version_of(planned_with(job.settings).version) >= (2025, 1) else "vitis_hls"
+    )
     words = ["--mode", "hls", "--tcl"] if tool == "vitis-run" else []
     shown = []
     for script in sorted((work / "build").glob("code_gen_ipgen_*/hls_syn_*.tcl")):
