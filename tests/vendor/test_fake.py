@@ -92,6 +92,11 @@ def run(vivado: Path, folder: Path, script: str) -> tuple[int, str]:
             PORT + "connect_bd_intf_net [get_bd_intf_ports memory] [get_bd_intf_pins ps/S_AXI_HP0]",
             "[BD 41-1306]",
         ),
+        (
+            PS + "create_bd_port -dir O -type clk clock\n"
+            "set_property CONFIG.ASSOCIATED_BUSIF {memory} [get_bd_ports clock]",
+            "there is no interface port 'memory'",
+        ),
         (REGISTERS, "'/b/Reg' at 0x40000000 overlaps '/a/Reg'"),
         (DESIGN + "create_bd_design system", "[BD 5-216]"),
         ("set_param general.maxThreads 9", "out of range: 1 to 8"),

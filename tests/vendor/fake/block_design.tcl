@@ -24,6 +24,15 @@ proc block::check_parameter {cell key value} {
     }
 }
 
+proc block::check_associated {port names} {
+    # write_bd_tcl makes the interfaces first; whether Vivado takes names of none is not known.
+    foreach name [split $names :] {
+        if {[object::kind /$name] ne "bd_intf_port"} {
+            fake::fail {BD 41-1276} "ASSOCIATED_BUSIF of '$port': there is no interface port '$name'."
+        }
+    }
+}
+
 proc block::refresh {cell} {
     # Makes the pins of a cell what its parameters say.
     set ip [object::get $cell IP_NAME]

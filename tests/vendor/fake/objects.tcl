@@ -179,6 +179,9 @@ proc do::set_property {given words} {
             if {[object::kind $name] eq "bd_cell"} {
                 block::check_parameter $name $key $value
             }
+            if {$key eq "CONFIG.ASSOCIATED_BUSIF" && [object::kind $name] eq "bd_port"} {
+                block::check_associated $name $value
+            }
             object::put $name $key $value
         }
         if {[object::kind $name] eq "bd_cell"} {

@@ -4,7 +4,7 @@
 # there whole is not made again.
 source figures.tcl
 if {[info exists env(PIPELINE_JOBS)]} {
-    # from 1 to 8 (UG904, "Multithreading with the Vivado Tools"); no step uses more
+    # from 1 to 8 by UG904, "Multithreading with the Vivado Tools"; no step uses more
     set_param general.maxThreads [expr {min(8, $env(PIPELINE_JOBS))}]
 }
 

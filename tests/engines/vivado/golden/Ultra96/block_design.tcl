@@ -38,11 +38,9 @@ connect_bd_net [get_bd_pins ps/pl_resetn0] [get_bd_pins reset/ext_reset_in]
 connect_bd_net [get_bd_pins reset/interconnect_aresetn] [get_bd_pins to_control/aresetn]
 connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_ports resetn]
 
-# What the processor makes of the clock that was asked for may differ by a few hertz, and Vivado
-# compares the interfaces' numbers (BD 41-237).
+# What the processor makes of the clock that was asked for may differ by some hertz, and Vivado
+# compares the interfaces' numbers (BD 41-237): 99990001 for 100 MHz in casper-astro/mlib_devel.
 set hertz [get_property CONFIG.FREQ_HZ [get_bd_pins ps/pl_clk0]]
-set_property CONFIG.FREQ_HZ $hertz [get_bd_ports clock]
-set_property -dict [list CONFIG.ASSOCIATED_BUSIF {control:memory} CONFIG.ASSOCIATED_RESET {resetn}] [get_bd_ports clock]
 
 # ---- the processor's way to the registers: AXI4-Lite
 create_bd_intf_port -mode Master -vlnv xilinx.com:interface:aximm_rtl:1.0 control
@@ -50,8 +48,8 @@ set_property -dict [list \
     CONFIG.PROTOCOL {AXI4LITE} \
     CONFIG.DATA_WIDTH {32} \
     CONFIG.ADDR_WIDTH {40} \
-    CONFIG.FREQ_HZ $hertz \
 ] [get_bd_intf_ports control]
+set_property CONFIG.FREQ_HZ $hertz [get_bd_intf_ports control]
 connect_bd_intf_net [get_bd_intf_pins ps/M_AXI_HPM0_FPD] [get_bd_intf_pins to_control/S00_AXI]
 connect_bd_intf_net [get_bd_intf_pins to_control/M00_AXI] [get_bd_intf_ports control]
 assign_bd_address -offset 0xa0000000 -range 0x4000 -target_address_space [get_bd_addr_spaces ps/Data] [get_bd_addr_segs control/Reg] -force
@@ -71,12 +69,15 @@ set_property -dict [list \
     CONFIG.HAS_LOCK {0} \
     CONFIG.HAS_QOS {0} \
     CONFIG.HAS_REGION {0} \
-    CONFIG.FREQ_HZ $hertz \
 ] [get_bd_intf_ports memory]
+set_property CONFIG.FREQ_HZ $hertz [get_bd_intf_ports memory]
 connect_bd_intf_net [get_bd_intf_ports memory] [get_bd_intf_pins ps/S_AXI_HP0_FPD]
 # all that the port reaches: a segment left open, or excluded, is a critical warning (BD 41-1356, BD
 # 41-1629). The port is joined directly, so a segment more costs nothing.
 assign_bd_address -target_address_space [get_bd_addr_spaces memory] [get_bd_addr_segs ps/SAXIGP2/*] -force
+
+# the clock of both, now that they are there; its number of hertz comes from its source
+set_property -dict [list CONFIG.ASSOCIATED_BUSIF {control:memory} CONFIG.ASSOCIATED_RESET {resetn}] [get_bd_ports clock]
 
 validate_bd_design
 save_bd_design
