@@ -31,6 +31,16 @@ REGISTERS = PS + (
     "[get_bd_addr_spaces ps/Data] [get_bd_addr_segs $name/Reg]\n"
     "}\n"
 )
+LARGE = OPEN + (
+    "set file [open large.v w]\n"
+    'puts $file "module other; top #(.FILE(\\"large.hex\\")) a (.clk(1)); endmodule"\n'
+    "close $file\n"
+    "set file [open large.hex w]\n"
+    "puts $file [string repeat 0 250001]\n"
+    "close $file\n"
+    "read_verilog {top.v large.v}\n"
+    "synth_design -top other\n"
+)
 SMALL = "module top (input clk, input d, output reg q); always @(posedge clk) q <= d; endmodule\n"
 
 
@@ -84,12 +94,24 @@ def run(vivado: Path, folder: Path, script: str) -> tuple[int, str]:
         ),
         (REGISTERS, "'/b/Reg' at 0x40000000 overlaps '/a/Reg'"),
         (DESIGN + "create_bd_design system", "[BD 5-216]"),
+        ("set_param no.such_thing 1", "there is no parameter 'no.such_thing'"),
+        (LARGE, "[Synth 8-4556] size of variable 'large.hex' is too large to handle"),
     ],
 )  # fmt: skip
 def test_it_refuses(vivado: Path, tmp_path: Path, script: str, words: str) -> None:
     code, log = run(vivado, tmp_path, script)
     assert code == 1
     assert words in log
+
+
+def test_a_large_memory_is_taken_with_the_parameter(vivado: Path, tmp_path: Path) -> None:
+    script = LARGE.replace(
+        "synth_design",
+        'set_param synth.elaboration.rodinMoreOptions "rt::set_parameter var_size_limit 1000004"\n'
+        "synth_design",
+    )
+    code, log = run(vivado, tmp_path, script)
+    assert code == 0, log
 
 
 def test_it_runs_a_small_design(vivado: Path, tmp_path: Path) -> None:

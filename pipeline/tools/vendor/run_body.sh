@@ -78,7 +78,11 @@ trap 'end 129' HUP
         done
     fi
     export TMPDIR="$here/.run/tmp"
-    { export LC_ALL=C.UTF-8; } 2>/dev/null # a thin image may lack it, which does no harm
+    # Vivado crashes with a locale that the system lacks (m-labs/migen, issue 183)
+    case $(locale -a 2>/dev/null) in
+    *C.UTF-8* | *C.utf8*) export LC_ALL=C.UTF-8 ;;
+    *) export LC_ALL=C ;;
+    esac
     rm -rf "$TMPDIR"
     mkdir -p "$TMPDIR"
     unset PYTHONHOME PYTHONPATH # Vitis brings a Python of its own

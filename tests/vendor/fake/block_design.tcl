@@ -8,6 +8,7 @@ namespace eval block {
     variable nets {}
     variable intf_nets {}
     variable mapped {}
+    variable excluded {}
     variable saved {}
 }
 
@@ -65,7 +66,11 @@ proc block::segments {cell ip} {
         }
         zynq_ultra_ps_e {
             object::make bd_addr_space $cell/Data {NAME Data}
-            object::make bd_addr_seg $cell/SAXIGP2/HP0_DDR_LOW {NAME HP0_DDR_LOW OFFSET 0x0 RANGE 0x80000000}
+            # as write_bd_tcl of public designs lists them
+            foreach {name offset range} {HP0_DDR_LOW 0x0 0x80000000 HP0_LPS_OCM 0xFF000000 0x01000000
+                HP0_QSPI 0xC0000000 0x20000000} {
+                object::make bd_addr_seg $cell/SAXIGP2/$name [list NAME $name OFFSET $offset RANGE $range]
+            }
         }
         axi_gpio {
             object::make bd_addr_seg $cell/S_AXI/Reg {NAME Reg RANGE 0x10000}
@@ -323,6 +328,19 @@ proc do::assign_bd_address {given words} {
     return ""
 }
 
+proc do::exclude_bd_addr_seg {given words} {
+    block::require
+    foreach segment [concat {*}$words] {
+        if {![object::exists $segment] || [block::is_mapped $segment]} {
+            fake::fail {BD 41-1075} "Cannot exclude '$segment': it is no segment, or it is assigned."
+        }
+        lappend block::excluded $segment
+        # as open-sdr/openwifi-hw, issue 2
+        fake::say "CRITICAL WARNING" {BD 41-1629} "<$segment> is excluded from all addressable master spaces."
+    }
+    return ""
+}
+
 proc block::bytes {text} {
     if {[regexp {^(\d+)([KMG])$} $text -> count unit]} {
         return [expr {$count << [dict get {K 10 M 20 G 30} $unit]}]
@@ -333,6 +351,15 @@ proc block::bytes {text} {
 proc block::is_mapped {segment} {
     variable mapped
     return [expr {[lsearch -index 1 $mapped $segment] >= 0}]
+}
+
+proc block::is_reached {segment} {
+    # Memory behind a port of the processor that is connected, and every register.
+    variable intf_nets
+    if {![object::has $segment OFFSET]} {
+        return 1
+    }
+    return [expr {[string match */S_AXI_HP0* [join $intf_nets]]}]
 }
 
 proc block::space_of {segment} {
@@ -377,7 +404,7 @@ proc block::place {space segment offset range} {
         lassign $entry other_space other other_offset other_range
         if {$other_space eq $space && $other ne $segment
             && $offset < $other_offset + $other_range && $other_offset < $offset + $range} {
-            fake::fail {BD 41-1629} "'$segment' at [format 0x%08X $offset] overlaps '$other' in the address space '$space'."
+            fake::fail {BD 41-1051} "'$segment' at [format 0x%08X $offset] overlaps '$other' in the address space '$space'."
         }
     }
     set mapped [lmap entry $mapped {expr {[lrange $entry 0 1] eq [list $space $segment] ? [continue] : $entry}}]
@@ -407,8 +434,8 @@ proc do::validate_bd_design {given words} {
         }
     }
     foreach segment [object::all bd_addr_seg] {
-        if {![block::is_mapped $segment] && ![object::has $segment OFFSET]} {
-            fake::say "CRITICAL WARNING" {BD 41-1356} "Slave segment <$segment> is not assigned into any address space."
+        if {![block::is_mapped $segment] && $segment ni $block::excluded && [block::is_reached $segment]} {
+            fake::say "CRITICAL WARNING" {BD 41-1356} "Slave segment <$segment> is not assigned into address space <[block::space_of $segment]>. Please use Address Editor to either assign or exclude it."
         }
     }
     block::dump

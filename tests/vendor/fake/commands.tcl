@@ -135,7 +135,7 @@ known get_nets {-hsc= -hierarchical -regexp -nocase -filter= -of_objects= -segme
 known get_pins {-hsc= -hierarchical -regexp -nocase -leaf -filter= -of_objects=} 0 1
 known get_ports {-regexp -nocase -filter= -of_objects=} 0 1
 known get_clocks {-regexp -nocase -filter= -of_objects= -include_generated_clocks} 0 1
-known get_timing_paths {-from= -to= -through= -rise_from= -fall_from= -delay_type=max|min|min_max -setup -hold -max_paths= -nworst= -unique_pins -path_type= -input_pins -no_report_unconstrained -user_ignored -routable_nets -slack_lesser_than= -slack_greater_than= -group= -sort_by= -cell= -regexp -nocase -filter=}
+known get_timing_paths {-from= -rise_from= -fall_from= -to= -rise_to= -fall_to= -through= -rise_through= -fall_through= -delay_type=max|min|min_max|max_rise|max_fall|min_rise|min_fall -setup -hold -max_paths= -nworst= -unique_pins -slack_lesser_than= -slack_greater_than= -group= -no_report_unconstrained -user_ignored -routable_nets -sort_by=group|slack -filter= -regexp -nocase -cell=}
 known create_clock {-period= -name= -waveform= -add} 0 1
 known set_false_path {-setup -hold -rise -fall -reset_path -from= -to= -through= -rise_from= -rise_to= -fall_from= -fall_to=}
 known set_max_delay {-rise -fall -datapath_only -from= -to= -through=} 1 1

@@ -163,6 +163,7 @@ proc netlist::own_resources {name words} {
             set stem [string trim $value \"]
             set found [glob -nocomplain $stem ${stem}.hex ${stem}_*.hex]
             foreach path $found {
+                require_small $stem $path
                 incr bits [expr {[file size $path] * 4}]
                 if {$path ni $files::memories} {
                     lappend files::memories $path
@@ -177,6 +178,19 @@ proc netlist::own_resources {name words} {
         return [list $lut [expr {$lut * 3 / 2}] [expr {($bits + 18431) / 18432}] 0]
     }
     return [list [expr {$lut + $bits / 64}] [expr {$lut * 3 / 2}] 0 0]
+}
+
+proc netlist::require_small {name path} {
+    # The limit of a variable, and the parameter that raises it.
+    set limit 1000000
+    regexp {var_size_limit (\d+)} [dict get $settings::parameters synth.elaboration.rodinMoreOptions] -> limit
+    set file [open $path]
+    set text [read $file]
+    close $file
+    set bits [expr {4 * [string length [string map {\n "" " " ""} $text]]}]
+    if {$bits > $limit} {
+        fake::fail {Synth 8-4556} "size of variable '$name' is too large to handle; the size of the variable is $bits, the limit is $limit"
+    }
 }
 
 # ---- implementation

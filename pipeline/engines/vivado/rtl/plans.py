@@ -30,6 +30,7 @@ REPORTS = (UTILISATION, FIGURES, TIMING)
 CHECKS = (POWER, "drc.rpt", "methodology.rpt", "routes.rpt")
 _GIB = {"zynq-7000": 4, "zynq-us+": 6}
 """Memory of a run, by family: what the vendor states as typical for its largest parts here."""
+_FOR_YOSYS = 'ram_style = "registers", '
 _ROM = re.compile(r'\(\* ram_style = "\w+", rom_style = "\w+" \*\)')
 
 
@@ -71,7 +72,7 @@ def synthesis(target: VendorTarget, design: Design) -> Step:
             "accelerator.xdc", processor=processor, clock=f"{target.clock_mhz:g}"
         ),
         f"{TOP}.v": top(design, target.family),
-        **_other_rom(design, target.ram_style),
+        **_attributes(design, target.ram_style),
     }
     names = {*design.shell.sources, *design.memories, "design.json"} - set(scripts)
     copies = {name: design.folder / name for name in sorted(names)}
@@ -120,12 +121,21 @@ def _vivado(script: str) -> tuple[str, ...]:
     return ("vivado", "-mode", "batch", "-notrace", *log, "-source", f"{script}.tcl")
 
 
-def _other_rom(design: Design, style: str) -> dict[str, str]:
-    """rom.v with another attribute: the same function and latency, in other memory."""
-    path = design.folder / "rom.v"
-    if style == "fold" or not path.is_file():
-        return {}
-    attribute = f'(* ram_style = "{style}", rom_style = "{style}" *)'
-    text, count = _ROM.subn(attribute, path.read_text())
-    assert count, "rom.v has no attribute for its memory"
-    return {"rom.v": text}
+def _attributes(design: Design, style: str) -> dict[str, str]:
+    """The files whose attributes Vivado has to see otherwise: the same function and latency.
+
+    ram_style = "registers" keeps Yosys from making RAM of a ROM in LUTs. To Vivado it says that the
+    memory becomes registers (UG901), and it refuses to dissolve a large one ([Synth 8-3391]).
+    """
+    assert design.shell is not None
+    found = {}
+    for name in design.shell.sources:
+        text = (design.folder / name).read_text()
+        changed = text.replace(_FOR_YOSYS, "")
+        if name == "rom.v" and style != "fold":
+            attribute = f'(* ram_style = "{style}", rom_style = "{style}" *)'
+            changed, count = _ROM.subn(attribute, text)
+            assert count, "rom.v has no attribute for its memory"
+        if changed != text:
+            found[name] = changed
+    return found

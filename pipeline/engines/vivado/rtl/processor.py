@@ -14,7 +14,7 @@ class Processor:
 
     ip: without its version, since each Vivado has its own. clock, reset: the pins that drive the
     logic. control: the master port that reaches our registers; memory: the slave port to the DDR
-    memory; each with its clock pin. memory_segment: the address segment of the DDR memory.
+    memory; each with its clock pin. memory_segments: the address segments behind it.
     protocol, id_bits, address_bits: of the memory port. The shell's bursts suit AXI3 and AXI4.
     rule: the automation that applies a board's preset, and ports: what it makes external.
     """
@@ -26,7 +26,7 @@ class Processor:
     control_clock: str
     memory: str
     memory_clock: str
-    memory_segment: str
+    memory_segments: str
     protocol: str
     id_bits: int
     address_bits: int
@@ -49,7 +49,7 @@ PROCESSORS = {
         control_clock="M_AXI_GP0_ACLK",
         memory="S_AXI_HP0",
         memory_clock="S_AXI_HP0_ACLK",
-        memory_segment="S_AXI_HP0/HP0_DDR_LOWOCM",
+        memory_segments="S_AXI_HP0/*",
         protocol="AXI3",
         id_bits=6,
         address_bits=32,
@@ -65,7 +65,7 @@ PROCESSORS = {
         control_clock="maxihpm0_fpd_aclk",
         memory="S_AXI_HP0_FPD",
         memory_clock="saxihp0_fpd_aclk",
-        memory_segment="SAXIGP2/HP0_DDR_LOW",
+        memory_segments="SAXIGP2/*",
         protocol="AXI4",
         id_bits=6,
         address_bits=49,
@@ -94,6 +94,7 @@ def parameters(family: str, clock_mhz: float, port_bits: int) -> dict[str, str]:
             "PCW_S_AXI_HP0_DATA_WIDTH": str(port_bits),
         }
     return {
+        "PSU__OVERRIDE__BASIC_CLOCK": "0",  # some presets set it: then clocks cannot be set
         "PSU__FPGA_PL0_ENABLE": "1",
         "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": f"{clock_mhz:g}",
         "PSU__USE__FABRIC__RST": "1",

@@ -14,13 +14,13 @@ proc write_figures {path layers} {
         puts $file "clock\t$clock\t[get_property PERIOD $clock]"
     }
     foreach kind {setup hold} {
-        foreach found [get_timing_paths -quiet -$kind -max_paths 10 -nworst 1] {
+        foreach found [get_timing_paths -quiet -$kind -max_paths 10 -nworst 1 -no_report_unconstrained] {
             puts $file [join [list path $kind [get_property SLACK $found] [get_property DATAPATH_DELAY $found] \
                 [get_property LOGIC_LEVELS $found] [get_property STARTPOINT_PIN $found] [get_property ENDPOINT_PIN $found]] \t]
         }
         set count 0
         set total 0.0
-        foreach found [get_timing_paths -quiet -$kind -max_paths 100000 -nworst 1 -slack_lesser_than 0] {
+        foreach found [get_timing_paths -quiet -$kind -max_paths 100000 -nworst 1 -slack_lesser_than 0 -no_report_unconstrained] {
             incr count
             set total [expr {$total + [get_property SLACK $found]}]
         }

@@ -24,6 +24,9 @@ if {[file exists synth.dcp]} {
     # $readmemh finds the memories by their names in this folder, where Vivado runs, as in
     # YosysHQ/picorv32, scripts/vivado. (read_mem takes no .hex, see UG835.)
     read_xdc accelerator.xdc
+    # Without this a memory of more than 1,000,000 bits is an error, [Synth 8-4556]: see the answer
+    # 0D52E00006hpZuYSAU of AMD's support forum.
+    set_param synth.elaboration.rodinMoreOptions "rt::set_parameter var_size_limit 100000000"
     synth_design -top top -part xczu3eg-sbva484-1-e -flatten_hierarchy rebuilt
     keep_checkpoint synth
 }
