@@ -17,7 +17,7 @@ class BoardSpec(Spec):
     """The board's name, as `board=` takes it."""
     description: str = ""
     """A few words for the reader; nothing depends on them."""
-    part: str
+    part: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")
     """The FPGA, as its vendor's tools call it: "xc7z020clg400-1"."""
     family: Literal["zynq-7000", "zynq-us+"]
     """The family of the FPGA. Synthesis maps the design to the cells of this family."""

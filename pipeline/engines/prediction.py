@@ -27,7 +27,7 @@ from pipeline.tools.files import content
 NAME = "prediction.csv"
 HEADER = ("layer", "kind", "resource", "predicted", "found", "ratio")
 LEAST, MOST = 0.25, 4.0
-"""Factors beyond these are not learned: something else is wrong then."""
+"""A factor is kept within these: beyond them something else is wrong."""
 _MOST_BYTES = 4 << 20
 _RESOURCES = ("lut", "bram36")
 

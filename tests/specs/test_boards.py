@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from specs import catalog
 from specs.board import BoardSpec
@@ -44,3 +45,19 @@ def test_part_and_memory_port_are_finns(name: str) -> None:
     board = spec(name)
     assert board.part == pynq_part_map[FINN_NAMES.get(name, name)]
     assert board.memory_port_bits == pynq_native_port_width[FINN_NAMES.get(name, name)]
+
+
+def test_a_part_is_a_word_in_every_script() -> None:
+    fields = spec("Pynq-Z1").model_dump()
+    for part in (
+        "xc7z020[exec id]",
+        "xc7z020 -x",
+        "xc7z020;id",
+        "-part",
+        "xc7z020\n",
+        '"',
+        "$x",
+        "",
+    ):
+        with pytest.raises(ValidationError, match="part"):
+            BoardSpec.model_validate({**fields, "part": part})

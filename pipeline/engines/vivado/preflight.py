@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.engines.vivado.finn.needs import finn_deps, require_board
+from pipeline.engines.vivado.finn.needs import finn_deps, require_board, require_place
 from pipeline.engines.vivado.parts import FREE, device_of, needs_of, parts_folder
 from pipeline.errors import MissingTool, PipelineError
 from pipeline.tools.findings import Finding, Level
@@ -67,7 +67,7 @@ def preflight(target: VendorTarget, settings: Mapping[str, Any], build: Path) ->
     looks += [_licence(target, settings, installation), _room(target, settings, build)]
     looks.append(_around(settings, installation, build))
     if target.hardware == "finn":
-        looks.append(_finn(target, settings))
+        looks.append(_finn(target, settings, build))
     with ThreadPoolExecutor(len(looks)) as pool:
         return found + [finding for answers in pool.map(_all, looks) for finding in answers]
 
@@ -134,11 +134,12 @@ def _hls(installation: Installation, version: tuple[int, ...]) -> Iterator[Findi
         )  # fmt: skip
 
 
-def _finn(target: VendorTarget, settings: Mapping[str, Any]) -> Iterator[Finding]:
+def _finn(target: VendorTarget, settings: Mapping[str, Any], build: Path) -> Iterator[Finding]:
     """What FINN needs beside the tools, and what its shell cannot be made for."""
     looks: dict[str, Callable[[], object]] = {
         "finn-hlslib": lambda: finn_deps(settings),
         "FINN's shell": lambda: require_board(target),
+        "FINN's scripts": lambda: require_place(build, "build_dir in local.toml"),
     }
     for what, look in looks.items():
         try:

@@ -20,7 +20,7 @@ _WAITS = {"sbatch": ("--wait", "-W"), "bsub": ("-I", "-K", "-Is", "-Ip"), "qsub"
 _OF_ONE_MACHINE = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108 - they are only compared
 _BUILD_IMAGE = "{engine} build -t {image} docker/vendor  (docker/README.md)"
 _ROOTLESS = "rootless"
-_NO_IMAGE = ("no such image", "image not known", "failed to find image")
+_NO_IMAGE = ("no such image", "not known", "not found", "failed to find")
 
 
 def look(container: Container | None, launcher: tuple[str, ...], build: Path) -> Iterator[Finding]:
@@ -103,10 +103,7 @@ def _engine(container: Container, build: Path) -> Iterator[Finding]:
     said, failed = _ask(build, engine, *words)
     if not failed:
         yield Finding("ok", "container", f"{engine}, image {image}")
-    elif any(
-        word in said.lower()
-        for word in ("no such image", "not known", "not found", "failed to find")
-    ):
+    elif any(words in said.lower() for words in _NO_IMAGE):
         yield Finding(
             "problem", "image", f"{engine} has no image {image}",
             _BUILD_IMAGE.format(engine=engine, image=image),

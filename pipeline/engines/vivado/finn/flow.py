@@ -221,8 +221,6 @@ class Flow:
         folder.mkdir(exist_ok=True)
         build = ZynqBuild(self.request.board, self.period, partition_model_dir=folder)
         found = model.transform(build)
-        used = products.utilisation(found, self._names())
-        products.write(self.work / "implemented.json", used)
         products.write(self.work / FINN_IO, products.interface(found))
         project = Path(found.get_metadata_prop("vivado_pynq_proj"))
         (self.work / "project.txt").write_text(str(project.relative_to(self.work)) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,8 @@ BOARDS = {
     "KV260": "KV260_SOM",
 }
 """The boards that FINN's Zynq shell knows, by our names."""
+_NEEDS_QUOTES = re.compile(r"[\s\"'`$&|;<>(){}\[\]*?!#\\]")
+"""What a shell or Tcl takes for more than a letter."""
 
 
 def finn_package() -> Path:
@@ -41,6 +44,19 @@ def finn_deps(settings: Mapping[str, Any]) -> Path:
             "  2. or give a folder as finn_deps= (or FINN_DEPS) that has finn-hlslib/, from\n"
             "     github.com/Xilinx/finn-hlslib, and board_files/;\n"
             "  3. or build with hardware=rtl, which needs neither."
+        )
+    return require_place(folder, "finn_deps=")
+
+
+def require_place(folder: Path, how: str) -> Path:
+    """The folder again. Raises PipelineError if FINN's scripts cannot name it, which never quote.
+
+    how: which setting changes it.
+    """
+    if found := _NEEDS_QUOTES.search(str(folder)):
+        raise PipelineError(
+            f"hardware=finn: {folder}: FINN's scripts take no path with {found[0]!r}.\n"
+            f"Give another folder ({how}), or build with hardware=rtl"
         )
     return folder
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-BETWEEN, TOTAL = "between layers", "total"
+from pipeline.engines.rows import BETWEEN, SHELL, TOTAL
+
 RESOURCES = ("LUT", "FF", "BRAM_36K", "BRAM_18K", "DSP")
 
 
@@ -61,7 +62,7 @@ def _row(name: str, names: Mapping[str, str]) -> str:
     bare = next((known for known in names if name == known or name.endswith(f"_{known}")), None)
     if bare is not None:
         return names[bare]
-    return "shell" if "IODMA" in name else BETWEEN
+    return SHELL if "IODMA" in name else BETWEEN
 
 
 def interface(model: Any) -> dict[str, Any]:

@@ -14,7 +14,12 @@ from pathlib import Path
 
 from pipeline import errors
 from pipeline.engines.vivado.finn import flow, shim
-from pipeline.engines.vivado.finn.needs import finn_deps, finn_package, require_board
+from pipeline.engines.vivado.finn.needs import (
+    finn_deps,
+    finn_package,
+    require_board,
+    require_place,
+)
 from pipeline.errors import PipelineError, Planned, ToolError
 from pipeline.job import Job, progress
 from pipeline.tools.files import digest_of
@@ -67,7 +72,11 @@ def prepared(job: Job, until: str) -> Path:
         "inputs": inputs,
         "request": vars(replace(request, until="")),
     }
-    work = job.cache / "vivado" / f"finn-{digest_of(made_of)}"
+    work = (
+        require_place(job.cache, "build_dir in local.toml")
+        / "vivado"
+        / f"finn-{digest_of(made_of)}"
+    )
     work.mkdir(parents=True, exist_ok=True)
     for path in sources:
         shutil.copyfile(path, work / path.name)

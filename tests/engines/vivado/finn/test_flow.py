@@ -139,6 +139,18 @@ def test_what_finns_shell_cannot_do_is_refused_at_once(
         needs.require_board(TARGET.model_copy(update=change))
 
 
+@pytest.mark.parametrize("sign", [" ", '"', "'", "$", "[", ";", "(", "`", "\\"])
+def test_a_path_that_finns_scripts_cannot_name_is_refused(tmp_path: Path, sign: str) -> None:
+    odd = tmp_path / f"a{sign}b"
+    with pytest.raises(PipelineError, match=r"(?s)FINN's scripts take no path with .*build_dir"):
+        needs.require_place(odd, "build_dir")
+    (odd / "finn-hlslib").mkdir(parents=True)
+    (odd / "finn-hlslib" / "bnn-library.h").touch()
+    with pytest.raises(PipelineError, match=r"(?s)FINN's scripts take no path with .*finn_deps="):
+        needs.finn_deps({"finn_deps": str(odd)})
+    assert needs.require_place(tmp_path, "") == tmp_path
+
+
 def test_without_finns_library_three_ways_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
