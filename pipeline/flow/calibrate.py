@@ -39,7 +39,9 @@ def calibrate(selection: Selection) -> Iterator[str]:
         path = build_folder(selection.settings) / f"costs.{board}.{provider}.json"
         write_atomically(path, learned.text())
         for kind, factor in learned.lut.items():
-            yield f"{kind:<14} {factor:6.3f} LUT found for each predicted, {learned.layers[kind]}x"
+            limit = " (the limit)" if factor in (prediction.LEAST, prediction.MOST) else ""
+            layers = learned.layers[kind]
+            yield f"{kind:<14} {factor:6.3f} LUT found for each predicted{limit}, {layers}x"
         yield f"from {len(found)} builds; to fold with it: costs={path}"
 
 

@@ -51,14 +51,13 @@ class VivadoFinn:
         """
         from pipeline.engines.vivado.finn import work as finn  # noqa: PLC0415
 
-        work = finn.prepared(job, "stitched")
-        finn.run(job, work, job.folder / "logs" / "finn.log")
-        for name in _LEFT:
-            shutil.copyfile(work / name, job.folder / name)
-        used = {
-            name: _utilisation(row)
-            for name, row in json.loads((work / "synthesised.json").read_text()).items()
-        }
+        with finn.prepared(job, "stitched") as work:
+            finn.run(job, work, job.folder / "logs" / "finn.log")
+            for name in _LEFT:
+                shutil.copyfile(work / name, job.folder / name)
+            counts = json.loads((work / "synthesised.json").read_text())
+            figures = self._figures(work)
+        used = {name: _utilisation(row) for name, row in counts.items()}
         total = used.pop(rows.TOTAL)
         table = {layer.id: used.get(layer.id, Utilisation()) for layer in graph.layers}
         table[rows.BETWEEN] = rows.less(total, table)
@@ -66,19 +65,20 @@ class VivadoFinn:
         prediction.write(
             job.folder / prediction.NAME, graph, folding, space, shell, {**table, rows.SHELL: shell}
         )
-        return Synthesised(table, total, self._figures(work))
+        return Synthesised(table, total, figures)
 
     def implement(self, job: Job, graph: HardwareGraph, folding: Folding) -> Implemented:
         """Leaves the bitfile, its hwh, finn_io.json, timing.json, power.json and the reports."""
         from pipeline.engines.vivado.finn import implementation  # noqa: PLC0415
         from pipeline.engines.vivado.finn import work as finn  # noqa: PLC0415
 
-        work = finn.prepared(job, "bitfile")
-        finn.run(job, work, job.folder / "logs" / "finn.log")
-        project = work / (work / "project.txt").read_text().strip()
-        found = implementation.read(job, graph, work, project)
-        shutil.copyfile(project / "resizer.hwh", job.folder / HWH)
-        shutil.copyfile(project / "resizer.bit", job.folder / BITFILE)
+        with finn.prepared(job, "bitfile") as work:
+            finn.run(job, work, job.folder / "logs" / "finn.log")
+            project = work / (work / "project.txt").read_text().strip()
+            found = implementation.read(job, graph, work, project)
+            shutil.copyfile(project / "resizer.hwh", job.folder / HWH)
+            shutil.copyfile(project / "resizer.bit", job.folder / BITFILE)
+            figures = self._figures(work)
         prediction.write(
             job.folder / prediction.NAME,
             graph,
@@ -87,7 +87,7 @@ class VivadoFinn:
             finn_shell.shell(),
             found.rows,
         )
-        return Implemented(found.rows, found.total, {**self._figures(work), **found.figures})
+        return Implemented(found.rows, found.total, {**figures, **found.figures})
 
     def _figures(self, work: Path) -> Metrics:
         estimates = json.loads((work / "estimates.json").read_text())

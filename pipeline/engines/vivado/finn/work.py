@@ -8,7 +8,8 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from pipeline.tools.files import digest_of
 from pipeline.tools.process import run_tool
 from pipeline.tools.vendor.executor import executor
 from pipeline.tools.vendor.installation import Installation, planned_with, version_of
+from pipeline.tools.vendor.life import occupied
 from specs.vivado import VendorTarget
 
 VERSION = 1
@@ -47,8 +49,12 @@ def digest_of_library(folder: Path) -> str:
     return found.hexdigest()
 
 
-def prepared(job: Job, until: str) -> Path:
-    """The job's work folder, ready to run `until` a step. Both stages get the same one."""
+@contextmanager
+def prepared(job: Job, until: str) -> Iterator[Path]:
+    """The job's work folder, ready to run `until` a step, and meanwhile nobody else's.
+
+    Both stages get the same one, and so does another unit with the same fold.
+    """
     vendor = job.spec("vendor", VendorTarget | None)  # type: ignore[arg-type]
     assert vendor is not None, "the unit's engine is vivado"
     board = require_board(vendor)
@@ -78,13 +84,14 @@ def prepared(job: Job, until: str) -> Path:
         / f"finn-{digest_of(made_of)}"
     )
     work.mkdir(parents=True, exist_ok=True)
-    for path in sources:
-        shutil.copyfile(path, work / path.name)
-    request.save(work / "request.json")
-    shims = _shim_settings(job, work, installation, deps)
-    replace(shims, strategy=vendor.strategy).save(work)
-    shim.write_shims(work)
-    return work
+    with occupied(work, progress):
+        for path in sources:
+            shutil.copyfile(path, work / path.name)
+        request.save(work / "request.json")
+        shims = _shim_settings(job, work, installation, deps)
+        replace(shims, strategy=vendor.strategy).save(work)
+        shim.write_shims(work)
+        yield work
 
 
 def _shim_settings(
