@@ -16,7 +16,7 @@ from tests.tools.vendor.installed import install, plan
 from tests.vendor import golden
 
 GOLDEN = Path(__file__).with_name("golden")
-FOLDER = Path("/work/build/.cache/vivado/digest")
+FOLDER = Path("/home/me/qnn/build/.cache/vivado/digest")
 FAR: dict[str, Any] = {
     "vivado": "/tools/Xilinx/Vivado/2024.2",
     "jobs": 4,
@@ -38,7 +38,7 @@ def made(monkeypatch: pytest.MonkeyPatch, launcher: str = "", **settings: object
 
 @pytest.mark.parametrize("engine", ["none", "docker", "podman", "apptainer"])
 def test_argv(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
-    asked = plan(reads=(Path("/work/build/tfc/rtl"), Path("/work/build/tfc/rtl/a.v")))
+    asked = plan(reads=(Path("/home/me/qnn/build/tfc/rtl"), Path("/home/me/qnn/build/tfc/rtl/a.v")))
     lines = []
     for launcher in ("", "srun -c 8 --mem=16G", "bsub -I -n 8", "ssh far"):
         for licence in ("", "2100@server:/opt/my licence.lic"):
@@ -56,7 +56,7 @@ def test_run_script(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ["none", "podman"])
 def test_what_a_dry_run_shows(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
-    asked = plan(environment={"A": "b"}, inputs={"rtl": "0" * 64}, reads=(Path("/work/rtl"),))
+    asked = plan(environment={"A": "b"}, inputs={"rtl": "0" * 64}, reads=(Path("/home/me/rtl"),))
     text = made(monkeypatch, container=engine, licence="2100@secret").describe(asked, FOLDER)
     assert "secret" not in text
     golden.check(text + "\n", GOLDEN / f"describe-{engine}.txt")
@@ -71,7 +71,7 @@ def test_the_script_is_clean() -> None:
 
 
 def test_a_shell_behind_ssh_reads_each_word_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Path("/work/it's $HOME; a b")
+    folder = Path("/home/me/it's $HOME; a b")
     words = made(monkeypatch, "ssh far").command(plan(), folder)
     line = " ".join(words[2:])  # as ssh sends it
     asked = ["sh", "-c", f"set -- {line}; printf '%s\\n' \"$@\""]
@@ -94,7 +94,7 @@ def test_mounts_are_few_and_also_where_links_lead(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/a,b", "/a:b", '/a"b', "/a\nb", "/"])
 def test_what_no_engine_can_mount_is_refused(path: str) -> None:
     with pytest.raises(SpecError, match="a container"):
-        mounts(Path("/work"), [Path(path)])
+        mounts(Path("/home/me"), [Path(path)])
 
 
 def test_a_tool_that_is_not_installed_is_told_with_the_remedy(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Written before each run. By hand: bash /work/build/.cache/vivado/digest/.run/run.sh
-here=/work/build/.cache/vivado/digest
+# Written before each run. By hand: bash /home/me/qnn/build/.cache/vivado/digest/.run/run.sh
+here=/home/me/qnn/build/.cache/vivado/digest
 tool=(/tools/Xilinx/Vivado/2024.2/bin/vivado -mode batch -source synth.tcl)
 settings=(/tools/Xilinx/Vivado/2024.2/settings64.sh)
 contained=no
