@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,14 @@ def ran(doit: Doit) -> list[str]:
 
 def test_without_vivado_a_build_ends_before_training_with_three_ways(tmp_path: Path) -> None:
     doit = Doit(tmp_path, **EMPTY)
-    begin = time.monotonic()
     lines = doit("run", "build", "engine=vivado", code=1)
     assert ran(doit) == []
     text = "\n".join(lines)
     assert f"failed preflight:{UNIT}" in lines
     assert "vivado: not found" in text
-    assert all(f"  {number}. " in text for number in (1, 2, 3))
-    assert time.monotonic() - begin < 20, "2 s on an idle machine"
+    assert all(
+        any(line.lstrip().startswith(f"{number}. ") for line in lines) for number in (1, 2, 3)
+    )
 
 
 @pytest.mark.parametrize("command", ["train", "simulate", "driver"])
