@@ -13,18 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.driver.board.packing import bytes_of_beat
 from pipeline.driver.document import Interface, Target
 from pipeline.engines import HWH
+from pipeline.engines.vivado.finn.shell import FINN_IO
 from pipeline.errors import PipelineError
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.tools.files import digest_of
 
-FINN_IO = "finn_io.json"
-"""What the stage implement leaves of FINN's accelerator beside the bitfile."""
 FCLK0_MHZ = 100.0
 """FINN's shell makes the accelerator's clock from this one with a clocking wizard, whatever the
 accelerator's own clock is (FINN+ 1.6.1, transformation/fpgadataflow/templates.py)."""
 _DMA = {"input": "idma0", "output": "odma0"}
 _RANGE = re.compile(r"<MEMRANGE\b[^>]{0,2000}>")
 _LARGEST = 64 << 20
+_PORT_BITS = {"zynq-7000": 64, "zynq-us+": 128}
+"""Width of the memory port of FINN's shell, by family."""
 
 
 class _Side(BaseModel):
@@ -40,10 +41,6 @@ class _Ends(BaseModel):
     model_config = ConfigDict(frozen=True)
     input: _Side
     output: _Side
-
-
-_PORT_BITS = {"zynq-7000": 64, "zynq-us+": 128}
-"""Width of the memory port of FINN's shell, by family."""
 
 
 def finn_interface(folder: Path, graph: HardwareGraph, target: Target, fold: Path) -> Interface:

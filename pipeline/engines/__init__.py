@@ -68,11 +68,14 @@ class Engine(Protocol):
         The files go into the job's folder. Raises ToolError with the tool's own words.
         """
 
+
+class Implementing(Engine, Protocol):
+    """An engine that also makes bitfiles."""
+
     def implement(self, job: Job, graph: HardwareGraph, folding: Folding) -> Implemented:
         """Places and routes what was synthesised, and makes its bitfile.
 
-        Raises ToolError with the tool's own words, and PipelineError if the timing is not met. An
-        engine that makes no bitfile is never asked.
+        Raises ToolError with the tool's own words, and PipelineError if the timing is not met.
         """
 
 
@@ -89,3 +92,8 @@ def engine(provider: str) -> Engine:
     if provider not in PROVIDERS:
         raise SpecError(f"target.engine = {provider!r}: unknown; {nearest(provider, PROVIDERS)}")
     return cast(Engine, importlib.import_module(PROVIDERS[provider]).ENGINE)
+
+
+def implementing(provider: str) -> Implementing:
+    """The engine of a unit that has the stage implement: see `Unit.absent`."""
+    return cast(Implementing, engine(provider))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.engines import engine, rows
+from pipeline.engines import implementing, rows
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.fold import load_folding
 from pipeline.job import Job, Metrics
@@ -15,7 +15,7 @@ def run(job: Job) -> Metrics:
     """
     graph = hardware.load(job.inputs["streamline"])
     folding = load_folding(job.inputs["fold"] / "folding.json")
-    found = engine(job.spec("target.provider", str)).implement(job, graph, folding)
+    found = implementing(job.spec("target.provider", str)).implement(job, graph, folding)
     rows.write(job.folder / "utilisation.csv", found.rows, found.total)
     have = rows.of_board(job)
     rows.require_fit("implement", found.total, have)

@@ -6,7 +6,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines import Implemented, Synthesised
+from pipeline.engines import Synthesised
 from pipeline.engines.open import costs, layers, shell, synthesis
 from pipeline.engines.space import Space
 from pipeline.engines.utilisation import Utilisation
@@ -37,9 +37,6 @@ class OpenEngine:
 
     def synthesise(self, job: Job, graph: HardwareGraph, folding: Folding) -> Synthesised:
         return layers.synthesise(self, job, graph, folding)
-
-    def implement(self, job: Job, graph: HardwareGraph, folding: Folding) -> Implemented:
-        raise NotImplementedError("the open engine makes no bitfile")
 
     def recipe(self, design: Design, family: str) -> Any:
         """A JSON value of everything that decides the result of `run`, but the files."""

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from pipeline.engines import BITFILE, HWH, Engine, Implemented, Synthesised, prediction, rows
+from pipeline.engines import BITFILE, HWH, Implemented, Implementing, Synthesised, prediction, rows
 from pipeline.engines.open import ENGINE as OPEN
 from pipeline.engines.space import Space
 from pipeline.engines.utilisation import Utilisation
@@ -99,4 +99,4 @@ def _utilisation(row: dict[str, int]) -> Utilisation:
     return Utilisation(row["LUT"], row["FF"], row["BRAM_36K"] + row["BRAM_18K"] / 2, row["DSP"])
 
 
-ENGINE: Engine = VivadoFinn()
+ENGINE: Implementing = VivadoFinn()

@@ -22,6 +22,7 @@ from pipeline.engines.vivado.finn import builder, products, shim
 from pipeline.engines.vivado.finn.config import configuration, mvau_styles
 from pipeline.engines.vivado.finn.fifos import finn_depths
 from pipeline.engines.vivado.finn.model import configured, owners, renamed, with_depths
+from pipeline.engines.vivado.finn.shell import FINN_IO
 from pipeline.errors import PipelineError, VerificationError
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.fold import load_folding
@@ -29,8 +30,6 @@ from pipeline.hardware.layers import SlidingWindow
 from pipeline.streamlining import finn
 
 FAILURE, STEPS = "failure.json", "steps"
-FINN_IO = "finn_io.json"
-"""What the driver has to know of FINN's streams: see `products.interface`."""
 IMAGES, CONVOLUTION_IMAGES = 64, 4
 """Golden images for which FINN's minimised graph has to give the golden outputs."""
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pipeline.engines import Implemented
 from pipeline.engines.vivado import reports
-from pipeline.engines.vivado.finn.flow import FINN_IO
 from pipeline.engines.vivado.finn.instances import FinnInstances
+from pipeline.engines.vivado.finn.shell import FINN_IO
 from pipeline.engines.vivado.finn.shim import NAMES
 from pipeline.engines.vivado.rtl import timing
+from pipeline.engines.vivado.rtl.plans import FIGURES, POWER, ROUTED, TIMING, UTILISATION
 from pipeline.engines.vivado.rtl.render import render
 from pipeline.engines.vivado.runs import run_planned
 from pipeline.hardware.graph import HardwareGraph
@@ -20,14 +21,12 @@ from pipeline.tools.files import sha256
 from pipeline.tools.vendor.plan import Plan
 from specs.vivado import VendorTarget
 
-CHECKPOINT = "routed.dcp"
-UTILISATION, FIGURES, TIMING, POWER = "utilisation.rpt", "figures.tsv", "timing.rpt", "power.rpt"
 DEPTH = 5
 """Levels of the hierarchy: top, block design, partition, what is in it, node, and one within."""
 _SCRIPT = f"""\
 # Reports of FINN's routed design, in the forms that this pipeline reads. Generated.
 source figures.tcl
-open_checkpoint {CHECKPOINT}
+open_checkpoint {ROUTED}
 report_utilization -hierarchical -hierarchical_depth {DEPTH} -file {UTILISATION}
 report_timing_summary -file {TIMING}
 report_power -file {POWER}
@@ -41,7 +40,7 @@ def report_plan(checkpoint: Path) -> Plan:
         name="report",
         files={"report.tcl": _SCRIPT, "figures.tcl": render("figures.tcl")},
         argv=("vivado", "-mode", "batch", "-notrace", "-nojournal", "-source", "report.tcl"),
-        inputs={CHECKPOINT: sha256(checkpoint)},
+        inputs={ROUTED: sha256(checkpoint)},
         products=(UTILISATION, FIGURES, TIMING, POWER),
     )
 
@@ -57,7 +56,7 @@ def read(job: Job, graph: HardwareGraph, work: Path, project: Path) -> Implement
     instances = FinnInstances(json.loads((work / NAMES).read_text()))
     plan = report_plan(checkpoint)
     log = job.folder / "logs" / "report.log"
-    folder = run_planned(job, plan, log, copies={CHECKPOINT: checkpoint}, names=instances.layer)
+    folder = run_planned(job, plan, log, copies={ROUTED: checkpoint}, names=instances.layer)
     for name in plan.products:
         shutil.copyfile(folder / name, job.folder / name)
     figures = reports.figures(folder / FIGURES)

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.rows import BETWEEN, SHELL, TOTAL
+from pipeline.tools.files import write_atomically
 
 RESOURCES = ("LUT", "FF", "BRAM_36K", "BRAM_18K", "DSP")
 
 
 def write(path: Path, document: Any) -> None:
     """Writes a JSON file whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(document, indent=1) + "\n")
-    partial.rename(path)
+    write_atomically(path, json.dumps(document, indent=1) + "\n")
 
 
 def estimates(model: Any, names: Mapping[str, str], part: str) -> dict[str, Any]:

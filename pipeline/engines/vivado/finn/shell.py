@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from pipeline.engines.utilisation import Utilisation
 
+FINN_IO = "finn_io.json"
+"""What the stage implement leaves for the driver beside the bitfile: see `products.interface`."""
 _SMARTCONNECT_PORT = (910, 904)
 _DMA = (1000, 1300)
 _INTERCONNECT = (600, 800)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipeline.engines import BITFILE, HWH, Engine, Implemented, Synthesised, prediction
+from pipeline.engines import BITFILE, HWH, Implemented, Implementing, Synthesised, prediction
 from pipeline.engines.open import ENGINE as OPEN
 from pipeline.engines.space import Space
 from pipeline.engines.utilisation import Utilisation
@@ -113,4 +113,4 @@ def _compare(
     )
 
 
-ENGINE: Engine = VivadoRtl()
+ENGINE: Implementing = VivadoRtl()
