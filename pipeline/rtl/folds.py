@@ -83,11 +83,6 @@ def is_whole_window(layer: Layer, fold: Fold, source: Edge) -> bool:
     return (fold.pe, fold.simd) == whole_window(layer, source)
 
 
-def is_unrolled(layer: Layer, fold: Fold) -> bool:
-    """Whether `layer` is an MVAU of one tile, which has only its weights other than zero."""
-    return isinstance(layer, Mvau) and (fold.pe, fold.simd) == (layer.mh, layer.mw)
-
-
 def whole_window(layer: Layer, source: Edge) -> tuple[int, int] | None:
     """PE and SIMD of a sliding window that takes one pixel and gives one whole window per beat.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.fold import Fold
+from pipeline.hardware.fold import Fold, is_unrolled
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import (
     Add,
@@ -26,7 +26,7 @@ from pipeline.hardware.layers import (
     SumPool,
     Threshold,
 )
-from pipeline.rtl.folds import is_unrolled, is_whole_window
+from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.levels import Levels
 from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weight_memory
 from pipeline.rtl.sums import Sums
