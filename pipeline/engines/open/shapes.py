@@ -8,7 +8,7 @@ from math import ceil, log2
 from typing import Any
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.fold import Fold
+from pipeline.hardware.fold import Fold, is_unrolled
 from pipeline.hardware.layers import (
     Add,
     Edge,
@@ -24,6 +24,7 @@ from pipeline.hardware.layers import (
 )
 from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.ram import block_level, ramb18s, search_levels
+from pipeline.rtl.sums import Size, Sums
 from pipeline.rtl.windows import swg_depth
 
 
@@ -39,6 +40,7 @@ class Shape:
         them.
     falls: whether the levels of some channels may fall.
     adders: how many adders the factors of a sum take beside its own.
+    sums: what the sums of an MVAU without fold consist of.
     """
 
     kind: str
@@ -55,12 +57,15 @@ class Shape:
     above: int = 0
     falls: bool = False
     adders: int = 0
+    sums: Size | None = None
 
     @property
     def model(self) -> str:
         """The name of its cost model: its kind, or one apart for what few layers of a kind do."""
         if self.falls and self.fold.threshold_style != "table":
             return "threshold_falling"
+        if self.sums is not None:
+            return "mvau_unrolled"
         return "add_factors" if self.adders else self.kind
 
     @property
@@ -120,6 +125,7 @@ def _mvau(layer: Mvau, source: Edge, fold: Fold) -> Shape:
         layer.accumulator.bits,
         False,
         fold,
+        sums=Sums.of(layer, source.dtype).size if is_unrolled(layer, fold) else None,
     )
 
 
