@@ -28,6 +28,7 @@ from specs.evaluation import EvaluationSpec
 from specs.models import FactoryModel, QonnxModel
 from specs.network import NetworkSpec
 from specs.package import PackageSpec
+from specs.pruning import CHANNELS, COLUMNS
 from specs.training import PUBLISHED
 from specs.vivado import VendorTarget, VivadoSpec
 
@@ -283,12 +284,25 @@ def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str,
         target = target.model_copy(update={"costs": digest})
         files[digest] = str(path)
         changed["costs"] = f"{catalog.plain(path.stem)}-{digest[:8]}"
+    _refuse_columns(network.network, target)
     long = _name(f"{network.long_name}@{label}.{target.engine}", changed)
     return Unit(
         "board", _short(long), network.network, board, target, network, long,
         evaluation=network.evaluation, files=files,
         package=cast(PackageSpec, override(PackageSpec(), "package", given)[0]),
     )  # fmt: skip
+
+
+def _refuse_columns(network: NetworkSpec, target: TargetSpec) -> None:
+    """Raises SpecError for a pruning that the target's hardware has no layers for."""
+    pruning = network.pruning
+    if pruning is None or target.provider != "vivado.finn" or pruning.granularity != COLUMNS:
+        return
+    raise SpecError(
+        f"hardware=finn: network {network.name} is pruned by columns, and FINN's sliding window "
+        f"walks every position; use prune={CHANNELS}, which leaves FINN smaller layers, or "
+        "hardware=rtl, whose sliding window skips pruned positions"
+    )
 
 
 def _name(label: str, changed: Mapping[str, str]) -> str:
