@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pipeline.chain import Scope, Stage, Want
 from pipeline.errors import SpecError
@@ -28,11 +28,12 @@ from specs.evaluation import EvaluationSpec
 from specs.models import FactoryModel, QonnxModel
 from specs.network import NetworkSpec
 from specs.package import PackageSpec
-from specs.pruning import CHANNELS, COLUMNS
+from specs.pruning import CHANNELS, COLUMNS, Granularity
 from specs.training import PUBLISHED
 from specs.vivado import VendorTarget, VivadoSpec
 
 LONGEST_NAME = 80
+_GRANULARITIES = ", ".join(get_args(Granularity))
 QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
 
 
@@ -71,6 +72,8 @@ class Unit:
             return self.network.model.no_hardware()
         if want == "training" and isinstance(self.network.model, QonnxModel):
             return "a QONNX model is taken as it is: nothing is trained, and its level is qonnx"
+        if want == "pruning" and self.network.pruning is None:
+            return f"the network is not pruned: prune= says what to take out ({_GRANULARITIES})"
         if want == "data" and self.network.dataset == RANDOM:
             return "dataset = random: inputs are drawn where they are needed"
         if want == "rtl" and self.target is not None and self.target.provider == "vivado.finn":
