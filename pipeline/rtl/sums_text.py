@@ -12,6 +12,7 @@ from pipeline.rtl.sums import COMPRESSED, GROUP, LEVELS_PER_STAGE, Number, Sums
 Net = str
 """An expression of one bit."""
 ZERO: Net = "1'b0"
+_A_LINE = 6
 Heap = list[list[Net]]
 """By power of two the bits of a heap."""
 
@@ -179,7 +180,9 @@ def _sum(name: str, one: list[Net], other: list[Net], low: int, high: int) -> It
 
 def _joined(nets: Sequence[Net]) -> str:
     """A vector whose bit 0 is the first net."""
-    return "{" + ", ".join(reversed(nets)) + "}"
+    listed = list(reversed(nets))
+    lines = [", ".join(listed[i : i + _A_LINE]) for i in range(0, len(listed), _A_LINE)]
+    return "{" + ",\n      ".join(lines) + "}"
 
 
 def _vector(kind: str, name: str, nets: Sequence[Net], after: str = "") -> Iterator[str]:

@@ -1,5 +1,6 @@
 """MVAUs without fold: the netlist of their weights other than zero equals the reference."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,15 @@ def test_compressors_leave_few_numbers_of_the_same_value(heights: list[int]) -> 
     assert max(heap, default=0) < COMPRESSED
     left = [sum(mask >> k & 1 for mask in found.operands) for k in range(len(heap))]
     assert left == list(heap)
+
+
+def test_a_layer_of_zeros_gives_its_bias(tmp_path: Path, cache: Path) -> None:
+    source = Edge("x", DataType("INT3"), (7,))
+    layer, edge = designs.mvau(source, "y", np.zeros((3, 7), np.int64), "INT2", None)
+    accumulator = DataType("INT4")
+    layer = replace(layer, bias=np.array([-5, 0, 7]), accumulator=accumulator)
+    graph = designs.graph_of([source, replace(edge, dtype=accumulator)], [layer])
+    folding = unrolled(graph)
+    model = designs.build(graph, folding, tmp_path / "design", cache)
+    designs.require_exact(model, graph, designs.random_images(graph, 5, 1))
+    lint(generate(graph, folding, {}, tmp_path / "linted"), tmp_path / "logs")
