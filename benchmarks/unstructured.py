@@ -8,10 +8,10 @@ Each layer is synthesised alone, out of context, for 7-series, with random weigh
 is zero. The measurements are in benchmarks/unstructured.csv; calibrate_costs.py fits the cost model
 of such layers to them. Delete lines of what the RTL changed.
 
-Beside it stand two peers. `mvau.v` is the same layers in the module for folded layers, whose weights
-are constants that Yosys folds; measured once, before mvau_unrolled.v was there. "published" is what
-this project was given as the state of the art for unrolled layers: of other layers, another tool and
-another device. Its source could not be found again, so take it as a rough mark.
+Beside it stand two peers. `mvau.v` is the same layers in the module for folded layers, whose
+weights are constants that Yosys folds; measured once, before mvau_unrolled.v was there. "published"
+is what this project was given as the state of the art for unrolled layers: of other layers, another
+tool and another device. Its source could not be found again, so take it as a rough mark.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OUT = Path(__file__).with_name("unstructured.csv")
 MEASURED = ("lut", "ff", "bram36", "carry", "inv")
 SPARSITIES = (0, 30, 50, 70)
 FOLDED = {0: 6958, 30: 9010, 50: 7959, 70: 5721}
-"""LUTs of the layer set in mvau.v. 1-bit weights with zeros take two bits there, each with a sum."""
+"""LUTs of the layer set in mvau.v, where 1-bit weights with zeros take two bits, each summed."""
 PUBLISHED = {30: -14.7, 50: -28.6, 70: -39.8}
 """LUTs in percent."""
 
