@@ -8,7 +8,7 @@ from math import ceil, log2
 from typing import Any
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.fold import Fold
+from pipeline.hardware.fold import Fold, is_unrolled
 from pipeline.hardware.layers import (
     Add,
     Edge,
@@ -26,6 +26,7 @@ from pipeline.hardware.layers import (
 )
 from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.ram import block_level, ramb18s, search_levels
+from pipeline.rtl.sums import Size, Sums
 from pipeline.rtl.windows import stored_elements, swg_depth
 
 
@@ -42,6 +43,7 @@ class Shape:
     listed: entries of the table of what is kept of a window or an image; 0: there is none.
     falls: whether the levels of some channels may fall.
     adders: how many adders the factors of a sum take beside its own.
+    sums: what the sums of an MVAU without fold consist of.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class Shape:
     listed: int = 0
     falls: bool = False
     adders: int = 0
+    sums: Size | None = None
 
     @property
     def model(self) -> str:
@@ -68,6 +71,8 @@ class Shape:
             return "threshold_falling"
         if self.pruned:
             return f"{self.kind}_pruned"
+        if self.sums is not None:
+            return "mvau_unrolled"
         return "add_factors" if self.adders else self.kind
 
     @property
@@ -127,6 +132,7 @@ def _mvau(layer: Mvau, source: Edge, fold: Fold) -> Shape:
         layer.accumulator.bits,
         False,
         fold,
+        sums=Sums.of(layer, source.dtype).size if is_unrolled(layer, fold) else None,
     )
 
 

@@ -23,9 +23,7 @@ def _mvau_terms(shape: Shape) -> list[float]:
     pe, simd, acc = shape.fold.pe, shape.fold.simd, shape.acc_bits
     folds, steps = shape.mh // pe, shape.mw // simd
     planes = shape.weight_bits * shape.input_bits
-    # weights that never change are no longer inputs of anything
-    constant = pe * simd * planes if shape.words == 1 else 0
-    products = pe * simd * planes - constant
+    products = pe * simd * planes
     buffered = simd * shape.input_bits if folds > 1 else 0
     tables = rom_luts(shape.words, shape.word_bits) if shape.fold.ram_style == "lut" else 0.0
     deep = buffered * ceil(2 * steps / 32) * 4 / 6  # two vectors wait in the replay buffer
@@ -35,13 +33,26 @@ def _mvau_terms(shape: Shape) -> list[float]:
         products if shape.popcount else 0.0,
         0.0 if shape.popcount or shape.weight_bits > 1 else products,
         products if shape.weight_bits > 1 else 0.0,
-        constant,
         pe * (planes - 1) * log2(simd + 1),
         float(pe * acc),
         rom_luts(folds, pe * acc),
         *(_level_terms(shape) if shape.steps > 1 else [0.0] * 5),
         deep,
         tables,
+    ]
+
+
+def _unrolled_terms(shape: Shape) -> list[float]:
+    sums = shape.sums
+    assert sums is not None, "it is the model of shapes that have them"
+    compared, _, *others = _level_terms(shape) if shape.steps > 1 else [0.0] * 5
+    return [
+        1.0,
+        float(sums.tables),
+        float(sums.compressors * 3 + sums.adder_bits),
+        float(shape.mh * shape.acc_bits),
+        compared,
+        *others,
     ]
 
 
@@ -112,6 +123,7 @@ def _factor_terms(shape: Shape) -> list[float]:
 
 TERMS: dict[str, Callable[[Shape], list[float]]] = {
     "mvau": _mvau_terms,
+    "mvau_unrolled": _unrolled_terms,
     "threshold": _threshold_terms,
     "threshold_falling": _falling_terms,
     "label_select": _label_select_terms,
