@@ -5,7 +5,7 @@ A new layer kind needs a module in library/ and an entry in EMITTERS.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,19 +22,23 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
+    kept_words,
 )
 from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.levels import Levels
 from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weight_memory
 from pipeline.rtl.sums import Sums
 from pipeline.rtl.sums import start as sums_start
-from pipeline.rtl.windows import WINDOWS, swg_depth
+from pipeline.rtl.windows import WINDOWS, stored_elements, swg_depth, words_read
 
 LUT_RAM_WORDS = 32
 """Words of the smallest LUT RAM. A shallower replay buffer would cost as much."""
+_NOWHERE = 0xFFFF
+"""The place of an element that parallel_window.v does not store."""
 
 
 @dataclass(frozen=True)
@@ -216,9 +220,53 @@ def _swg(layer: SlidingWindow, fold: Fold, source: Edge, target: Edge) -> Instan
         "BLOCK": int(block),
     }
     if is_whole_window(layer, fold, source):
-        return Instance("parallel_window", {**parameters, "WINDOWS": WINDOWS})
-    depth = swg_depth((height, width), layer.kernel, layer.stride, folds, block=block)
-    return Instance("swg", {**parameters, "FOLDS": folds, "DEPTH": depth})
+        parameters["WINDOWS"] = WINDOWS
+        return Instance("parallel_window", parameters | _wires(layer, source))
+    kept = None if layer.kept is None else kept_words(layer.kept, fold.simd)
+    depth = swg_depth((height, width), layer.kernel, layer.stride, folds, block=block, kept=kept)
+    parameters |= {"FOLDS": folds, "DEPTH": depth}
+    if kept is None:
+        return Instance("swg", parameters)
+    words = words_read(width, layer.kernel, folds, kept)
+    parameters |= {"KEPT": len(words), "FIRST": words[0], "LAST": words[-1]}
+    jumps = [*(np.diff(words) % depth), depth]  # the bit above a jump marks the last word
+    return Instance(
+        "swg", parameters, {"JUMP_FILE": Memory.of(np.array(jumps)[:, None], clog2(depth) + 1)}
+    )
+
+
+def _wires(layer: SlidingWindow, source: Edge) -> dict[str, int | str]:
+    """The parameters of parallel_window.v that tell what is kept of a window."""
+    if layer.kept is None:
+        return {}
+    above = (layer.kernel[0] - 1) * source.channels
+    stored = stored_elements(layer.kernel, source.channels, layer.kept)
+    places = dict(zip(stored, range(len(stored)), strict=True))
+    word_at = [places.get(element, _NOWHERE) for element in range(above)]
+    return {
+        "KEPT": len(layer.kept),
+        "ELEMENT": source.dtype.bits,
+        "STORED": len(stored),
+        "POSITIONS": _packed(layer.kept),
+        "WORD_AT": _packed(word_at),
+    }
+
+
+def _packed(positions: Sequence[int]) -> str:
+    """A Verilog number with 16 bits for each position, the first one in its least bits."""
+    digits = "".join(f"{position:04x}" for position in reversed(positions))
+    return f"{16 * len(positions) + 1}'h{digits or '0'}"
+
+
+def _select(layer: Select, fold: Fold, source: Edge, target: Edge) -> Instance:
+    beats = source.elements // fold.pe
+    marks = np.zeros((beats, 1), np.int64)
+    marks[list(kept_words(layer.kept, fold.pe))] = 1
+    return Instance(
+        "select_stream",
+        {"WIDTH": fold.pe * source.dtype.bits, "BEATS": beats},
+        {"KEPT_FILE": Memory.of(marks, 1)},
+    )
 
 
 def _max_pool(layer: MaxPool, fold: Fold, source: Edge, target: Edge) -> Instance:
@@ -310,6 +358,7 @@ EMITTERS: dict[str, Callable[..., Instance]] = {
     SumPool.kind: _sum_pool,
     Fork.kind: _fork,
     Add.kind: _add,
+    Select.kind: _select,
 }
 """By layer kind: a function of the layer, its fold, and the edges of its input, its output and its
 second input, if it has one."""

@@ -25,9 +25,12 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
+    kept_block,
+    kept_words,
     shares_thresholds,
 )
 
@@ -57,7 +60,8 @@ def mutants(
 
     weight: one weight is wrong. threshold: one threshold is moved, by as little as shows. falling:
     the levels of one channel are turned round. lane: two input lanes are swapped (MVAUs with SIMD >
-    1); without fold, of one row. streams: reference values by edge, [N, *shape].
+    1); without fold, of one row. column: another column is kept in the place of one. streams:
+    reference values by edge, [N, *shape].
     wanted: pairs of layer id and kind; None for all.
     """
     for layer in graph.layers:
@@ -78,7 +82,7 @@ class Seen:
     y: np.ndarray
 
 
-Change = tuple[str, str, np.ndarray]
+Change = tuple[str, str, Any]
 """A description of the change, the field of the layer that changes, and its new value."""
 Mutations = dict[str, Callable[[Seen], Change | None]]
 """By kind of mutant: a function that finds a change which the values show, or None."""
@@ -87,7 +91,7 @@ Mutations = dict[str, Callable[[Seen], Change | None]]
 def _made(graph: HardwareGraph, layer: Layer, kind: str, change: Change | None) -> Iterator[Mutant]:
     if change is not None:
         what, field, value = change
-        changed = replace(layer, **{field: value})  # type: ignore[arg-type]
+        changed = replace(layer, **{field: value})
         layers = tuple(changed if other is layer else other for other in graph.layers)
         yield Mutant(layer.id, kind, what, replace(graph, layers=layers))
 
@@ -248,6 +252,45 @@ def _turned(layer: Threshold, seen: Seen) -> Change | None:
     return None
 
 
+def _of_swg(layer: SlidingWindow, fold: Fold) -> Mutations:
+    """The first and the last word that is kept are the design's own, not its memory's.
+
+    Whole windows have no memory of what is kept: wires leave out the rest.
+    """
+    whole = fold.pe != fold.simd or kept_block(layer.kept, fold.pe) != fold.pe
+    if layer.kept is None or whole:
+        return {}
+    return _column(layer, layer.kept, fold.pe, ends=False)
+
+
+def _of_select(layer: Select, fold: Fold) -> Mutations:
+    return _column(layer, layer.kept, fold.pe, ends=True)
+
+
+def _column(
+    layer: SlidingWindow | Select, kept: tuple[int, ...], lanes: int, *, ends: bool
+) -> Mutations:
+    """Moves one word that is kept to a neighbour that is not. ends: also the first and the last."""
+    words = kept_words(kept, lanes)
+    places = range(len(words)) if ends else range(1, len(words) - 1)
+    free = [(k, words[k] + way) for k in places for way in (-1, 1)]
+    free = [(k, new) for k, new in free if 0 <= new < words[-1] and new not in words]
+
+    def moved(seen: Seen) -> Change | None:
+        for place, new in free:
+            own = slice(place * lanes, (place + 1) * lanes)
+            other = tuple(range(new * lanes, (new + 1) * lanes))
+            found = replace(layer, kept=other)
+            target = replace(seen.target, shape=(*seen.target.shape[:-1], lanes))
+            values = reference.REFERENCES[layer.kind](found, seen.source, target, seen.x)
+            if not np.array_equal(values, seen.y[..., own]):
+                what = f"column {kept[own.start]} -> {other[0]}"
+                return what, "kept", (*kept[: own.start], *other, *kept[own.stop :])
+        return None
+
+    return {"column": moved} if free else {}
+
+
 def _nothing(layer: Layer, fold: Fold) -> Mutations:
     """A layer without weights or thresholds has no mutants; comparing its streams is enough."""
     return {}
@@ -257,11 +300,12 @@ MUTATIONS: dict[str, Callable[[Any, Fold], Mutations]] = {
     Threshold.kind: _of_threshold,
     Mvau.kind: _of_mvau,
     LabelSelect.kind: _nothing,
-    SlidingWindow.kind: _nothing,
+    SlidingWindow.kind: _of_swg,
     Pad.kind: _nothing,
     MaxPool.kind: _nothing,
     SumPool.kind: _nothing,
     Fork.kind: _nothing,
     Add.kind: _nothing,
+    Select.kind: _of_select,
 }
 """By layer kind: the mutants of a layer."""

@@ -86,9 +86,19 @@ def _stream_terms(shape: Shape) -> list[float]:
     return [1.0, log2(shape.ring + 1), float(width), float(memory)]
 
 
+def _pruned_terms(shape: Shape) -> list[float]:
+    """Those of a sliding window, and its table: an address and a bit for each word that is read."""
+    table = rom_luts(shape.listed, round(log2(shape.ring)) + 1)
+    return [*_stream_terms(shape), log2(shape.listed + 1), table]
+
+
+def _select_terms(shape: Shape) -> list[float]:
+    return [1.0, log2(shape.listed), rom_luts(shape.listed, 1)]
+
+
 def _parallel_window_terms(shape: Shape) -> list[float]:
     width = shape.fold.pe * shape.input_bits
-    in_luts = shape.above and shape.fold.ram_style == "lut"
+    in_luts = shape.stored and shape.fold.ram_style == "lut"
     rows = lut_ram_luts(shape.ring_bits, shape.ring) if in_luts else 0
     return [1.0, log2(shape.ring + 1), float(rows), float(lut_ram_luts(width, WINDOWS))]
 
@@ -118,14 +128,17 @@ TERMS: dict[str, Callable[[Shape], list[float]]] = {
     "threshold_falling": _falling_terms,
     "label_select": _label_select_terms,
     "swg": _stream_terms,
+    "swg_pruned": _pruned_terms,
     "max_pool": _stream_terms,
     "pad": _stream_terms,
     "parallel_window": _parallel_window_terms,
+    "parallel_window_pruned": _parallel_window_terms,
     "sum_pool": _sum_pool_terms,
     "sum_windows": _sum_pool_terms,
     "fork": _fork_terms,
     "add": _add_terms,
     "add_factors": _factor_terms,
+    "select": _select_terms,
 }
 
 
