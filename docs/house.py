@@ -28,6 +28,7 @@ HOUSE = {
     "models": "torch modules",
     "qonnx": "other people's files",
     "training": "stage train",
+    "pruning": "stage prune",
     "export": "stage export",
     "verification": "equal, mutants",
     "streamlining": "stage streamline",

@@ -10,6 +10,7 @@ from specs.base import Identifier, Spec
 from specs.data import DATA_FIELDS, RANDOM, DataSpec
 from specs.input import InputSpec
 from specs.models import CnvModel, Model, QonnxModel, ResNetModel
+from specs.pruning import PruningSpec
 from specs.training import TrainingSpec
 
 Output = Literal["label", "logits"]
@@ -37,12 +38,20 @@ class NetworkSpec(Spec):
     training: TrainingSpec | None = None
     """How the network is trained. Required, except for a QONNX model: that is never trained, and
     must leave it out."""
+    pruning: PruningSpec | None = None
+    """What is taken out of the trained network before it is exported. Without this table the whole
+    network is."""
 
     @model_validator(mode="after")
     def _trained_or_not(self) -> Self:
         if isinstance(self.model, QonnxModel):
             if self.training is not None:
                 raise ValueError("training: a QONNX model is not trained; leave this table out")
+            if self.pruning is not None:
+                raise ValueError(
+                    "pruning: a QONNX model is taken as it is, and is not pruned; leave this table "
+                    "out"
+                )
             return self
         if self.training is None:
             raise ValueError("training: missing; it has no default")
@@ -53,6 +62,15 @@ class NetworkSpec(Spec):
             raise ValueError(
                 "training.crop_padding, flip: only images can be cropped and flipped, and the "
                 "inputs are feature vectors; leave both out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _quantised_weights_are_pruned(self) -> Self:
+        if self.pruning is not None and self.model.no_hardware() is not None:
+            raise ValueError(
+                "pruning: the network's weights are floating-point numbers, and only integers are "
+                "pruned, for their hardware; leave this table out"
             )
         return self
 

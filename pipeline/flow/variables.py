@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -14,6 +14,7 @@ from pipeline.errors import SpecError, nearest
 from pipeline.tools import ssh
 from specs import paths
 from specs.base import Spec, parse, validate
+from specs.pruning import OFF, WEIGHTS, Granularity, PruningSpec
 from specs.training import BELONGS, PUBLISHED, TrainingSpec
 from specs.vivado import VivadoSpec
 
@@ -22,6 +23,9 @@ OF_TOOLS = (
     *("finn_deps", "rules", "dry_run"),
 )
 """Settings of the vendor's tools. They are variables of the command line, too."""
+OWN_WORDS = ("sparsity", "max_sparsity", "simd_list", "pe_list")
+"""Fields of PruningSpec that are variables under their own name; others are prune_<name>."""
+PRUNING = "network.pruning."
 VARIABLES = {
     "network": "",
     "board": "",
@@ -57,6 +61,12 @@ VARIABLES = {
     "fault": "",
     "sudo": "",
     **dict.fromkeys(OF_TOOLS, ""),
+    "prune": f"{PRUNING}granularity",
+    **{
+        name if name in OWN_WORDS else f"prune_{name}": f"{PRUNING}{name}"
+        for name in PruningSpec.model_fields
+        if name != "granularity"
+    },
     **{
         name: f"network.training.{name}"
         for name in TrainingSpec.model_fields
@@ -65,6 +75,19 @@ VARIABLES = {
 }
 """Each variable with the spec field that it overrides; empty if it selects a spec or is a
 setting."""
+
+VARIABLE_OF = {
+    field.removeprefix(PRUNING): name
+    for name, field in VARIABLES.items()
+    if field.startswith(PRUNING)
+}
+ALTERNATIVES = {
+    "layers": {"sparsity", "prune_scope", "prune_skip"},
+    "sparsity": {"prune_layers"},
+    "scope": {"prune_layers"},
+    "skip": {"prune_layers"},
+}
+"""Fields of a network's pruning that these variables replace, so that they get their defaults."""
 
 
 class Settings(Spec):
@@ -236,6 +259,8 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
     Raises SpecError for a value that the field does not allow.
     """
     document = spec.model_dump()
+    if section == "network":
+        given = _settle_pruning(document, given)
     places = {
         name: tuple(field.split(".")[1:])
         for name, field in VARIABLES.items()
@@ -265,7 +290,36 @@ def override(spec: Spec, section: str, given: Mapping[str, str]) -> tuple[Spec, 
         for name, place in places.items()
         if _at(now, place) != _at(before, place)
     }
+    if before.get("pruning") is not None and now["pruning"] is None:
+        changed["prune"] = OFF
     return after, changed
+
+
+def _settle_pruning(document: dict[str, Any], given: Mapping[str, str]) -> Mapping[str, str]:
+    """Adds or removes the table `pruning`, as prune= says; returns the variables that are left.
+
+    Raises SpecError for variables of a pruning if there is none.
+    """
+    word = given.get("prune")
+    if word == OFF:
+        document["pruning"] = None
+        given = {name: value for name, value in given.items() if name != "prune"}
+    elif word is not None and document["pruning"] is None:
+        document["pruning"] = PruningSpec.model_construct(granularity=word).model_dump()
+    fields = [name for name in given if VARIABLES[name].startswith(PRUNING)]
+    if fields and document["pruning"] is None:
+        why = f"and prune={OFF} leaves it out" if word else "and this network is not pruned"
+        kinds = ", ".join(get_args(Granularity))
+        raise SpecError(
+            f"{fields[0]}=: belongs to a pruning, {why}; give prune=, too; allowed: {kinds}"
+        )
+    for field, variables in ALTERNATIVES.items():
+        if document["pruning"] and variables & given.keys() and VARIABLE_OF[field] not in given:
+            default = PruningSpec.model_fields[field].get_default(call_default_factory=True)
+            document["pruning"][field] = default
+    if word == WEIGHTS:  # it has no blocks
+        document["pruning"] |= {name: () for name in ("simd_list", "pe_list") if name not in given}
+    return given
 
 
 def _means_none(spec: Spec, path: Iterable[str], leaf: str, word: str) -> bool:
@@ -278,7 +332,7 @@ def _means_none(spec: Spec, path: Iterable[str], leaf: str, word: str) -> bool:
 
 def _at(document: Any, place: Iterable[str]) -> Any:
     for part in place:
-        document = document[part]
+        document = None if document is None else document.get(part)
     return document
 
 
@@ -296,6 +350,8 @@ def _written(value: object) -> str:
     """A value in a unit's name: 3000, not 3000.0 or 3e+03; a list is 30-60; None is none."""
     if value is None:
         return "none"
+    if isinstance(value, dict):
+        return "-".join(f"{key}-{_written(item)}" for key, item in value.items())
     if isinstance(value, tuple):
         return "-".join(map(_written, value))
     if isinstance(value, bool):

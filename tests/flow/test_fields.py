@@ -93,6 +93,7 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.training.processes": (2, {"train"}),
     "network.training.machines": (2, {"train"}),
     "network.training.threads": (2, {"train"}),
+    "network.pruning": (PruningSpec(granularity="columns"), {"outline"}),
     "board.name": ("other", {"driver"}),
     "board.description": ("other", set()),
     "board.part": ("other", {"driver"}),
