@@ -57,6 +57,11 @@ def task_train() -> Tasks:
     return stage_tasks("train")
 
 
+def task_prune() -> Tasks:
+    """take columns, channels or weights out of the trained network (prune=), and fine-tune it"""
+    return stage_tasks("prune")
+
+
 def task_export() -> Tasks:
     """export the network as QONNX, and prove it equal to Brevitas on the test images"""
     return stage_tasks("export")

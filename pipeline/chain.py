@@ -13,9 +13,9 @@ from specs.evaluation import PREFIX
 
 Scope = Literal["dataset", "network", "board"]
 """What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one."""
-Want = Literal["data", "training", "labels", "hardware", "rtl", "bitfile"]
+Want = Literal["data", "training", "pruning", "labels", "hardware", "rtl", "bitfile"]
 """What a stage may require of a unit, and not every unit has: a data set; a network that is trained
-here; labels of the test images; a network that can become hardware; hardware that is our RTL; an
+here; one that is pruned; labels of the test images; a network that can become hardware; hardware that is our RTL; an
 engine that makes bitfiles. A unit that lacks what a stage wants does not have that stage."""
 
 
@@ -119,10 +119,28 @@ STAGES = (
         files=(("trained weights", "weights.safetensors"),),
     ),
     Stage(
+        "prune",
+        "network",
+        "pipeline.pruning",
+        needs=("data", "train"),
+        reads=("network.model", "network.input", "network.training", "network.pruning"),
+        wants=("training", "pruning"),
+        resumes=True,
+        memory_mib=2560,
+        time_limit_hours=30 * 24,
+        shows=("accuracy_before", "test_accuracy", "sparsity", "macs_left", "outputs"),
+        files=(
+            ("pruned weights", "weights.safetensors"),
+            ("accuracy by sparsity", "rounds.csv"),
+            ("the same as a plot", "rounds.svg"),
+            ("what each layer lost", "pruning.json"),
+        ),
+    ),
+    Stage(
         "export",
         "network",
         "pipeline.export",
-        needs=("data", "train"),
+        needs=("data", "prune|train"),
         reads=("network.model", "network.input"),
         memory_mib=3072,
         shows=("equal", "accuracy", "outputs"),
@@ -229,7 +247,7 @@ STAGES = (
         "board",
         "pipeline.packaging",
         needs=(
-            *("data", "train", "export", "streamline", "fold", "fifos", "rtl", "simulate"),
+            *("data", "train", "prune", "export", "streamline", "fold", "fifos", "rtl", "simulate"),
             *("synth", "implement", "driver"),
         ),
         reads=("package.extra",),
@@ -268,7 +286,7 @@ def _evaluation(
 
 
 EVALUATIONS = (
-    _evaluation("brevitas", ("train",), ("network.model",), ("training",)),
+    _evaluation("brevitas", ("prune|train",), ("network.model",), ("training",)),
     _evaluation("qonnx", ("export",)),
     _evaluation("reference", ("streamline",), wants=("hardware",)),
     _evaluation("rtl", ("streamline", "rtl"), wants=("hardware", "rtl"), scope="board"),

@@ -75,11 +75,10 @@ def run(job: Job) -> Metrics:
 def _brevitas(job: Job, images: np.ndarray, contract: InputSpec) -> Found:
     import torch  # noqa: PLC0415 - seconds of imports, which the hardware levels need not
 
-    from pipeline.models import build_of, load_weights  # noqa: PLC0415
+    from pipeline.models import trained  # noqa: PLC0415
 
     torch.set_num_threads(1)  # float sums in the same order on every machine of a kind
-    model = build_of(job)
-    load_weights(model, job.inputs["train"])
+    model = trained(job)
 
     def scores(part: np.ndarray) -> np.ndarray:
         with torch.no_grad():

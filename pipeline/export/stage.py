@@ -15,10 +15,11 @@ from torch import nn
 from pipeline.data import FILE, DataSet
 from pipeline.errors import PipelineError
 from pipeline.export.files import LABELS, LOGITS, MODEL
+from pipeline.export.pruned import same_without_channels
 from pipeline.export.rounding import execute_along
 from pipeline.export.verify import TOLERANCE, compare, differing, execute
 from pipeline.job import Figure, Job, Metrics, progress
-from pipeline.models import build_of, images_to_tensor, load_weights
+from pipeline.models import images_to_tensor, trained, whole
 from pipeline.models.resnet import ResNet
 from pipeline.qonnx.clean import clean, without_tail
 from specs.input import InputSpec
@@ -32,15 +33,15 @@ def run(job: Job) -> Metrics:
 
     logits: float32 [N, classes] of Brevitas on all test images; of QONNX where rounding sets the
     two apart. labels: int64 [N], Brevitas' top-1.
-    Raises VerificationError unless QONNX gives every label and, within TOLERANCE, every logit of
+    A pruned network is exported without the channels that it lost, and must give what the masked
+    one gives (see `pruned`). Raises VerificationError unless QONNX gives every label and, within TOLERANCE, every logit of
     Brevitas. Images for which it does not are executed again from Brevitas' activations, see
     `rounding`. Then `equal` and `accuracy` are from the first execution, and `rounded_apart` and
     `rounded_values` say what the second one found.
     """
     contract = job.spec("network.input", InputSpec)
     torch.set_num_threads(1)  # float sums in the same order on every machine of a kind
-    model = build_of(job)
-    load_weights(model, job.inputs["train"])
+    model = trained(job)
     data = DataSet.read(job.inputs["data"] / FILE)
     images = images_to_tensor(data.test_images, contract)
     block = _SMALL_BLOCK if isinstance(model, ResNet) else _BLOCK
@@ -48,6 +49,9 @@ def run(job: Job) -> Metrics:
     graph = to_qonnx(model, images[:1], job.folder / MODEL)
     with torch.no_grad():
         logits = torch.cat([model(part) for part in images.split(block)]).numpy()
+    pruned = {}
+    if "prune" in job.inputs:
+        pruned = same_without_channels(whole(job), model, images, logits, block)
     progress(f"executing QONNX on {len(images):,} test images", 0.4)
     found = execute(graph, images.numpy(), block)
     proved, rounding = found.copy(), {}
@@ -76,6 +80,7 @@ def run(job: Job) -> Metrics:
         ),
         "dropped": Figure(", ".join(dropped) or "nothing", "", "measured"),
         **rounding,
+        **pruned,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pipeline.chain import Scope, Stage, Want
 from pipeline.errors import SpecError
@@ -28,10 +28,12 @@ from specs.evaluation import EvaluationSpec
 from specs.models import FactoryModel, QonnxModel
 from specs.network import NetworkSpec
 from specs.package import PackageSpec
+from specs.pruning import CHANNELS, COLUMNS, Granularity
 from specs.training import PUBLISHED
 from specs.vivado import VendorTarget, VivadoSpec
 
 LONGEST_NAME = 80
+_GRANULARITIES = ", ".join(get_args(Granularity))
 QUICK_START = {"network": "tfc_1w1a", "board": "Pynq-Z1", "dataset": "digits"}
 
 
@@ -70,6 +72,8 @@ class Unit:
             return self.network.model.no_hardware()
         if want == "training" and isinstance(self.network.model, QonnxModel):
             return "a QONNX model is taken as it is: nothing is trained, and its level is qonnx"
+        if want == "pruning" and self.network.pruning is None:
+            return f"the network is not pruned: prune= says what to take out ({_GRANULARITIES})"
         if want == "data" and self.network.dataset == RANDOM:
             return "dataset = random: inputs are drawn where they are needed"
         if want == "rtl" and self.target is not None and self.target.provider == "vivado.finn":
@@ -283,12 +287,25 @@ def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str,
         target = target.model_copy(update={"costs": digest})
         files[digest] = str(path)
         changed["costs"] = f"{catalog.plain(path.stem)}-{digest[:8]}"
+    _refuse_columns(network.network, target)
     long = _name(f"{network.long_name}@{label}.{target.engine}", changed)
     return Unit(
         "board", _short(long), network.network, board, target, network, long,
         evaluation=network.evaluation, files=files,
         package=cast(PackageSpec, override(PackageSpec(), "package", given)[0]),
     )  # fmt: skip
+
+
+def _refuse_columns(network: NetworkSpec, target: TargetSpec) -> None:
+    """Raises SpecError for a pruning that the target's hardware has no layers for."""
+    pruning = network.pruning
+    if pruning is None or target.provider != "vivado.finn" or pruning.granularity != COLUMNS:
+        return
+    raise SpecError(
+        f"hardware=finn: network {network.name} is pruned by columns, and FINN's sliding window "
+        f"walks every position; use prune={CHANNELS}, which leaves FINN smaller layers, or "
+        "hardware=rtl, whose sliding window skips pruned positions"
+    )
 
 
 def _name(label: str, changed: Mapping[str, str]) -> str:

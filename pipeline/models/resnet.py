@@ -7,6 +7,7 @@ number formats other than integers the layers keep their places and names.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -16,9 +17,19 @@ from specs.models import ResNetModel
 
 
 class ResNet(nn.Module):
-    """spec: widths, blocks, bits. shape: height, width and channels of an image in [0, 1]."""
+    """spec: widths, blocks, bits. shape: height, width and channels of an image in [0, 1].
 
-    def __init__(self, spec: ResNetModel, shape: tuple[int, ...]) -> None:
+    inner: how many channels there are between the two convolutions of a block, for a network from
+    which some were taken out; it gets the first convolution's id (block0_conv0) and the number that
+    the spec says.
+    """
+
+    def __init__(
+        self,
+        spec: ResNetModel,
+        shape: tuple[int, ...],
+        inner: Callable[[str, int], int] = lambda _, width: width,
+    ) -> None:
         super().__init__()
         self.spec = spec
         make = layers(spec)
@@ -27,14 +38,17 @@ class ResNet(nn.Module):
         self.relu = make.relu()
         widths = [spec.width, *(spec.width << i for i in range(len(spec.blocks)))]
         before = self.relu
+        number = 0
         for i, ((fan_in, width), count) in enumerate(
             zip(pairwise(widths), spec.blocks, strict=True)
         ):
             stage = nn.Sequential()
             for k in range(count):
                 stride = 2 if i and not k else 1
-                block = _Block(make, width if k else fan_in, width, stride, before)
+                between = inner(f"block{number}_conv0", width)
+                block = _Block(make, width if k else fan_in, between, width, stride, before)
                 stage.append(block)
+                number += 1
                 before = block.relu_out
             setattr(self, f"layer{i + 1}", stage)
         height, _, channels = spec.feature_map(shape)
@@ -57,18 +71,18 @@ class ResNet(nn.Module):
 class _Block(nn.Module):
     """Two convolutions beside a shortcut. The shortcut is a convolution where the shape changes.
 
-    before: the quantiser of the block's input. The convolutions end in it too, unless the shortcut
+    inner: channels between the two convolutions. before: the quantiser of the block's input. The convolutions end in it too, unless the shortcut
     is a convolution, which has its own.
     """
 
     def __init__(
-        self, make: Layers, fan_in: int, width: int, stride: int, before: nn.Module
+        self, make: Layers, fan_in: int, inner: int, width: int, stride: int, before: nn.Module
     ) -> None:
         super().__init__()
-        self.conv1 = make.conv(fan_in, width, 3, stride)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.conv1 = make.conv(fan_in, inner, 3, stride)
+        self.bn1 = nn.BatchNorm2d(inner)
         self.relu1 = make.relu()
-        self.conv2 = make.conv(width, width, 3)
+        self.conv2 = make.conv(inner, width, 3)
         self.bn2 = nn.BatchNorm2d(width)
         self.downsample = nn.Sequential()
         if stride != 1 or fan_in != width:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from pipeline.models.cnv import Cnv
 from pipeline.models.fc import Fc
+from pipeline.models.masks import mask_of
 from pipeline.models.resnet import ResNet
 from pipeline.models.tensor_norm import TensorNorm
 from specs.models import ConvLayer, DenseLayer
@@ -73,6 +74,7 @@ def twin(
 class _ClippedWeights:
     """The common part of the twins of networks whose quantised weights are within +-1."""
 
+    _layers: list[Any]
     _weights: list[Tensor]
     _weight_bits: list[int]
     _norms: list[nn.Module]
@@ -86,6 +88,9 @@ class _ClippedWeights:
                 quantise(weight, bits)
                 for weight, bits in zip(self._weights, self._weight_bits, strict=True)
             ]
+            for layer, leaf in zip(self._layers, self._leaves, strict=True):
+                if (mask := mask_of(layer)) is not None:
+                    leaf.mul_(mask)
         for leaf in self._leaves:
             leaf.requires_grad_()
         return self._leaves
@@ -94,8 +99,10 @@ class _ClippedWeights:
         for norm in self._norms:
             norm.weight.grad = norm.bias.grad = None
         scores.backward(gradient)
-        for weight, leaf in zip(self._weights, self._leaves, strict=True):
-            weight.grad = leaf.grad
+        for layer, leaf in zip(self._layers, self._leaves, strict=True):
+            layer.weight.grad = leaf.grad
+            if (mask := mask_of(layer)) is not None:
+                layer.weight.grad.mul_(mask)
 
     def after_step(self) -> None:
         with torch.no_grad():
@@ -199,7 +206,8 @@ class FcTwin(_ClippedWeights):
     def __init__(self, model: Fc, part: tuple[int, int] = (0, 1)) -> None:
         self._model = model
         self._part = part
-        self._weights = [layer.weight for layer in model.linears()]
+        self._layers = model.linears()
+        self._weights = [layer.weight for layer in self._layers]
         self._norms: list[nn.Module] = [
             layer for layer in model.features if isinstance(layer, nn.BatchNorm1d)
         ]

@@ -130,27 +130,40 @@ def _target(
         return Target(name, part, index, 1, share, most, 1)
     if spec.granularity == CHANNELS:
         index = torch.arange(part.columns) % part.channels
-        multiple = _counts(part, simd, pe)
+        multiple = _counts(part, simd, pe, strict=True)
         weights = part.rows * part.pixels
         return Target(name, part, index, multiple, share, most, weights)
     if part.source is not None and part.pixels == 1:  # a column is a neuron of the layer before
         index = torch.arange(part.columns)
-        return Target(name, part, index, _counts(part, simd, pe), share, most, part.rows)
+        return Target(
+            name, part, index, _counts(part, simd, pe, strict=True), share, most, part.rows
+        )
     block, multiple = _columns(part, simd)
     index = torch.arange(part.columns) // block
     return Target(name, part, index, multiple, share, most, part.rows * block)
 
 
-def _counts(part: Part, simd: _Sizes, pe: _Sizes) -> int:
-    """What the number of channels that `part` reads stays a multiple of: PE of the layer before
-    divides it, and SIMD of `part` the columns."""
+def counts_of(spec: PruningSpec, parts: Mapping[str, Part], part: Part) -> int:
+    """What the number of channels that `part` reads from its source stays a multiple of.
+
+    It divides all of them, or is larger: then none can be taken out.
+    """
+    simd = _Sizes("simd_list", spec.simd_list, parts)
+    return _counts(part, simd, _Sizes("pe_list", spec.pe_list, parts))
+
+
+def _counts(part: Part, simd: _Sizes, pe: _Sizes, *, strict: bool = False) -> int:
+    """The PE of the layer before divides the number of channels, and SIMD of `part` the columns.
+
+    strict: raises SpecError if that divides not even all channels.
+    """
     assert part.source is not None
     if not simd and not pe:
         return default(part.channels)
     lanes = simd.of(part.id, part.columns, "columns")
     lanes //= gcd(lanes, part.pixels)
     found = lcm(pe.of(part.source, part.channels, "channels"), lanes)
-    if part.channels % found:
+    if strict and part.channels % found:
         raise SpecError(
             f"pruning: the {part.channels} channels of {part.source} cannot stay a multiple of "
             f"{found}, which its PE and the SIMD of {part.id} together ask for; choose others"

@@ -21,16 +21,18 @@ class Row:
 
 
 class Curves:
-    """Writes curves.csv and tensorboard/. The latter holds times, so it is not compared."""
+    """Writes curves.csv and tensorboard/. The latter holds times, so it is not compared.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    name: of several trainings of one stage; then they are <name>.csv and tensorboard/<name>.
+    """
+
+    def __init__(self, folder: Path, name: str = "") -> None:
+        self._board = folder / "tensorboard" / name
+        self._table = folder / f"{name or 'curves'}.csv"
 
     def begin(self, rows: list[Row]) -> None:
         """rows: the epochs that an interrupted run left. TensorBoard drops what came after them."""
-        self._writer = SummaryWriter(
-            str(self._folder / "tensorboard"), purge_step=len(rows) + 1, flush_secs=5
-        )
+        self._writer = SummaryWriter(str(self._board), purge_step=len(rows) + 1, flush_secs=5)
 
     def add(self, row: Row, rows: list[Row]) -> None:
         """Appends `row` to `rows`, and shows it in TensorBoard."""
@@ -41,7 +43,7 @@ class Curves:
 
     def end(self, rows: list[Row]) -> None:
         self._writer.close()
-        with (self._folder / "curves.csv").open("w", newline="") as file:
+        with self._table.open("w", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(field.name for field in fields(Row))
             table.writerows(map(_written, astuple(row)) for row in rows)

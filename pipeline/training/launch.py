@@ -19,9 +19,10 @@ METRICS, ERROR, JOB = "metrics.json", "error.txt", "job.json"
 """Files in the scratch folder with which the stage and its processes pass on job and results."""
 
 
-def launch(job: Job, training: TrainingSpec) -> Metrics:
+def launch(job: Job, training: TrainingSpec, module: str) -> Metrics:
     """Runs `worker` in each process, and returns the stage's result. Raises the workers' errors.
 
+    module: its function `work` is what each process does.
     torchrun starts them, and ends all if one fails. No process outlives the stage (`run_tool`).
     """
     with job.scratch() as scratch:
@@ -35,7 +36,7 @@ def launch(job: Job, training: TrainingSpec) -> Metrics:
                     *(sys.executable, "-m", "torch.distributed.run"),
                     *meeting(training, job.settings),
                     f"--nproc-per-node={training.processes}",
-                    *("-m", "pipeline.training.worker", order),
+                    *("-m", "pipeline.training.worker", module, order),
                 ],
                 log=job.folder / "logs" / "processes.log",
                 cwd=ROOT,

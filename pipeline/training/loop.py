@@ -30,6 +30,10 @@ _LOOK_EVERY = 50
 """Number of steps after which the losses are checked."""
 
 
+Show = Callable[[str, float], None]
+"""Shows a line of progress and the part of the work that is done."""
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Encoded images [N, ...] (see Twin.encode) and their labels, int64 [N]."""
@@ -55,6 +59,7 @@ def train(
     checkpoints: Checkpoints,
     curves: Curves,
     team: Team = ALONE,
+    show: Show = progress,
 ) -> Trained:
     """Trains the learner's model in place. Its best weights are those most accurate on `held_out`.
 
@@ -69,7 +74,7 @@ def train(
     state = checkpoints.load(model, recipe, team) or State()
     curves.begin(state.rows)
     targets = targets_of(training, images.labels, learner.classes)
-    clock = _Clock(state.epoch, training.epochs)
+    clock = _Clock(state.epoch, training.epochs, show)
     ending = why_ended(training, state.rows)
     while ending is None:
         rate = recipe.rate
@@ -124,7 +129,8 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 class _Clock:
     """Shows progress with the time left, at most a few lines a second, and always the last one."""
 
-    def __init__(self, done: int, epochs: int) -> None:
+    def __init__(self, done: int, epochs: int, show: Show) -> None:
+        self._show = show
         self._done, self._epochs = done, epochs
         self._first = done
         self._start = self._reported = time.monotonic()
@@ -138,7 +144,7 @@ class _Clock:
         self._reported = now
         done = self._done + share
         left = (now - self._start) / (done - self._first) * (self._epochs - done)
-        progress(f"{self._text}, {100 * share:.0f} % of the next, {left:.0f} s left",
+        self._show(f"{self._text}, {100 * share:.0f} % of the next, {left:.0f} s left",
                  done / self._epochs)  # fmt: skip
 
     def report(self, epoch: int, text: str, *, last: bool) -> None:
@@ -148,7 +154,7 @@ class _Clock:
             return
         self._reported = now
         left = (now - self._start) / (epoch - self._first) * (self._epochs - epoch)
-        progress(f"{self._text}, {left:.0f} s left", epoch / self._epochs)
+        self._show(f"{self._text}, {left:.0f} s left", epoch / self._epochs)
 
 
 def batches(training: TrainingSpec, epoch: int, images: int) -> tuple[Tensor, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from pipeline.data import FILE, DataSet
 from pipeline.data.inputs import spare_outputs
 from pipeline.errors import SpecError
 from pipeline.job import Figure, Job, Metrics
-from pipeline.models import build_of, images_to_tensor, save_weights, twin
+from pipeline.models import Twin, build_of, images_to_tensor, save_weights, twin
 from pipeline.training.accuracy import Accuracy, right, share
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.curves import Curves
@@ -41,47 +41,27 @@ def run(job: Job) -> Metrics:
     training = job.spec("network.training", TrainingSpec)
     check_device(training)
     if training.processes * training.machines > 1:
-        return launch(job, training)
+        return launch(job, training, "pipeline.training.stage")
     return work(job, replace(ALONE, device=torch.device(training.device)))
 
 
 def work(job: Job, team: Team) -> Metrics:
     """The work of one process. Only the first process of each machine returns metrics."""
-    spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     contract = job.spec("network.input", InputSpec)
-    assert not isinstance(spec, QonnxModel), "it has no such stage"
     training = job.spec("network.training", TrainingSpec)
+    spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
     data = DataSet.read(job.inputs["data"] / FILE)
-    if data.classes > spec.classes:
-        raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
-    spare = spare_outputs(spec.classes, data.classes)
-    _settle(training)
+    spare = require_classes(spec, data)
+    settle(training)
     model = build_of(job)
     start = start_weights(training.checkpoint, model, spec, contract, job.settings)
-    if team.size > 1:
-        share_statistics(model, team.size)
-    black = np.atleast_1d(-np.asarray(contract.mean) / np.asarray(contract.std))
-    learner = twin(model, team.part, spec.classes, tuple(black.tolist()))
-    images = torch.cat(
-        [
-            learner.encode(images_to_tensor(data.train_images[start : start + _BLOCK], contract))
-            for start in range(0, len(data.train_images), _BLOCK)
-        ]
-    ).to(team.device)
-    labels = torch.from_numpy(data.train_labels).to(team.device)
-    model.to(team.device)
-    held_out, kept = split(len(labels), training.validation_share, training.seed)
-    if training.batch_size > len(kept) and len(kept) % team.size:
-        raise SpecError(
-            f"training.batch_size = {training.batch_size}: there are only {len(kept)} images to "
-            f"train on, which {team.size} processes cannot share equally"
-        )
+    material = prepare(job, model, data, team)
     checkpoints = Checkpoints(job.folder / _CHECKPOINT)
     trained = train(
-        learner,
+        material.learner,
         training,
-        Labelled(images[kept], labels[kept]),
-        Labelled(images[held_out], labels[held_out]),
+        material.images,
+        material.held_out,
         checkpoints,
         Curves(job.folder),
         team,
@@ -94,10 +74,8 @@ def work(job: Job, team: Team) -> Metrics:
     model.cpu().load_state_dict(best.weights)
     test = accuracy(model, images_to_tensor(data.test_images, contract), data.test_labels)
     checkpoints.remove()
-    top5 = {} if test.top5 is None else {"test_top5": Figure(test.top5, "%", "measured")}
     return {
-        "test_accuracy": Figure(test.top1, "%", "measured"),
-        **top5,
+        **of_test(test, data),
         **spare,
         "validation_accuracy": Figure(best.accuracy, "%", "measured"),
         "best_epoch": Figure(best.epoch, "", "measured"),
@@ -105,11 +83,73 @@ def work(job: Job, team: Team) -> Metrics:
         "epochs": Figure(last.epoch, "", "measured"),
         "ending": Figure(trained.ending, "", "measured"),
         "start": Figure(start, "", "measured"),
+    }
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training works on: the learner, and the images to train on and to validate on."""
+
+    learner: Twin
+    images: Labelled
+    held_out: Labelled
+
+
+def require_classes(spec: AnyModel, data: DataSet) -> Metrics:
+    """Figures about outputs that no image of the data needs. SpecError if there are too few."""
+    assert not isinstance(spec, QonnxModel), "it has no such stage"
+    if data.classes > spec.classes:
+        raise SpecError(f"model.classes = {spec.classes}: the data set has {data.classes} classes")
+    return spare_outputs(spec.classes, data.classes)
+
+
+def prepare(job: Job, model: torch.nn.Module, data: DataSet, team: Team) -> Material:
+    """Brings the model to the team's device, and its training images with it, encoded once."""
+    spec: AnyModel = job.spec("network.model", Model)  # type: ignore[arg-type]
+    assert not isinstance(spec, QonnxModel), "it has no such stage"
+    contract = job.spec("network.input", InputSpec)
+    training = job.spec("network.training", TrainingSpec)
+    if team.size > 1:
+        share_statistics(model, team.size)
+    black = np.atleast_1d(-np.asarray(contract.mean) / np.asarray(contract.std))
+    learner = twin(model, team.part, spec.classes, tuple(black.tolist()))
+    images = encoded(learner, data.train_images, contract).to(team.device)
+    labels = torch.from_numpy(data.train_labels).to(team.device)
+    model.to(team.device)
+    held_out, kept = split(len(labels), training.validation_share, training.seed)
+    if training.batch_size > len(kept) and len(kept) % team.size:
+        raise SpecError(
+            f"training.batch_size = {training.batch_size}: there are only {len(kept)} images to "
+            f"train on, which {team.size} processes cannot share equally"
+        )
+    return Material(
+        learner,
+        Labelled(images[kept], labels[kept]),
+        Labelled(images[held_out], labels[held_out]),
+    )
+
+
+def encoded(learner: Twin, images: np.ndarray, contract: InputSpec) -> torch.Tensor:
+    """Raw images as the learner takes them."""
+    return torch.cat(
+        [
+            learner.encode(images_to_tensor(images[start : start + _BLOCK], contract))
+            for start in range(0, len(images), _BLOCK)
+        ]
+    )
+
+
+def of_test(test: Accuracy, data: DataSet) -> Metrics:
+    """The figures of an accuracy on all test images."""
+    top5 = {} if test.top5 is None else {"test_top5": Figure(test.top5, "%", "measured")}
+    return {
+        "test_accuracy": Figure(test.top1, "%", "measured"),
+        **top5,
         "test_images": Figure(len(data.test_labels), "images", "measured"),
     }
 
 
-def _settle(training: TrainingSpec) -> None:
+def settle(training: TrainingSpec) -> None:
     """Fixes what decides a result beside the job: threads, random numbers, kernels."""
     torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)

@@ -1,8 +1,9 @@
-"""`python -m pipeline.training.worker <job file>`: one process of a team; see `launch`."""
+"""`python -m pipeline.training.worker <module> <job file>`: one process of a team; see `launch`."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import sys
 from dataclasses import asdict, replace
@@ -11,12 +12,11 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.tools.process import die_with_parent
 from pipeline.training.launch import ERROR, METRICS, read_job
-from pipeline.training.stage import work
 from pipeline.training.team import join, leave
 from specs.training import TrainingSpec
 
 
-def main(path: Path) -> int:
+def main(module: str, path: Path) -> int:
     """Runs one worker. Exit code: 0 for success, 3 for a PipelineError, which is left in a file."""
     die_with_parent()
     job = read_job(path)
@@ -29,7 +29,7 @@ def main(path: Path) -> int:
             job = replace(job, folder=folder)
             quiet.enter_context(contextlib.redirect_stdout((folder / "log").open("w")))
         try:
-            metrics = work(job, team)
+            metrics = importlib.import_module(module).work(job, team)
         except PipelineError as error:
             (path.parent / ERROR).write_text(str(error))
             return 3
@@ -41,4 +41,4 @@ def main(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))

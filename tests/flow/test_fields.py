@@ -93,7 +93,19 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.training.processes": (2, {"train"}),
     "network.training.machines": (2, {"train"}),
     "network.training.threads": (2, {"train"}),
-    "network.pruning": (PruningSpec(granularity="columns"), {"outline"}),
+    "network.pruning.granularity": ("channels", {"prune"}),
+    "network.pruning.sparsity": (0.25, {"prune"}),
+    "network.pruning.layers": ({"fc0": 0.5}, {"prune"}),
+    "network.pruning.skip": (("fc0",), {"prune"}),
+    "network.pruning.scope": ("global", {"prune"}),
+    "network.pruning.max_sparsity": (0.8, {"prune"}),
+    "network.pruning.norm": (2.0, {"prune"}),
+    "network.pruning.simd_list": ((4,), {"prune"}),
+    "network.pruning.pe_list": ((4,), {"prune"}),
+    "network.pruning.rounds": (7, {"prune"}),
+    "network.pruning.schedule": ("even", {"prune"}),
+    "network.pruning.epochs": (7, {"prune"}),
+    "network.pruning.learning_rate": (0.1, {"prune"}),
     "board.name": ("other", {"driver"}),
     "board.description": ("other", set()),
     "board.part": ("other", {"driver"}),
@@ -159,6 +171,8 @@ def unit_with(path: str, folder: Path) -> tuple[Selection, Unit]:
     if path.startswith("network.model.") and path.split(".")[2] not in known:
         has = (name for name, model in families.items() if path.split(".")[2] in model.model_fields)
         chosen = selection({"network": next(has)})
+    if path.startswith("network.pruning."):
+        chosen = selection({"prune": "columns"})
     (unit,) = chosen.units
     return chosen, unit
 

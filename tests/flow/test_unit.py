@@ -344,3 +344,11 @@ def test_what_is_evaluated_is_no_part_of_a_name() -> None:
     assert unit.read("evaluation.images") == 50
     with pytest.raises(SpecError, match="level=rtl,board: unknown: board; allowed: brevitas"):
         one(level="rtl,board")
+
+
+def test_columns_are_refused_where_finn_makes_the_hardware() -> None:
+    pruned = {"network": "cnv_2w2a", "engine": "vivado"}
+    with pytest.raises(SpecError, match=r"pruned by columns, .*; use prune=channels"):
+        select({**pruned, "prune": "columns", "hardware": "finn"})
+    for prune, hardware in (("columns", "rtl"), ("channels", "finn"), ("weights", "finn")):
+        assert select({**pruned, "prune": prune, "hardware": hardware})
