@@ -66,7 +66,8 @@ Choice = Mapping[str, int]
 
 def shaped(graph: HardwareGraph, sites: Mapping[str, Site], choice: Choice) -> HardwareGraph:
     """The graph with only so many blocks of each site."""
-    columns, outputs = {}, {}
+    columns: dict[str, list[int]] = {}
+    outputs: dict[str, list[int]] = {}
     for name, kept in choice.items():
         site = sites[name]
         if kept < site.blocks:
