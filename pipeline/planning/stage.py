@@ -86,7 +86,7 @@ def run(job: Job) -> Metrics:
     (job.folder / PLAN).write_text(
         written(_planned(job, network, start, chosen, sites)), encoding="utf-8"
     )
-    job.note(_next(job, network, chosen, top1, sites))
+    job.note(_next(job, chosen, None if aim is None else aim.fps, top1, sites))
     return {
         "fps": Figure(chosen.fps, "fps", "estimated"),
         "ii": Figure(chosen.ii, "cycles", "estimated"),
@@ -192,10 +192,10 @@ def _planned(
 
 
 def _next(
-    job: Job, network: NetworkSpec, chosen: Candidate, top1: float, sites: Mapping[str, Site]
+    job: Job, chosen: Candidate, fps: float | None, top1: float, sites: Mapping[str, Site]
 ) -> str:
     """What to do with the plan. The trained weights are taken, so that nothing is trained twice."""
-    board, fps = job.spec("board.name", str), job.spec("target.fps", float | None)  # type: ignore[arg-type]
+    board = job.spec("board.name", str)
     folder = job.folder.parent / "prune-plan"
     if not chosen.chosen.kept:
         return "nothing has to be pruned for this; ./doit build makes it of the whole network"
@@ -204,7 +204,7 @@ def _next(
         f"./doit build network={_shown(folder / PLAN)}",
         *([f"checkpoint={_shown(weights)}"] if weights.is_file() else []),
         f"board={board}",
-        *([f"fps={fps:g}"] if fps else []),
+        *([f"fps={fps:.10g}"] if fps else []),
     ]
     return (
         f"{_told(chosen, sites)}: estimated to cost {chosen.chosen.loss:.2f} of {top1:.2f} % "
