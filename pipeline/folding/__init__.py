@@ -98,6 +98,7 @@ def run(job: Job) -> Metrics:
 
 def plan(job: Job, graph: HardwareGraph) -> Plan:
     """The best folding of `graph` on the job's board and for its target; see `folded`."""
+    progress("searching")
     return folded(ground(job), graph)
 
 
@@ -139,9 +140,7 @@ def folded(given: Ground, graph: HardwareGraph) -> Plan:
 
     Raises DoesNotFit naming what is short, by how much, and what would fit.
     """
-    progress("design space")
     space = given.space(graph)
-    progress("searching", 0.2)
     solution, certificate = search(space, given.budget, given.board, given.mhz, given.fps)
     certificate["shell"] = {"lut": given.shell.lut, "bram18": round(2 * given.shell.bram36)}
     found = Plan(space, given.budget, given.shell, given.mhz, solution, certificate)

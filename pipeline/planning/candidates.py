@@ -18,6 +18,8 @@ _FASTER = 0.88
 """The next candidate takes at most this part of the cycles of the one before."""
 MOST = 12
 """The most candidates."""
+_USELESS = 15.0
+"""Points of accuracy: a candidate that loses more is the last one."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Candidates:
             if found is None:
                 return
             yield found
+            if found.chosen.loss > _USELESS:
+                return
             ii = min(found.ii - 1, math.floor(found.ii * _FASTER))
 
 
