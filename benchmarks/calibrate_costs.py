@@ -5,7 +5,7 @@
 
 Writes the measurements to benchmarks/open_costs.csv (synthesised for 7-series), and the fitted
 coefficients to pipeline/engines/open/costs.json. Run it again when the RTL library or Yosys
-changes.
+changes. MVAUs that are not folded at all are measured by unstructured.py, and fitted here.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -45,14 +46,18 @@ from pipeline.hardware.layers import (
 )
 from specs.input import InputSpec
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks import unstructured
+
 OUT = Path(__file__).with_name("open_costs.csv")
 FIELDS = [
     "kind", "weight", "activation", "mw", "mh", "steps", "pe", "simd", "ram_style",
-    "threshold_style", "shared", "falls",
+    "threshold_style", "shared", "falls", "pruned",
 ]  # fmt: skip
-MAP_KINDS = ("swg", "max_pool", "pad", "sum_pool", "fork", "add")
+MAP_KINDS = ("swg", "max_pool", "pad", "sum_pool", "fork", "add", "select")
 """Of these mw is the channels, mh the rows and columns of the map, steps the kernel, if any; for
-add it is the factor of the second input, where 0 stands for 1."""
+add it is the factor of the second input, where 0 stands for 1. pruned: the percentage of columns
+that swg or select leaves out."""
 MEASURED = ["acc_bits", "lut", "ff", "bram36", "carry", "inv"]
 SHAPES = [(784, 64), (64, 64), (64, 10), (256, 256), (784, 256), (128, 32), (60, 24), (1024, 64)]
 KINDS = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "INT2"), ("INT2", "INT2")]
@@ -79,18 +84,26 @@ WHOLE_WINDOWS = [
     (64, 12, 3, "lut"), (16, 5, 3, "lut"), (16, 12, 5, "block"), (8, 56, 3, "lut"),
 ]  # fmt: skip
 """Channels, row, kernel and memory of windows that are handed out whole."""
+PRUNED_WINDOWS = [
+    (3, 32, 3, 1, "lut", 50), (3, 32, 3, 3, "block", 30), (64, 30, 3, 64, "lut", 50),
+    (64, 30, 3, 16, "block", 75), (64, 14, 3, 32, "lut", 30), (64, 14, 3, 1, "block", 50),
+    (128, 5, 3, 4, "lut", 50), (256, 3, 3, 2, "lut", 70), (64, 12, 1, 4, "lut", 50),
+    (16, 12, 5, 8, "block", 90),
+]  # fmt: skip
+"""The same of windows of which a percentage of columns is left out."""
+PRUNED_WHOLE_WINDOWS = [
+    (3, 32, 3, "lut", 50), (16, 30, 3, "lut", 30), (64, 12, 3, "lut", 75), (16, 12, 5, "block", 90),
+    (8, 56, 3, "lut", 50), (64, 12, 1, "lut", 50),
+]  # fmt: skip
+SELECTED = [(784, 1), (784, 7), (784, 28), (600, 40), (64, 1), (256, 4), (256, 64)]
+"""Elements and PE of vectors of which half is left out."""
 CONVOLUTIONS = [
     ("BIPOLAR", "BIPOLAR", 576, 64, 64, 144), ("BIPOLAR", "BIPOLAR", 576, 64, 16, 576),
     ("BIPOLAR", "BIPOLAR", 576, 128, 32, 144), ("BIPOLAR", "BIPOLAR", 1152, 128, 32, 64),
     ("BIPOLAR", "INT2", 576, 64, 32, 96), ("INT2", "INT2", 576, 64, 16, 72),
-    ("BIPOLAR", "INT8", 27, 64, 16, 27), ("BIPOLAR", "INT8", 27, 64, 64, 27),
-    ("INT2", "INT8", 27, 64, 16, 27), ("BIPOLAR", "INT8", 27, 16, 16, 27),
-    ("BIPOLAR", "BIPOLAR", 64, 32, 32, 64), ("BIPOLAR", "BIPOLAR", 144, 16, 16, 144),
-    ("BIPOLAR", "INT2", 64, 16, 16, 64), ("INT2", "INT2", 36, 16, 16, 36),
-    ("INT4", "UINT4", 27, 8, 8, 27), ("INT8", "UINT8", 9, 4, 4, 9),
+    ("BIPOLAR", "INT8", 27, 64, 16, 27), ("INT2", "INT8", 27, 64, 16, 27),
 ]  # fmt: skip
-"""Weight, activation, MW, MH, PE, SIMD as of CNV's layers behind whole windows, and layers that are
-not folded at all: their weights are constants."""
+"""Weight, activation, MW, MH, PE, SIMD as of CNV's layers behind whole windows."""
 
 
 def divisors(n: int) -> list[int]:
@@ -112,7 +125,7 @@ def samples() -> Iterator[dict[str, str | int]]:
             if style == "lut" and mw * mh * DataType(weight).bits > 100_000:
                 continue
             values = ("mvau", weight, activation, mw, mh, steps, pe, simd, style, "compare", 0, 0)
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
     for activation in ("BIPOLAR", "INT2"):
         steps = 1 if activation == "BIPOLAR" else 3
         for pe in (1, 2, 4, 8, 16):
@@ -122,7 +135,7 @@ def samples() -> Iterator[dict[str, str | int]]:
         for pe in divisors(classes)[:4]:
             values = ("label_select", "", f"INT{bits}", classes, classes, 0, pe, pe, "lut",
                       "compare", 0, 0)  # fmt: skip
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
     for activation, steps in (("UINT4", 15), ("UINT8", 255), ("INT2", 3)):
         for shared, channels in ((1, 784), (0, 32)):
             for style in ("compare", "table", "search"):
@@ -136,18 +149,18 @@ def samples() -> Iterator[dict[str, str | int]]:
                     yield threshold(activation, channels, steps, pe, style, shared, 1)
     for mw, mh, pe, simd in LARGE:
         values = ("mvau", "BIPOLAR", "BIPOLAR", mw, mh, 1, pe, simd, "block", "compare", 0, 0)
-        yield dict(zip(FIELDS, values, strict=True))
+        yield sample_of(values)
         if pe * simd <= 512:
             values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "block", "search", 0, 0)
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
     for mw, mh, pe, simd in TABLES:
         values = ("mvau", "BIPOLAR", "INT2", mw, mh, 3, pe, simd, "lut", "table", 0, 0)
-        yield dict(zip(FIELDS, values, strict=True))
+        yield sample_of(values)
     for weight, activation, mw, mh, pe, simd in CONVOLUTIONS:
         steps = 3 if activation == "INT2" or weight == "INT2" else 1
         ram = "block" if (mh // pe) * (mw // simd) >= 64 else "lut"
         values = ("mvau", weight, activation, mw, mh, steps, pe, simd, ram, "compare", 0, 0)
-        yield dict(zip(FIELDS, values, strict=True))
+        yield sample_of(values)
     for weight, activation in WIDE_KINDS:
         bits = DataType(weight).bits * DataType(activation).bits
         steps = DataType(activation).max - DataType(activation).min
@@ -163,14 +176,14 @@ def samples() -> Iterator[dict[str, str | int]]:
                 steps_here = steps
             ram = "block" if depth >= 64 else "lut"
             values = ("mvau", weight, activation, mw, mh, steps_here, pe, simd, ram, style, 0, 0)
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
     for activation in ("BIPOLAR", "INT2", "UINT4", "INT8"):
         for channels, row, kernel, pe, style in WINDOWS:
             if pe * DataType(activation).bits <= 256:
                 values = (
                     "swg", "", activation, channels, row, kernel, pe, pe, style, "compare", 0, 0
                 )  # fmt: skip
-                yield dict(zip(FIELDS, values, strict=True))
+                yield sample_of(values)
         for channels, row, kernel, style in WHOLE_WINDOWS:
             pe = kernel * kernel * channels
             if pe * DataType(activation).bits <= 1200:
@@ -178,18 +191,37 @@ def samples() -> Iterator[dict[str, str | int]]:
                     "swg", "", activation, channels, row, kernel, pe, channels, style, "compare",
                     0, 0,
                 )  # fmt: skip
-                yield dict(zip(FIELDS, values, strict=True))
+                yield sample_of(values)
+        for channels, row, kernel, pe, style, pruned in PRUNED_WINDOWS:
+            if pe * DataType(activation).bits <= 256:
+                values = (
+                    "swg", "", activation, channels, row, kernel, pe, pe, style, "compare", 0, 0
+                )  # fmt: skip
+                yield sample_of(values, pruned)
+        for channels, row, kernel, style, pruned in PRUNED_WHOLE_WINDOWS:
+            pe = len(kept_of(kernel * kernel * channels, 1, pruned))
+            if pe * DataType(activation).bits <= 1200:
+                values = (
+                    "swg", "", activation, channels, row, kernel, pe, channels, style,
+                    "compare", 0, 0,
+                )  # fmt: skip
+                yield sample_of(values, pruned)
+        for elements, lanes in SELECTED if activation in ("BIPOLAR", "UINT4") else ():
+            values = (
+                "select", "", activation, elements, 1, 1, lanes, lanes, "lut", "compare", 0, 0
+            )  # fmt: skip
+            yield sample_of(values, 50)
         for channels, row, pe in ((64, 28, 1), (64, 28, 16), (128, 10, 4), (16, 8, 16)):
             values = ("max_pool", "", activation, channels, row, 2, pe, pe, "lut", "compare", 0, 0)
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
     for activation in ("INT2", "UINT4", "INT8"):
         for channels, row, pe in ((64, 8, 1), (64, 4, 16), (512, 4, 4), (64, 8, 64)):
             for kind in ("sum_pool", "fork", "add"):
                 values = (kind, "", activation, channels, row, 0, pe, pe, "lut", "compare", 0, 0)
-                yield dict(zip(FIELDS, values, strict=True))
+                yield sample_of(values)
         for factor, pe in ((3, 16), (-5, 16), (7, 16), (11, 16), (3, 1), (7, 4), (-1, 4)):
             values = ("add", "", activation, 64, 4, factor, pe, pe, "lut", "compare", 0, 0)
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
         for channels, row, kernel, pe in (
             (64, 8, 2, 1),
             (64, 8, 4, 16),
@@ -210,10 +242,21 @@ def samples() -> Iterator[dict[str, str | int]]:
                 0,
                 0,
             )
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
         for channels, row, pe in ((3, 32, 1), (64, 16, 64), (64, 16, 4)):
             values = ("pad", "", activation, channels, row, 1, pe, pe, "lut", "compare", 0, 0)
-            yield dict(zip(FIELDS, values, strict=True))
+            yield sample_of(values)
+
+
+def sample_of(values: tuple[str | int, ...], pruned: int = 0) -> dict[str, str | int]:
+    return dict(zip(FIELDS, (*values, pruned), strict=True))
+
+
+def kept_of(elements: int, block: int, pruned: int) -> tuple[int, ...]:
+    """Random blocks of the elements without a percentage of them."""
+    blocks = elements // block
+    left = random.Random(pruned).sample(range(blocks), max(1, blocks * (100 - pruned) // 100))
+    return tuple(block * b + k for b in sorted(left) for k in range(block))
 
 
 def threshold(
@@ -222,7 +265,7 @@ def threshold(
     values = (
         "threshold", "", activation, channels, channels, steps, pe, pe, "lut", style, shared, falls
     )  # fmt: skip
-    return dict(zip(FIELDS, values, strict=True))
+    return sample_of(values)
 
 
 def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareGraph:
@@ -245,9 +288,14 @@ def network(sample: dict[str, str | int], rng: np.random.Generator) -> HardwareG
         source = Edge("x", activation, size)
         other = {"z": Edge("z", activation, size)}
         if sample["kind"] == "swg":
-            side = mh - steps + 1
-            layer = SlidingWindow("layer", "x", "y", (), kernel, (1, 1))
-            target = Edge("y", activation, (side, side, steps * steps * mw))
+            side, pruned = mh - steps + 1, int(sample["pruned"])
+            block = 1 if sample["pe"] != sample["simd"] else int(sample["pe"])
+            kept = kept_of(steps * steps * mw, block, pruned) if pruned else None
+            layer = SlidingWindow("layer", "x", "y", (), kernel, (1, 1), kept)
+            target = Edge("y", activation, (side, side, layer.elements(source)))
+        elif sample["kind"] == "select":
+            layer = Select("layer", "x", "y", (), kept_of(mw, int(sample["pe"]), 50))
+            target = Edge("y", activation, (len(layer.kept),))
         elif sample["kind"] == "max_pool":
             layer = MaxPool("layer", "x", "y", (), kernel)
             target = Edge("y", activation, (mh // steps, mh // steps, mw))
@@ -335,6 +383,7 @@ def fold_of(row: Mapping[str, str]) -> Fold:
 
 def measurements() -> Iterator[tuple[Shape, dict[str, float]]]:
     """The synthesised layers, as the cost model sees them, with their counts."""
+    yield from unstructured.measurements()
     with OUT.open(newline="") as file:
         for row in csv.DictReader(file):
             counts = {name: float(row[name]) for name in ("lut", "ff", "bram36")}

@@ -169,7 +169,7 @@ STAGES = (
         wants=("hardware",),
         shows=("ii", "fps", "lut", "bram36"),
         files=(("folding, certificate", "folding.json"),),
-        version=4,
+        version=5,
     ),
     Stage(
         "fifos",
@@ -191,7 +191,7 @@ STAGES = (
         wants=("hardware", "rtl"),
         shows=("modules", "memory_bits"),
         files=(("Verilog", "accelerator.v"), ("AXI shell", "shell.v")),
-        version=6,
+        version=7,
     ),
     Stage(
         "simulate",

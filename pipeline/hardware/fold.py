@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.hardware.layers import Layer, Mvau
+
 RamStyle = Literal["lut", "block"]
 ThresholdStyle = Literal["compare", "table", "search"]
 
@@ -28,6 +30,14 @@ class Fold:
     simd: int
     ram_style: RamStyle = "lut"
     threshold_style: ThresholdStyle = "compare"
+
+
+def is_unrolled(layer: Layer, fold: Fold) -> bool:
+    """Whether `layer` is an MVAU that is not folded at all.
+
+    Then its weights are constants, and its netlist has only those other than zero.
+    """
+    return isinstance(layer, Mvau) and (fold.pe, fold.simd) == (layer.mh, layer.mw)
 
 
 Folding = dict[str, Fold]

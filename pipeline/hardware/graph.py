@@ -19,7 +19,7 @@ from pipeline.hardware.layers import KINDS, Edge, Layer
 from pipeline.hardware.post import Post
 from specs.input import InputSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Layer:
     for key in ("weight_dtype", "accumulator"):
         if key in entry:
             entry[key] = DataType(entry[key])
-    for key in ("kernel", "stride", "rows", "columns", "labels", "factors"):
+    for key in ("kernel", "stride", "rows", "columns", "labels", "factors", "kept"):
         if entry.get(key) is not None:
             entry[key] = tuple(entry[key])
     for key in cls.arrays:

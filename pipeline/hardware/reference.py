@@ -18,6 +18,7 @@ from pipeline.hardware.layers import (
     Mvau,
     Pad,
     Pair,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -87,7 +88,8 @@ def _label_select(layer: LabelSelect, source: Edge, target: Edge, x: np.ndarray)
 def _swg(layer: SlidingWindow, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(x, layer.kernel, axis=(1, 2))
     strided = windows[:, :: layer.stride[0], :: layer.stride[1]]  # [N, OH, OW, C, KH, KW]
-    return strided.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), *target.shape)
+    found = strided.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), *target.shape[:2], -1)
+    return found if layer.kept is None else found[..., list(layer.kept)]
 
 
 def _pad(layer: Pad, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
@@ -122,6 +124,10 @@ def _add(layer: Add, source: Edge, target: Edge, x: np.ndarray, other: np.ndarra
     return found
 
 
+def _select(layer: Select, source: Edge, target: Edge, x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), -1)[:, list(layer.kept)]
+
+
 def _times(x: np.ndarray, factor: int, kind: type[np.signedinteger[Any]]) -> np.ndarray:
     """x * factor modulo the range of `kind`, which is enough where the sum is within it."""
     return x.astype(kind) if factor == 1 else (x.astype(np.int64) * factor).astype(kind)
@@ -137,6 +143,7 @@ REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     SumPool.kind: _sum_pool,
     Fork.kind: _fork,
     Add.kind: _add,
+    Select.kind: _select,
 }
 """By layer kind: a function of the layer, its first input and output edge and the values [N,
 *shape] of every input. It returns the values of the outputs."""

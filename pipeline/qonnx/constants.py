@@ -71,7 +71,11 @@ class Constants:
         if node.op_type == "Mul" and names[1] in self._quantised:
             names.reverse()
         found, number = self._quantised.get(names[0]), self._plain(names[1])
-        if found is None or number is None or not np.all(number > 0):
+        if found is None or number is None:
+            return
+        if node.op_type == "Mul" and _prunes(number, found.integers):
+            self._quantised[node.output[0]] = _pruned(found, number)
+        if not np.all(number > 0):
             return
         factor = number.astype(np.float64) if node.op_type == "Mul" else 1 / np.float64(number)
         if np.broadcast_shapes(found.integers.shape, factor.shape) == found.integers.shape:
@@ -107,6 +111,19 @@ class Constants:
         names = {"BINARY": "UINT1", "TERNARY": "INT2"}
         kind = DataType(names.get(dtype.name, dtype.name))
         return Quantised(values.astype(np.int64), np.ones(1), kind)
+
+
+def _prunes(number: np.ndarray, integers: np.ndarray) -> bool:
+    """Whether a factor is a mask that takes away single weights."""
+    single = number.shape == integers.shape and len(number) > 1
+    return single and bool(np.all((number == 0) | (number == 1)) and np.any(number == 0))
+
+
+def _pruned(weights: Quantised, mask: np.ndarray) -> Quantised:
+    """What a mask leaves of weights. 1-bit ones become 2-bit ones, to have a zero."""
+    kept = weights.integers * mask.astype(np.int64)
+    dtype = DataType.smallest(-1, 1) if weights.dtype.bipolar else weights.dtype
+    return replace(weights, integers=kept, dtype=dtype)
 
 
 def _quantised(model: Any, node: Any) -> Quantised:

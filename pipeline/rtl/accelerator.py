@@ -36,6 +36,14 @@ class Names:
         kind = parameter.removesuffix("S").removesuffix("FILE").strip("_").lower()
         return f"{self.layers[layer_id]}_{kind or 'threshold'}"
 
+    def sums(self, layer_id: str) -> str:
+        """Name of the module of a layer's sums."""
+        return f"{self.layers[layer_id]}_sums"
+
+    def signs(self, layer_id: str) -> str:
+        """Name of the file of the signs in them."""
+        return f"{self.layers[layer_id]}_signs.hex"
+
     def fifo(self, edge_id: str) -> str:
         return f"{self.edges[edge_id]}_fifo"
 
@@ -110,7 +118,11 @@ def text(
             *zip("st", (ends[name] for name in layer.inputs), strict=False),
             *zip("mn", (names.edges[name] for name in layer.outputs), strict=False),
         ]
-        lines += _instance(made.module, parameters, names.layers[layer.id], ports)
+        beside = []
+        if made.sums is not None:
+            beside = ["inputs", "sums"]
+            lines += _sums(made, names.sums(layer.id), names.signs(layer.id))
+        lines += _instance(made.module, parameters, names.layers[layer.id], ports, beside)
         for name in layer.outputs:
             ends[name], between = _between(joined[name], depths.get(name, 0), names)
             lines += between
@@ -199,15 +211,36 @@ def _between(link: Link, depth: int, names: Names) -> tuple[str, list[str]]:
     return stem, lines
 
 
+def _sums(made: Instance, module: str, file: str) -> Iterator[str]:
+    """The sums of an MVAU without fold, and the wires to it."""
+    rows, bits = int(made.parameters["MH"]), int(made.parameters["SUM_BITS"])
+    inputs = int(made.parameters["MW"]) * int(made.parameters["INPUT_BITS"])
+    yield f"  wire [{inputs - 1}:0] {module}_inputs;"
+    yield f"  wire [{rows * bits - 1}:0] {module}_sums;"
+    yield f'  {module} #(.SIGN_FILE("{file}")) {module}_of ('
+    yield "      .clk(clk),"
+    yield f"      .inputs({module}_inputs),"
+    yield f"      .sums({module}_sums)"
+    yield "  );"
+
+
 def _instance(
-    module: str, parameters: Mapping[str, int | str], name: str, ports: Sequence[tuple[str, str]]
+    module: str,
+    parameters: Mapping[str, int | str],
+    name: str,
+    ports: Sequence[tuple[str, str]],
+    beside: Sequence[str] = (),
 ) -> Iterator[str]:
-    """ports: pairs of a stream's name in the module and the stem of the wires it connects to."""
+    """ports: pairs of a stream's name in the module and the stem of the wires it connects to.
+
+    beside: ports that connect to the layer's sums.
+    """
     yield f"  {module} #("
     yield ",\n".join(f"      .{key}({value})" for key, value in parameters.items())
     yield f"  ) {name} ("
     yield "      .clk(clk),"
     yield "      .rst_n(rst_n),"
+    yield from (f"      .{port}({name}_sums_{port})," for port in beside)
     for port, stem in ports:
         for part in ("tdata", "tvalid", "tready"):
             comma = "" if (port, part) == (ports[-1][0], "tready") else ","

@@ -21,9 +21,12 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
+    kept_block,
+    kept_words,
 )
 from pipeline.rtl.windows import swg_cycles
 
@@ -37,7 +40,8 @@ LEAST_BLOCK_DEPTH = 64
 SEARCHED = (
     "every PE that divides the output channels, every SIMD that divides the input channels; "
     f"weights in LUTs or, of {LEAST_BLOCK_DEPTH} words or more, in block RAM; sliding windows a "
-    "part of a pixel, a pixel or a whole window a beat, their pixels in LUTs or block RAM; "
+    "part of a pixel, a pixel or a whole window a beat, their pixels in LUTs or block RAM; of a "
+    "pruned window, parts that are kept or dropped as a whole; "
     "thresholds in the style that is cheapest for the fold"
 )
 """A description of all legal folds, for certificates."""
@@ -86,14 +90,18 @@ def is_whole_window(layer: Layer, fold: Fold, source: Edge) -> bool:
 def whole_window(layer: Layer, source: Edge) -> tuple[int, int] | None:
     """PE and SIMD of a sliding window that takes one pixel and gives one whole window per beat.
 
-    None if the layer has no such fold. A window of one pixel needs none, and the module needs rows
-    of at least LEAST_ROW pixels, since it reads what it wrote three columns before.
+    Of a pruned window the beat has only what is kept. None if the layer has no such fold. A window
+    that gives one pixel needs none, and the module needs rows of at least LEAST_ROW pixels, since
+    it reads what it wrote three columns before.
     """
-    if not isinstance(layer, SlidingWindow) or layer.kernel == (1, 1):
+    if not isinstance(layer, SlidingWindow):
         return None
     if layer.kernel[0] > 1 and source.shape[1] < LEAST_ROW:
         return None
-    return layer.kernel[0] * layer.kernel[1] * source.channels, source.channels
+    given, channels = layer.elements(source), source.channels
+    if given == channels == kept_block(layer.kept, channels):
+        return None
+    return given, channels
 
 
 def divisors(number: int) -> list[int]:
@@ -102,6 +110,12 @@ def divisors(number: int) -> list[int]:
 
 def _channels(layer: Layer, source: Edge) -> tuple[int, int]:
     return source.channels, source.channels
+
+
+def _blocks(layer: SlidingWindow | Select, source: Edge) -> tuple[int, int]:
+    """So that each beat is kept or dropped as a whole."""
+    block = kept_block(layer.kept, source.channels)
+    return block, block
 
 
 def _matrix(layer: Mvau, source: Edge) -> tuple[int, int]:
@@ -127,6 +141,7 @@ def _swg_cycles(layer: SlidingWindow, fold: Fold, source: Edge) -> int:
         layer.stride,
         channels // fold.pe,
         block=fold.ram_style == "block",
+        kept=None if layer.kept is None else kept_words(layer.kept, fold.pe),
     )
 
 
@@ -145,7 +160,7 @@ def _one(fold: Fold) -> int:
 
 
 def _every(layer: Layer, source: Edge) -> Iterator[Fold]:
-    for pe in divisors(source.channels):
+    for pe in divisors(lanes(layer, source)[0]):
         yield Fold(pe, pe)
 
 
@@ -158,7 +173,7 @@ def _every_mvau(layer: Mvau, source: Edge) -> Iterator[Fold]:
 
 
 def _every_swg(layer: SlidingWindow, source: Edge) -> Iterator[Fold]:
-    for pe in divisors(source.channels):
+    for pe in divisors(lanes(layer, source)[0]):
         yield Fold(pe, pe)
         yield Fold(pe, pe, "block")
     if (whole := whole_window(layer, source)) is not None:
@@ -208,12 +223,13 @@ FOLDS: dict[str, Folds] = {
     Threshold.kind: Folds(compared_bits=_threshold_bits),
     Mvau.kind: Folds(_matrix, _mvau_cycles, every=_every_mvau, compared_bits=_mvau_bits),
     LabelSelect.kind: Folds(output_lanes=_one),
-    SlidingWindow.kind: Folds(cycles=_swg_cycles, every=_every_swg, bursty=True),
+    SlidingWindow.kind: Folds(_blocks, _swg_cycles, every=_every_swg, bursty=True),
     Pad.kind: Folds(cycles=_pad_cycles, bursty=True),
     MaxPool.kind: Folds(),
     SumPool.kind: Folds(),
     Fork.kind: Folds(),
     Add.kind: Folds(),
+    Select.kind: Folds(_blocks),
 }
 """By layer kind. The defaults are those of a layer that takes PE channels per beat."""
 

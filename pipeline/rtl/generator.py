@@ -15,6 +15,7 @@ from pipeline.rtl.folds import check_folding, cycles
 from pipeline.rtl.layers import Instance, instance
 from pipeline.rtl.modules import copy_modules, needed_modules
 from pipeline.rtl.streams import links
+from pipeline.rtl.sums_text import text as sums_text
 
 LIBRARY = Path(__file__).parent / "library"
 WAIVERS = "lint.vlt"
@@ -49,12 +50,19 @@ def generate(
     memories = write_memories(graph, folding, folder)
     text = accelerator.text(graph, instances, joined, depths, names, signatures)
     (folder / f"{TOP}.v").write_text(text)
-    modules = copy_modules(needed_modules(text), folder)
+    sums = {
+        names.sums(layer): sums_text(made.sums, names.sums(layer))
+        for layer, made in instances.items()
+        if made.sums is not None
+    }
+    for name, written in sums.items():
+        (folder / f"{name}.v").write_text(written)
+    modules = copy_modules(needed_modules("\n".join([text, *sums.values()])), folder)
     shutil.copyfile(LIBRARY / WAIVERS, folder / WAIVERS)
     design = Design(
         folder=folder,
         top=TOP,
-        sources=(*modules, f"{TOP}.v"),
+        sources=(*modules, *(f"{name}.v" for name in sums), f"{TOP}.v"),
         waivers=WAIVERS,
         memories=tuple(memories),
         memory_bits=sum(memories.values()),
@@ -96,6 +104,8 @@ def write_memories(graph: HardwareGraph, folding: Folding, folder: Path) -> dict
     written = {}
     for layer_id, made in _instances(graph, folding).items():
         files = {names.memory(layer_id, key): memory for key, memory in made.memories.items()}
+        if made.sums is not None:
+            files[names.signs(layer_id)] = made.sums.signs
         for parameter, bank in made.banks.items():
             stem = names.stem(layer_id, parameter)
             files |= {f"{stem}{suffix}.hex": memory for suffix, memory in bank.items()}

@@ -5,13 +5,13 @@ A new layer kind needs a module in library/ and an entry in EMITTERS.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.fold import Fold
+from pipeline.hardware.fold import Fold, is_unrolled
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import (
     Add,
@@ -22,17 +22,23 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
+    kept_words,
 )
 from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.levels import Levels
 from pipeline.rtl.memories import Memory, clog2, row_correction, sum_shift, weight_memory
-from pipeline.rtl.windows import WINDOWS, swg_depth
+from pipeline.rtl.sums import Sums
+from pipeline.rtl.sums import start as sums_start
+from pipeline.rtl.windows import WINDOWS, stored_elements, swg_depth, words_read
 
 LUT_RAM_WORDS = 32
 """Words of the smallest LUT RAM. A shallower replay buffer would cost as much."""
+_NOWHERE = 0xFFFF
+"""The place of an element that parallel_window.v does not store."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,14 @@ class Instance:
     memories: by the parameter that takes the name of the memory's file.
     banks: several memories for one parameter, which takes the common first part (stem) of their
         file names; by parameter, then by what follows the stem.
+    sums: of an MVAU without fold; its module is generated, and is beside this one.
     """
 
     module: str
     parameters: dict[str, int | str]
     memories: dict[str, Memory] = field(default_factory=dict)
     banks: dict[str, dict[str, Memory]] = field(default_factory=dict)
+    sums: Sums | None = None
 
 
 def instance(graph: HardwareGraph, layer: Layer, fold: Fold) -> Instance:
@@ -93,10 +101,59 @@ def _threshold(layer: Threshold, fold: Fold, source: Edge, target: Edge) -> Inst
 
 
 def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
-    folds, columns = layer.mh // fold.pe, layer.mw // fold.simd
+    if is_unrolled(layer, fold):
+        return _unrolled(layer, fold, source, target)
     # x = 2 bit - 1 with wider weights: the dot product sees an unsigned bit, see dot_product.v
     unsigned = source.dtype.bipolar and not layer.weight_dtype.bipolar
-    start = row_correction(layer, source.dtype)
+    quantised = _quantised(layer, fold, target, row_correction(layer, source.dtype))
+    return Instance(
+        "mvau",
+        {
+            "MW": layer.mw,
+            "MH": layer.mh,
+            "SIMD": fold.simd,
+            "PE": fold.pe,
+            "INPUT_BITS": source.dtype.bits,
+            "INPUT_KIND": 0 if unsigned else kind_of(source.dtype),
+            "WEIGHT_BITS": layer.weight_dtype.bits,
+            "WEIGHT_KIND": kind_of(layer.weight_dtype),
+            "SUM_SHIFT": sum_shift(layer, source.dtype),
+            **quantised.parameters,
+            "BLOCK_ROM": int(fold.ram_style == "block"),
+            "BUFFER_SLOTS": buffer_slots(layer.mw // fold.simd),
+        },
+        {"WEIGHT_FILE": weight_memory(layer, fold.pe, fold.simd), **quantised.memories},
+        quantised.banks,
+    )
+
+
+def _unrolled(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
+    """An MVAU of one tile: only its weights other than zero are in the netlist."""
+    sums = Sums.of(layer, source.dtype)
+    quantised = _quantised(layer, fold, target, sums_start(layer, source.dtype))
+    return Instance(
+        "mvau_unrolled",
+        {
+            "MW": layer.mw,
+            "MH": layer.mh,
+            "INPUT_BITS": source.dtype.bits,
+            "INPUT_KIND": kind_of(source.dtype),
+            "SUM_BITS": sums.bits,
+            "SUM_SHIFT": sum_shift(layer, source.dtype),
+            "SUM_LATENCY": sums.latency,
+            **quantised.parameters,
+        },
+        quantised.memories,
+        quantised.banks,
+        sums,
+    )
+
+
+def _quantised(layer: Mvau, fold: Fold, target: Edge, start: np.ndarray) -> Instance:
+    """What follows the sums of an MVAU, as part of its instance.
+
+    start: by row what is added to its sum to make an accumulator of it.
+    """
     steps = 0 if layer.thresholds is None else layer.thresholds.shape[1]
     accumulator = layer.accumulator
     if layer.thresholds is not None and steps == 1:
@@ -105,10 +162,6 @@ def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
         limits = np.clip(layer.thresholds[:, 0], low, high + 1)
         accumulator = DataType.smallest(low - high - 1, high - low)
         start = start - limits
-    memories = {
-        "WEIGHT_FILE": weight_memory(layer, fold.pe, fold.simd),
-        "START_FILE": Memory.of(start.reshape(folds, fold.pe), accumulator.bits),
-    }
     quantise = {"STEPS": steps, "OUTPUT_BITS": target.dtype.bits, "OFFSET": 0}
     banks = {}
     if layer.thresholds is not None:
@@ -124,27 +177,9 @@ def _mvau(layer: Mvau, fold: Fold, source: Edge, target: Edge) -> Instance:
             )
             quantise = levels.parameters()
             banks["THRESHOLD_FILES"] = levels.bank()
-    return Instance(
-        "mvau",
-        {
-            "MW": layer.mw,
-            "MH": layer.mh,
-            "SIMD": fold.simd,
-            "PE": fold.pe,
-            "INPUT_BITS": source.dtype.bits,
-            "INPUT_KIND": 0 if unsigned else kind_of(source.dtype),
-            "WEIGHT_BITS": layer.weight_dtype.bits,
-            "WEIGHT_KIND": kind_of(layer.weight_dtype),
-            "SUM_SHIFT": sum_shift(layer, source.dtype),
-            "ACC_BITS": accumulator.bits,
-            "ACC_SIGNED": int(accumulator.signed),
-            **quantise,
-            "BLOCK_ROM": int(fold.ram_style == "block"),
-            "BUFFER_SLOTS": buffer_slots(columns),
-        },
-        memories,
-        banks,
-    )
+    kind = {"ACC_BITS": accumulator.bits, "ACC_SIGNED": int(accumulator.signed)}
+    memory = Memory.of(start.reshape(-1, fold.pe), accumulator.bits)
+    return Instance("", {**kind, **quantise}, {"START_FILE": memory}, banks)
 
 
 def buffer_slots(steps: int) -> int:
@@ -185,9 +220,53 @@ def _swg(layer: SlidingWindow, fold: Fold, source: Edge, target: Edge) -> Instan
         "BLOCK": int(block),
     }
     if is_whole_window(layer, fold, source):
-        return Instance("parallel_window", {**parameters, "WINDOWS": WINDOWS})
-    depth = swg_depth((height, width), layer.kernel, layer.stride, folds, block=block)
-    return Instance("swg", {**parameters, "FOLDS": folds, "DEPTH": depth})
+        parameters["WINDOWS"] = WINDOWS
+        return Instance("parallel_window", parameters | _wires(layer, source))
+    kept = None if layer.kept is None else kept_words(layer.kept, fold.simd)
+    depth = swg_depth((height, width), layer.kernel, layer.stride, folds, block=block, kept=kept)
+    parameters |= {"FOLDS": folds, "DEPTH": depth}
+    if kept is None:
+        return Instance("swg", parameters)
+    words = words_read(width, layer.kernel, folds, kept)
+    parameters |= {"KEPT": len(words), "FIRST": words[0], "LAST": words[-1]}
+    jumps = [*(np.diff(words) % depth), depth]  # the bit above a jump marks the last word
+    return Instance(
+        "swg", parameters, {"JUMP_FILE": Memory.of(np.array(jumps)[:, None], clog2(depth) + 1)}
+    )
+
+
+def _wires(layer: SlidingWindow, source: Edge) -> dict[str, int | str]:
+    """The parameters of parallel_window.v that tell what is kept of a window."""
+    if layer.kept is None:
+        return {}
+    above = (layer.kernel[0] - 1) * source.channels
+    stored = stored_elements(layer.kernel, source.channels, layer.kept)
+    places = dict(zip(stored, range(len(stored)), strict=True))
+    word_at = [places.get(element, _NOWHERE) for element in range(above)]
+    return {
+        "KEPT": len(layer.kept),
+        "ELEMENT": source.dtype.bits,
+        "STORED": len(stored),
+        "POSITIONS": _packed(layer.kept),
+        "WORD_AT": _packed(word_at),
+    }
+
+
+def _packed(positions: Sequence[int]) -> str:
+    """A Verilog number with 16 bits for each position, the first one in its least bits."""
+    digits = "".join(f"{position:04x}" for position in reversed(positions))
+    return f"{16 * len(positions) + 1}'h{digits or '0'}"
+
+
+def _select(layer: Select, fold: Fold, source: Edge, target: Edge) -> Instance:
+    beats = source.elements // fold.pe
+    marks = np.zeros((beats, 1), np.int64)
+    marks[list(kept_words(layer.kept, fold.pe))] = 1
+    return Instance(
+        "select_stream",
+        {"WIDTH": fold.pe * source.dtype.bits, "BEATS": beats},
+        {"KEPT_FILE": Memory.of(marks, 1)},
+    )
 
 
 def _max_pool(layer: MaxPool, fold: Fold, source: Edge, target: Edge) -> Instance:
@@ -279,6 +358,7 @@ EMITTERS: dict[str, Callable[..., Instance]] = {
     SumPool.kind: _sum_pool,
     Fork.kind: _fork,
     Add.kind: _add,
+    Select.kind: _select,
 }
 """By layer kind: a function of the layer, its fold, and the edges of its input, its output and its
 second input, if it has one."""

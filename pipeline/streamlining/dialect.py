@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
+from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import (
@@ -22,6 +23,7 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -33,11 +35,27 @@ LAYOUTS = {4: ["N", "H", "W", "C"], 2: ["N", "C"]}
 _MOVES_ONLY = (SlidingWindow, Pad, MaxPool, Fork)
 
 
+def lacks_columns(graph: HardwareGraph) -> str | None:
+    """Why FINN has no words for a graph: the layers that leave out columns; None: it has."""
+    pruned = [x.id for x in graph.layers if isinstance(x, SlidingWindow | Select) and x.kept]
+    if not pruned:
+        return None
+    return (
+        f"{', '.join(pruned)}: columns of the next layer's weights were pruned, and are left out "
+        "of its input; FINN has no layers that do this"
+    )
+
+
 def written(graph: HardwareGraph) -> Any:
-    """The graph as a qonnx ModelWrapper, channels last, with the datatypes of all tensors."""
+    """The graph as a qonnx ModelWrapper, channels last, with the datatypes of all tensors.
+
+    PipelineError: it leaves out columns, see `lacks_columns`.
+    """
     from qonnx.core.modelwrapper import ModelWrapper  # noqa: PLC0415
     from qonnx.util.basic import qonnx_make_model  # noqa: PLC0415
 
+    if (why := lacks_columns(graph)) is not None:
+        raise PipelineError(f"no dataflow graph for FINN: {why}")
     writer = _Writer(graph)
     for layer in graph.layers:
         WRITERS[layer.kind](writer, layer)
@@ -340,6 +358,10 @@ def _sums(writer: _Writer, layer: SumPool, shape: tuple[int, ...]) -> None:
     writer.leave(layer, output)
 
 
+def _select(writer: _Writer, layer: Select) -> None:
+    raise AssertionError("a graph that leaves out columns is refused as a whole")
+
+
 def _fork(writer: _Writer, layer: Fork) -> None:
     for name in layer.outputs:  # FINN copies a tensor that has two readers
         writer.same(name, layer.input)
@@ -372,6 +394,7 @@ WRITERS: dict[str, Callable[..., None]] = {
     MaxPool.kind: _max_pool,
     Mvau.kind: _mvau,
     Pad.kind: _pad,
+    Select.kind: _select,
     SlidingWindow.kind: _swg,
     SumPool.kind: _sum_pool,
     Threshold.kind: _threshold,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.hardware import reference
-from pipeline.hardware.fold import Fold, Folding
+from pipeline.hardware.fold import Fold, Folding, is_unrolled
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import (
     Add,
@@ -25,9 +25,12 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
+    kept_block,
+    kept_words,
     shares_thresholds,
 )
 
@@ -57,7 +60,8 @@ def mutants(
 
     weight: one weight is wrong. threshold: one threshold is moved, by as little as shows. falling:
     the levels of one channel are turned round. lane: two input lanes are swapped (MVAUs with SIMD >
-    1). streams: reference values by edge, [N, *shape].
+    1); without fold, of one row. column: another column is kept in the place of one. streams:
+    reference values by edge, [N, *shape].
     wanted: pairs of layer id and kind; None for all.
     """
     for layer in graph.layers:
@@ -78,7 +82,7 @@ class Seen:
     y: np.ndarray
 
 
-Change = tuple[str, str, np.ndarray]
+Change = tuple[str, str, Any]
 """A description of the change, the field of the layer that changes, and its new value."""
 Mutations = dict[str, Callable[[Seen], Change | None]]
 """By kind of mutant: a function that finds a change which the values show, or None."""
@@ -87,7 +91,7 @@ Mutations = dict[str, Callable[[Seen], Change | None]]
 def _made(graph: HardwareGraph, layer: Layer, kind: str, change: Change | None) -> Iterator[Mutant]:
     if change is not None:
         what, field, value = change
-        changed = replace(layer, **{field: value})  # type: ignore[arg-type]
+        changed = replace(layer, **{field: value})
         layers = tuple(changed if other is layer else other for other in graph.layers)
         yield Mutant(layer.id, kind, what, replace(graph, layers=layers))
 
@@ -100,24 +104,27 @@ def _outputs(layer: Mvau, target: Edge, rows: slice, acc: np.ndarray) -> np.ndar
 
 
 def _weight(
-    layer: Mvau, target: Edge, x: np.ndarray, acc: np.ndarray, y: np.ndarray
+    layer: Mvau, fold: Fold, values: Seen, x: np.ndarray, acc: np.ndarray, y: np.ndarray
 ) -> Change | None:
-    """One wrong weight: -w if bipolar, else 0, so that the accumulators' range cannot grow."""
+    """One wrong weight: -w if bipolar, else 0, so that the accumulators' range cannot grow.
+
+    Without fold it is always -w: zeros are not in the netlist, signs are in its memory.
+    """
+    turned = layer.weight_dtype.bipolar or is_unrolled(layer, fold)
     for row in range(layer.mh):
         old = layer.weights[row]
-        new = -old if layer.weight_dtype.bipolar else np.zeros_like(old)
+        new = -old if turned else np.zeros_like(old)
         step = (new - old) * x
         changed = acc[:, row, None] + (step // 2 if layer.popcount else step)
-        shows = (
-            _outputs(layer, target, slice(row, row + 1), changed[..., None])[..., 0]
-            != y[:, row, None]
-        ).any(axis=0)
-        if shows.any():
-            column = int(np.argmax(shows))
+        outputs = _outputs(layer, values.target, slice(row, row + 1), changed[..., None])[..., 0]
+        shows = (outputs != y[:, row, None]).any(axis=0) & (new <= layer.weight_dtype.max)
+        for column in np.flatnonzero(shows):
             weights = layer.weights.copy()
             weights[row, column] = new[column]
-            what = f"weight [{row}, {column}]: {old[column]} -> {new[column]}"
-            return what, "weights", weights
+            ends = replace(layer, weights=weights).accumulator_range(values.source.dtype)
+            if layer.accumulator.holds(np.array(ends)):
+                what = f"weight [{row}, {column}]: {old[column]} -> {new[column]}"
+                return what, "weights", weights
     return None
 
 
@@ -177,6 +184,27 @@ def _lane(
     return None
 
 
+def _crossed(
+    layer: Mvau, target: Edge, x: np.ndarray, acc: np.ndarray, y: np.ndarray
+) -> Change | None:
+    """Crosses two inputs of one row, whose weights are w and -w: without fold the signs change."""
+    for row in range(layer.mh):
+        for first, second in _opposite(layer.weights[row]):
+            step = 2 * layer.weights[row, first] * (x[:, second] - x[:, first]).astype(np.int64)
+            changed = acc[:, [row]] + (step // 2 if layer.popcount else step)[:, None]
+            if (_outputs(layer, target, slice(row, row + 1), changed)[:, 0] != y[:, row]).any():
+                weights = layer.weights.copy()
+                weights[row, [first, second]] = weights[row, [second, first]]
+                return f"inputs {first}, {second} of row {row} crossed", "weights", weights
+    return None
+
+
+def _opposite(row: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Pairs of columns with weights w and -w, near ones of each w first."""
+    for value in np.unique(np.abs(row[row != 0])):
+        yield from zip(np.flatnonzero(row == value), np.flatnonzero(row == -value), strict=False)
+
+
 def _of_mvau(layer: Mvau, fold: Fold) -> Mutations:
     @cache  # the same for each kind of mutant, and not cheap
     def seen(values: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -184,11 +212,14 @@ def _of_mvau(layer: Mvau, fold: Fold) -> Mutations:
         x, y = values.x.reshape(-1, layer.mw), values.y.reshape(-1, layer.mh)
         return x, reference.accumulate(layer, values.source.dtype, x), y
 
-    found: Mutations = {"weight": lambda values: _weight(layer, values.target, *seen(values))}
+    found: Mutations = {"weight": lambda values: _weight(layer, fold, values, *seen(values))}
     if (thresholds := layer.thresholds) is not None:
         most = layer.accumulator.max
         found["threshold"] = lambda values: _threshold(thresholds, seen(values)[1], most, False)
-    if fold.simd > 1:
+    if is_unrolled(layer, fold):
+        if any(any(_opposite(row)) for row in layer.weights):
+            found["lane"] = lambda values: _crossed(layer, values.target, *seen(values))
+    elif fold.simd > 1:
         found["lane"] = lambda values: _lane(layer, values.target, fold.simd, *seen(values))
     return found
 
@@ -221,6 +252,45 @@ def _turned(layer: Threshold, seen: Seen) -> Change | None:
     return None
 
 
+def _of_swg(layer: SlidingWindow, fold: Fold) -> Mutations:
+    """The first and the last word that is kept are the design's own, not its memory's.
+
+    Whole windows have no memory of what is kept: wires leave out the rest.
+    """
+    whole = fold.pe != fold.simd or kept_block(layer.kept, fold.pe) != fold.pe
+    if layer.kept is None or whole:
+        return {}
+    return _column(layer, layer.kept, fold.pe, ends=False)
+
+
+def _of_select(layer: Select, fold: Fold) -> Mutations:
+    return _column(layer, layer.kept, fold.pe, ends=True)
+
+
+def _column(
+    layer: SlidingWindow | Select, kept: tuple[int, ...], lanes: int, *, ends: bool
+) -> Mutations:
+    """Moves one word that is kept to a neighbour that is not. ends: also the first and the last."""
+    words = kept_words(kept, lanes)
+    places = range(len(words)) if ends else range(1, len(words) - 1)
+    free = [(k, words[k] + way) for k in places for way in (-1, 1)]
+    free = [(k, new) for k, new in free if 0 <= new < words[-1] and new not in words]
+
+    def moved(seen: Seen) -> Change | None:
+        for place, new in free:
+            own = slice(place * lanes, (place + 1) * lanes)
+            other = tuple(range(new * lanes, (new + 1) * lanes))
+            found = replace(layer, kept=other)
+            target = replace(seen.target, shape=(*seen.target.shape[:-1], lanes))
+            values = reference.REFERENCES[layer.kind](found, seen.source, target, seen.x)
+            if not np.array_equal(values, seen.y[..., own]):
+                what = f"column {kept[own.start]} -> {other[0]}"
+                return what, "kept", (*kept[: own.start], *other, *kept[own.stop :])
+        return None
+
+    return {"column": moved} if free else {}
+
+
 def _nothing(layer: Layer, fold: Fold) -> Mutations:
     """A layer without weights or thresholds has no mutants; comparing its streams is enough."""
     return {}
@@ -230,11 +300,12 @@ MUTATIONS: dict[str, Callable[[Any, Fold], Mutations]] = {
     Threshold.kind: _of_threshold,
     Mvau.kind: _of_mvau,
     LabelSelect.kind: _nothing,
-    SlidingWindow.kind: _nothing,
+    SlidingWindow.kind: _of_swg,
     Pad.kind: _nothing,
     MaxPool.kind: _nothing,
     SumPool.kind: _nothing,
     Fork.kind: _nothing,
     Add.kind: _nothing,
+    Select.kind: _of_select,
 }
 """By layer kind: the mutants of a layer."""

@@ -21,6 +21,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         ("published_networks", "published"),
         ("packing_speed", "pack, images/s"),
         ("dma_ii", "II at AXI"),
+        ("unstructured", "synthesised"),
     ],
 )
 def test_a_quick_run_prints_its_table(tmp_path: Path, name: str, shown: str) -> None:

@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
 from pipeline.hardware.fold import Fold, load_folding, save_folding
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Edge, SlidingWindow
+from pipeline.hardware.layers import Edge, Mvau, SlidingWindow
 from pipeline.rtl.folds import check_folding, threshold_styles
 from pipeline.rtl.ram import LUTS_OF_A_BRAM18
 from specs.input import InputSpec
@@ -183,3 +183,22 @@ def test_width_converters_cost_what_they_keep() -> None:
     assert costs.junction_luts(2, 8, 8) == 0
     assert costs.junction_luts(1, 1, 56) < costs.junction_luts(1, 56, 1)
     assert costs.junction_luts(1, 8, 28) > costs.junction_luts(1, 7, 28), "8 and 28 go through 56"
+
+
+def test_a_layer_without_fold_costs_what_its_weights_other_than_zero_cost() -> None:
+    """So the search of a fold sees the zeros; a fold of several tiles stores them as others."""
+    graph = dense([24, 16, 4], "INT2", "INT2")
+    layer = graph.layer("fc0")
+    assert isinstance(layer, Mvau)
+    source, target = graph.edges[layer.input], graph.edges[layer.output]
+    rng = np.random.default_rng(1)
+    found = []
+    for zeros in (0.0, 0.3, 0.5, 0.7, 0.9):
+        weights = rng.choice([-1, 1], layer.weights.shape)
+        weights[rng.random(weights.shape) < zeros] = 0
+        options = costs.options(replace(layer, weights=weights), source, target)
+        found.append({option.fold.pe * option.fold.simd: option.lut for option in options})
+    whole = [luts.pop(24 * 16) for luts in found]
+    assert whole == sorted(whole, reverse=True)
+    assert whole[-1] < whole[0] / 3
+    assert all(luts == found[0] for luts in found)

@@ -141,3 +141,52 @@ def test_bipolar_is_not_padded() -> None:
     layer, target = maps.pad(source, (1, 1), (1, 1))
     with pytest.raises(PipelineError, match="BIPOLAR has no zero"):
         designs.graph_of([source, target], [layer])
+
+
+@given(SIZES, SIZES, st.integers(1, 3), PAIRS, PAIRS, st.integers(0, 999))
+def test_what_is_kept_of_a_window_and_of_an_image(
+    height: int,
+    width: int,
+    channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    source = Edge("x", DataType("INT4"), (height, width, channels))
+    kept = maps.blocks(rng, kernel[0] * kernel[1] * channels, 1)
+    whole, windows = maps.swg(source, kernel, stride)
+    pruned, fewer = maps.swg(source, kernel, stride, kept)
+    chosen, vector = maps.select(source, maps.blocks(rng, source.elements, 1))
+    images = designs.random_images(designs.graph_of([source, windows], [whole]), 3, seed)
+    everything = reference.run(designs.graph_of([source, windows], [whole]), images)[windows.id]
+    found = reference.run(designs.graph_of([source, fewer], [pruned]), images)[fewer.id]
+    np.testing.assert_array_equal(found, everything[..., kept])
+    found = reference.run(designs.graph_of([source, vector], [chosen]), images)[vector.id]
+    np.testing.assert_array_equal(found, images.reshape(3, -1)[:, chosen.kept])
+
+
+def test_what_is_kept_is_saved_and_loaded(tmp_path: Path) -> None:
+    source = Edge("x", DataType("INT4"), (4, 4, 2))
+    window, windows = maps.swg(source, (2, 2), (1, 1), (1, 2, 7))
+    chosen, vector = maps.select(windows, (0, 5, 26))
+    hardware.save(designs.graph_of([source, windows, vector], [window, chosen]), tmp_path)
+    loaded = hardware.load(tmp_path)
+    assert [vars(layer) for layer in loaded.layers] == [vars(window), vars(chosen)]
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ((), "keeps no position"),
+        ((2, 1), "do not ascend"),
+        ((1, 1), "do not ascend"),
+        ((0, 8), r"positions 0\.\.8 of 0\.\.7"),
+        ((-1, 3), r"positions -1\.\.3 of 0\.\.7"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(kept: tuple[int, ...], told: str) -> None:
+    source = Edge("x", DataType("INT4"), (2, 2, 2))
+    for layer, target in (maps.swg(source, (2, 2), (1, 1), kept), maps.select(source, kept)):
+        with pytest.raises(PipelineError, match=rf"{layer.id}: .*{told}"):
+            designs.graph_of([source, target], [layer])

@@ -12,6 +12,7 @@ from pipeline.hardware.layers import (
     Layer,
     MaxPool,
     Pad,
+    Select,
     SlidingWindow,
     Threshold,
 )
@@ -20,14 +21,30 @@ from tests.rtl import designs
 TYPES = ("BIPOLAR", "UINT2", "INT4", "INT8")
 
 
-def swg(source: Edge, kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[Layer, Edge]:
-    height, width, channels = source.shape
+def swg(
+    source: Edge,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    kept: tuple[int, ...] | None = None,
+) -> tuple[SlidingWindow, Edge]:
+    height, width, _ = source.shape
     rows, columns = ((height - kernel[0]) // stride[0] + 1, (width - kernel[1]) // stride[1] + 1)
-    target = Edge(
-        f"{source.id}_windows", source.dtype, (rows, columns, kernel[0] * kernel[1] * channels)
+    layer = SlidingWindow(
+        f"{source.id}_swg", source.id, f"{source.id}_windows", (), kernel, stride, kept
     )
-    layer = SlidingWindow(f"{source.id}_swg", source.id, target.id, (), kernel, stride)
-    return layer, target
+    return layer, Edge(layer.output, source.dtype, (rows, columns, layer.elements(source)))
+
+
+def select(source: Edge, kept: tuple[int, ...]) -> tuple[Select, Edge]:
+    layer = Select(f"{source.id}_select", source.id, f"{source.id}_kept", (), kept)
+    return layer, Edge(layer.output, source.dtype, (len(kept),))
+
+
+def blocks(rng: np.random.Generator, elements: int, block: int) -> tuple[int, ...]:
+    """The elements of some of the blocks of `elements`: at least one, and not all if it can be."""
+    count = elements // block
+    chosen = rng.choice(count, int(rng.integers(1, max(count, 2))), replace=False)
+    return tuple(int(block * b + k) for b in np.sort(chosen) for k in range(block))
 
 
 def pad(source: Edge, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Layer, Edge]:
@@ -57,7 +74,14 @@ def single(kind: str, seed: int) -> HardwareGraph:
     dtype = DataType(str(rng.choice(TYPES[1:] if kind == "pad" else TYPES)))
     source = Edge("x", dtype, (height, width, channels))
     kernel = draw(1, min(4, height)), draw(1, min(4, width))
-    if kind == "swg":
+    block = int(rng.choice([k for k in range(1, channels + 1) if channels % k == 0]))
+    layer: Layer
+    if kind == "select":
+        layer, target = select(source, blocks(rng, source.elements, block))
+    elif kind == "pruned":
+        kept = blocks(rng, kernel[0] * kernel[1] * channels, block)
+        layer, target = swg(source, kernel, (draw(1, 3), draw(1, 3)), kept)
+    elif kind == "swg":
         layer, target = swg(source, kernel, (draw(1, 3), draw(1, 3)))
     elif kind == "max_pool":
         layer, target = max_pool(source, kernel)

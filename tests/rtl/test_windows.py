@@ -12,12 +12,15 @@ from pipeline.hardware.layers import Edge
 from pipeline.rtl.folds import cycles, whole_window
 from pipeline.rtl.lint import lint
 from pipeline.simulation.model import build_model
+from pipeline.verification.mutants import kinds, mutants
 from tests.rtl import designs, maps
 
 
 @pytest.mark.parametrize(
     ("kind", "seed"),
-    [("swg", 0), ("swg", 1), ("swg", 2), ("swg", 3), ("max_pool", 4), ("max_pool", 5), ("pad", 6)],
+    [("swg", 0), ("swg", 1), ("swg", 2), ("swg", 3), ("max_pool", 4), ("max_pool", 5), ("pad", 6)]
+    + [("pruned", seed) for seed in (10, 11, 12, 14, 15)]
+    + [("select", seed) for seed in (20, 21)],
 )
 def test_a_layer_alone(kind: str, seed: int, tmp_path: Path, cache: Path) -> None:
     graph = maps.single(kind, seed)
@@ -30,6 +33,9 @@ def test_a_layer_alone(kind: str, seed: int, tmp_path: Path, cache: Path) -> Non
         result = designs.require_exact(model, graph, images, stalls)
         if stalls is None:
             assert result.interval() == cycles(layer, folding[layer.id], graph.source)
+    streams = {graph.source.id: images, **reference.run(graph, images)}
+    for mutant in mutants(graph, folding, streams):
+        designs.require_caught(model, graph, folding, mutant, images, tmp_path / "mutant")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -96,6 +102,60 @@ def test_whole_windows(
         if stalls is None:
             assert result.interval() == size[0] * size[1]
             assert cycles(layer, folding[layer.id], source) == size[0] * size[1]
+
+
+PRUNED_WHOLE = [
+    # height, width, channels; kernel; stride; datatype; kept
+    ((6, 5, 3), (3, 3), (1, 2), "INT4", (0, 4, 5, 7, 13, 26)),
+    ((5, 4, 2), (3, 2), (1, 1), "BIPOLAR", (10, 11)),  # only of the last row: nothing is stored
+    ((4, 5, 2), (2, 2), (1, 1), "UINT2", (0, 2)),  # one channel is never read
+    ((3, 3, 4), (1, 1), (2, 1), "INT8", (1, 2, 3)),
+    ((5, 5, 2), (2, 2), (1, 1), "UINT2", (3, 6)),  # as many elements as a pixel, of two pixels
+]
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride", "dtype", "kept"), PRUNED_WHOLE)
+def test_whole_windows_of_what_is_kept(
+    size: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dtype: str,
+    kept: tuple[int, ...],
+    tmp_path: Path,
+    cache: Path,
+) -> None:
+    source = Edge("x", DataType(dtype), size)
+    layer, target = maps.swg(source, kernel, stride, kept)
+    graph = designs.graph_of([source, target], [layer])
+    folding = {layer.id: Fold(len(kept), size[2])}
+    assert whole_window(layer, source) == (len(kept), size[2])
+    model = designs.build(graph, folding, tmp_path, cache)
+    lint(model.design, tmp_path / "logs")
+    images = designs.random_images(graph, 12, 3)
+    for stalls in designs.STALLS:
+        result = designs.require_exact(model, graph, images, stalls)
+        if stalls is None:
+            assert result.interval() == size[0] * size[1]
+            assert cycles(layer, folding[layer.id], source) == size[0] * size[1]
+    assert not kinds(layer, folding[layer.id]), "no memory has what is kept"
+
+
+@pytest.mark.parametrize("ram_style", ["lut", "block"])
+def test_half_of_a_window_takes_half_of_the_cycles(
+    ram_style: str, tmp_path: Path, cache: Path
+) -> None:
+    """What is kept starts late and ends early, so that the ring is as small as may be."""
+    source = Edge("x", DataType("UINT2"), (12, 12, 4))
+    kept = tuple(range(8, 26))
+    layer, target = maps.swg(source, (3, 3), (1, 1), kept)
+    graph = designs.graph_of([source, target], [layer])
+    folding = {layer.id: Fold(2, 2, ram_style)}  # type: ignore[arg-type]
+    whole, _ = maps.swg(source, (3, 3), (1, 1))
+    assert cycles(layer, folding[layer.id], source) < 0.6 * cycles(whole, Fold(2, 2), source)
+    model = designs.build(graph, folding, tmp_path, cache)
+    images = designs.random_images(graph, 12, 1)
+    result = designs.require_exact(model, graph, images)
+    assert result.interval() == cycles(layer, folding[layer.id], source)
 
 
 def test_a_model_for_timing_has_the_same_cycles(tmp_path: Path, cache: Path) -> None:

@@ -8,7 +8,7 @@ from math import ceil, log2
 from typing import Any
 
 from pipeline.hardware.datatypes import DataType
-from pipeline.hardware.fold import Fold
+from pipeline.hardware.fold import Fold, is_unrolled
 from pipeline.hardware.layers import (
     Add,
     Edge,
@@ -18,13 +18,16 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
+    kept_words,
 )
 from pipeline.rtl.folds import is_whole_window
 from pipeline.rtl.ram import block_level, ramb18s, search_levels
-from pipeline.rtl.windows import swg_depth
+from pipeline.rtl.sums import Size, Sums
+from pipeline.rtl.windows import stored_elements, swg_depth
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,12 @@ class Shape:
         summed.
     shared: whether all channels have the same thresholds, which are then stored once.
     ring: words of the memory of a sliding window or of a pool.
-    above: for whole windows, the number of rows above a pixel. One word of the memory has all of
-        them.
+    stored: for whole windows, the elements of a word of the memory.
+    pruned: whether a sliding window leaves out columns.
+    listed: entries of the table of what is kept of a window or an image; 0: there is none.
     falls: whether the levels of some channels may fall.
     adders: how many adders the factors of a sum take beside its own.
+    sums: what the sums of an MVAU without fold consist of.
     """
 
     kind: str
@@ -52,21 +57,28 @@ class Shape:
     shared: bool
     fold: Fold
     ring: int = 0
-    above: int = 0
+    stored: int = 0
+    pruned: bool = False
+    listed: int = 0
     falls: bool = False
     adders: int = 0
+    sums: Size | None = None
 
     @property
     def model(self) -> str:
         """The name of its cost model: its kind, or one apart for what few layers of a kind do."""
         if self.falls and self.fold.threshold_style != "table":
             return "threshold_falling"
+        if self.pruned:
+            return f"{self.kind}_pruned"
+        if self.sums is not None:
+            return "mvau_unrolled"
         return "add_factors" if self.adders else self.kind
 
     @property
     def ring_bits(self) -> int:
         """Bits of a word of a sliding window's memory."""
-        return max(1, self.above) * self.fold.simd * self.input_bits
+        return (self.stored or self.fold.simd) * self.input_bits
 
     @property
     def words(self) -> int:
@@ -120,6 +132,7 @@ def _mvau(layer: Mvau, source: Edge, fold: Fold) -> Shape:
         layer.accumulator.bits,
         False,
         fold,
+        sums=Sums.of(layer, source.dtype).size if is_unrolled(layer, fold) else None,
     )
 
 
@@ -134,19 +147,21 @@ def _threshold(layer: Threshold, source: Edge, fold: Fold) -> Shape:
 
 def _swg(layer: SlidingWindow, source: Edge, fold: Fold) -> Shape:
     height, width, channels = source.shape
+    shape = replace(_stream(layer, source, fold), pruned=layer.kept is not None)
     if is_whole_window(layer, fold, source):
-        above = layer.kernel[0] - 1
-        ring = width if above else 0
-        shape = _stream(layer, source, fold)
-        return replace(shape, kind="parallel_window", above=above, ring=ring)
+        stored = len(stored_elements(layer.kernel, channels, layer.kept))
+        ring = width if stored else 0
+        return replace(shape, kind="parallel_window", stored=stored, ring=ring)
+    kept = None if layer.kept is None else kept_words(layer.kept, fold.pe)
     depth = swg_depth(
         (height, width),
         layer.kernel,
         layer.stride,
         channels // fold.pe,
         block=fold.ram_style == "block",
+        kept=kept,
     )
-    return replace(_stream(layer, source, fold), ring=depth)
+    return replace(shape, ring=depth, listed=len(kept or ()))
 
 
 def _max_pool(layer: MaxPool, source: Edge, fold: Fold) -> Shape:
@@ -168,6 +183,10 @@ def _add(layer: Add, source: Edge, fold: Fold) -> Shape:
     return replace(_stream(layer, source, fold), adders=adders)
 
 
+def _select(layer: Select, source: Edge, fold: Fold) -> Shape:
+    return replace(_stream(layer, source, fold), listed=source.elements // fold.pe)
+
+
 SHAPES: dict[str, Callable[[Any, Edge, Fold], Shape]] = {
     Threshold.kind: _threshold,
     Mvau.kind: _mvau,
@@ -178,6 +197,7 @@ SHAPES: dict[str, Callable[[Any, Edge, Fold], Shape]] = {
     SumPool.kind: _sum_pool,
     Fork.kind: _stream,
     Add.kind: _add,
+    Select.kind: _select,
 }
 """By layer kind: the function that gives the shape of a folded layer."""
 

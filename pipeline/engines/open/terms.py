@@ -23,9 +23,7 @@ def _mvau_terms(shape: Shape) -> list[float]:
     pe, simd, acc = shape.fold.pe, shape.fold.simd, shape.acc_bits
     folds, steps = shape.mh // pe, shape.mw // simd
     planes = shape.weight_bits * shape.input_bits
-    # weights that never change are no longer inputs of anything
-    constant = pe * simd * planes if shape.words == 1 else 0
-    products = pe * simd * planes - constant
+    products = pe * simd * planes
     buffered = simd * shape.input_bits if folds > 1 else 0
     tables = rom_luts(shape.words, shape.word_bits) if shape.fold.ram_style == "lut" else 0.0
     deep = buffered * ceil(2 * steps / 32) * 4 / 6  # two vectors wait in the replay buffer
@@ -35,13 +33,26 @@ def _mvau_terms(shape: Shape) -> list[float]:
         products if shape.popcount else 0.0,
         0.0 if shape.popcount or shape.weight_bits > 1 else products,
         products if shape.weight_bits > 1 else 0.0,
-        constant,
         pe * (planes - 1) * log2(simd + 1),
         float(pe * acc),
         rom_luts(folds, pe * acc),
         *(_level_terms(shape) if shape.steps > 1 else [0.0] * 5),
         deep,
         tables,
+    ]
+
+
+def _unrolled_terms(shape: Shape) -> list[float]:
+    sums = shape.sums
+    assert sums is not None, "it is the model of shapes that have them"
+    compared, _, *others = _level_terms(shape) if shape.steps > 1 else [0.0] * 5
+    return [
+        1.0,
+        float(sums.tables),
+        float(sums.compressors * 3 + sums.adder_bits),
+        float(shape.mh * shape.acc_bits),
+        compared,
+        *others,
     ]
 
 
@@ -75,9 +86,19 @@ def _stream_terms(shape: Shape) -> list[float]:
     return [1.0, log2(shape.ring + 1), float(width), float(memory)]
 
 
+def _pruned_terms(shape: Shape) -> list[float]:
+    """Those of a sliding window, and its table: an address and a bit for each word that is read."""
+    table = rom_luts(shape.listed, round(log2(shape.ring)) + 1)
+    return [*_stream_terms(shape), log2(shape.listed + 1), table]
+
+
+def _select_terms(shape: Shape) -> list[float]:
+    return [1.0, log2(shape.listed), rom_luts(shape.listed, 1)]
+
+
 def _parallel_window_terms(shape: Shape) -> list[float]:
     width = shape.fold.pe * shape.input_bits
-    in_luts = shape.above and shape.fold.ram_style == "lut"
+    in_luts = shape.stored and shape.fold.ram_style == "lut"
     rows = lut_ram_luts(shape.ring_bits, shape.ring) if in_luts else 0
     return [1.0, log2(shape.ring + 1), float(rows), float(lut_ram_luts(width, WINDOWS))]
 
@@ -102,18 +123,22 @@ def _factor_terms(shape: Shape) -> list[float]:
 
 TERMS: dict[str, Callable[[Shape], list[float]]] = {
     "mvau": _mvau_terms,
+    "mvau_unrolled": _unrolled_terms,
     "threshold": _threshold_terms,
     "threshold_falling": _falling_terms,
     "label_select": _label_select_terms,
     "swg": _stream_terms,
+    "swg_pruned": _pruned_terms,
     "max_pool": _stream_terms,
     "pad": _stream_terms,
     "parallel_window": _parallel_window_terms,
+    "parallel_window_pruned": _parallel_window_terms,
     "sum_pool": _sum_pool_terms,
     "sum_windows": _sum_pool_terms,
     "fork": _fork_terms,
     "add": _add_terms,
     "add_factors": _factor_terms,
+    "select": _select_terms,
 }
 
 

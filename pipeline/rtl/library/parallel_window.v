@@ -6,6 +6,9 @@
 // a column, and the last KERNEL_W columns are the window. The pipeline never stops: a pixel is
 // taken only if there is room for one more window (credit) in the output buffer, which holds
 // WINDOWS of them.
+//
+// Of a pruned window only KEPT elements are given out, and the memory has only the STORED elements
+// of a column that will be given out in this row or in one above.
 module parallel_window #(
     parameter WIDTH    = 8,   // bits of a pixel, >= 1
     parameter HEIGHT   = 8,   // of the input, >= KERNEL_H
@@ -15,16 +18,24 @@ module parallel_window #(
     parameter STRIDE_H = 1,   // >= 1
     parameter STRIDE_W = 1,   // >= 1
     parameter WINDOWS  = 32,  // that can wait for the consumer, >= 7
-    parameter BLOCK    = 0    // memory of rows: 0 LUT RAM, 1 block RAM
+    parameter BLOCK    = 0,   // memory of rows: 0 LUT RAM, 1 block RAM
+    parameter KEPT     = 0,   // elements of a window that are given out; 0: all
+    // with KEPT, element by element in 16 bits each:
+    parameter ELEMENT  = 1,   // bits of an element
+    parameter STORED   = 0,   // elements of a word of the memory of rows
+    parameter [16*KEPT:0] POSITIONS = 0,  // where in the window each element of the output is
+    parameter [16*((KEPT == 0) ? 0 : (KERNEL_H - 1) * WIDTH / ELEMENT):0] WORD_AT = 0,  // where in the
+    // word each element of the rows above is; all ones where it is not stored
+    parameter OUT_BITS = (KEPT == 0) ? KERNEL_H * KERNEL_W * WIDTH : KEPT * ELEMENT  // derived
 ) (
-    input                                clk,
-    input                                rst_n,
-    input  [                  WIDTH-1:0] s_tdata,
-    input                                s_tvalid,
-    output                               s_tready,
-    output [KERNEL_H*KERNEL_W*WIDTH-1:0] m_tdata,
-    output                               m_tvalid,
-    input                                m_tready
+    input                 clk,
+    input                 rst_n,
+    input  [   WIDTH-1:0] s_tdata,
+    input                 s_tvalid,
+    output                s_tready,
+    output [OUT_BITS-1:0] m_tdata,
+    output                m_tvalid,
+    input                 m_tready
 );
   // ---- the position of the input: each counter is negative when its event is due
   localparam AXIS_BITS = $clog2(HEIGHT + ROW + STRIDE_H + STRIDE_W + 1) + 1;
@@ -74,15 +85,36 @@ module parallel_window #(
     promised <= rst_n ? {promised[0], promise} : 2'b00;
     arrive <= rst_n & promised[1];
   end
+  localparam ROWS_ABOVE = (KERNEL_H - 1) * WIDTH;
+  localparam WORD = (KEPT == 0) ? ROWS_ABOVE : STORED * ELEMENT;
   wire [KERNEL_H*WIDTH-1:0] column;
+  genvar e;
   generate
-    if (KERNEL_H == 1) begin : no_rows
-      assign column = pixel_2;
+    if (WORD == 0) begin : no_rows
+      if (KERNEL_H == 1) begin : one
+        assign column = pixel_2;
+      end else begin : unused
+        assign column = {pixel_2, {ROWS_ABOVE{1'b0}}};
+      end
     end else begin : above
-      localparam WORD = (KERNEL_H - 1) * WIDTH;
       reg [WORD-1:0] fetched, old;
       reg [BITS-1:0] x_1, x_2;
-      assign column = {pixel_2, old};
+      wire [WORD-1:0] moved_up;
+      if (KEPT == 0) begin : whole
+        assign column   = {pixel_2, old};
+        assign moved_up = column[KERNEL_H*WIDTH-1:WIDTH];
+      end else begin : pruned
+        assign column[KERNEL_H*WIDTH-1:ROWS_ABOVE] = pixel_2;
+        for (e = 0; e < ROWS_ABOVE / ELEMENT; e = e + 1) begin : element
+          localparam [15:0] AT = WORD_AT[e*16+:16];
+          if (AT == 16'hffff) begin : dropped
+            assign column[e*ELEMENT+:ELEMENT] = 0;
+          end else begin : stored
+            assign column[e*ELEMENT+:ELEMENT] = old[AT*ELEMENT+:ELEMENT];
+            assign moved_up[AT*ELEMENT+:ELEMENT] = column[e*ELEMENT+WIDTH+:ELEMENT];
+          end
+        end
+      end
       always @(posedge clk) begin
         old <= fetched;
         x_1 <= x;
@@ -92,14 +124,14 @@ module parallel_window #(
         (* ram_style = "block" *)
         reg [WORD-1:0] memory[0:(1 << BITS)-1];
         always @(posedge clk) begin
-          if (taken[1]) memory[x_2] <= column[KERNEL_H*WIDTH-1:WIDTH];
+          if (taken[1]) memory[x_2] <= moved_up;
           fetched <= memory[x];
         end
       end else begin : luts
         (* ram_style = "distributed" *)
         reg [WORD-1:0] memory[0:(1 << BITS)-1];
         always @(posedge clk) begin
-          if (taken[1]) memory[x_2] <= column[KERNEL_H*WIDTH-1:WIDTH];
+          if (taken[1]) memory[x_2] <= moved_up;
           fetched <= memory[x];
         end
       end
@@ -123,8 +155,20 @@ module parallel_window #(
     end
   endgenerate
 
+  wire [OUT_BITS-1:0] given;
+  generate
+    if (KEPT == 0) begin : everything
+      assign given = window;
+    end else begin : some
+      for (e = 0; e < KEPT; e = e + 1) begin : element
+        localparam [15:0] AT = POSITIONS[e*16+:16];
+        assign given[e*ELEMENT+:ELEMENT] = window[AT*ELEMENT+:ELEMENT];
+      end
+    end
+  endgenerate
+
   credit_output #(
-      .WIDTH  (KERNEL_H * KERNEL_W * WIDTH),
+      .WIDTH  (OUT_BITS),
       .LATENCY(4),
       .PERIOD (1),
       .LEAST  (WINDOWS)
@@ -134,7 +178,7 @@ module parallel_window #(
       .promise(promise),
       .credit(credit),
       .arrive(arrive),
-      .data(window),
+      .data(given),
       .m_tdata(m_tdata),
       .m_tvalid(m_tvalid),
       .m_tready(m_tready)

@@ -8,6 +8,9 @@
 // down past zero, where their sign bit says "last", and an address moves by one of five constants.
 // What follows the issue of a word runs freely, and a word is issued only if there will be room for
 // it (credit).
+//
+// Of a pruned window only KEPT words are given out. Nothing else of it is read: a table has the way
+// from each of them to the next one. The ring has room from the FIRST of them to the LAST.
 module swg #(
     parameter WIDTH    = 8,   // bits of a beat, >= 1
     parameter FOLDS    = 1,   // beats of a pixel, >= 1
@@ -18,7 +21,11 @@ module swg #(
     parameter STRIDE_H = 1,   // >= 1
     parameter STRIDE_W = 1,   // >= 1
     parameter DEPTH    = 32,  // words: a power of two, at least a window's span and a stride
-    parameter BLOCK    = 0    // 0 LUT RAM, 1 block RAM
+    parameter BLOCK    = 0,   // 0 LUT RAM, 1 block RAM
+    parameter KEPT     = 0,   // words of a window that are given out; 0: all
+    parameter FIRST    = 0,   // with KEPT, the first of them and the last, as a number of words from
+    parameter LAST     = 0,   // the window's first word on, where a row of the input has ROW * FOLDS
+    parameter JUMP_FILE = "jumps.hex"  // with KEPT: {it is the last, the number of words to the next}
 ) (
     input              clk,
     input              rst_n,
@@ -34,54 +41,87 @@ module swg #(
   // in words
   localparam LINE = ROW * FOLDS;
   localparam PART = KERNEL_W * FOLDS;  // of a window in one input row
-  localparam SPAN = (KERNEL_H - 1) * LINE + PART;
+  localparam FROM = (KEPT == 0) ? 0 : FIRST;
+  localparam UPTO = (KEPT == 0) ? (KERNEL_H - 1) * LINE + PART : LAST + 1;
+  localparam SPAN = UPTO - FROM;
   localparam ACROSS = STRIDE_W * FOLDS;  // from a window to the next one
   localparam DOWN = STRIDE_H * LINE - (OUT_W - 1) * ACROSS;  // from a row's last window
   localparam ON = HEIGHT * LINE - (OUT_H - 1) * STRIDE_H * LINE - (OUT_W - 1) * ACROSS;
   localparam BITS = $clog2(DEPTH);
-  // ahead: from -SPAN less the longest move up to DEPTH - SPAN
+  // ahead: from -UPTO, or less the longest move, up to DEPTH - SPAN
   localparam MOVE = (ON > DOWN) ? ((ON > ACROSS) ? ON : ACROSS) : ((DOWN > ACROSS) ? DOWN : ACROSS);
-  localparam AHEAD_BITS = $clog2(SPAN + MOVE + DEPTH + 1) + 1;
-  localparam signed [AHEAD_BITS-1:0] EMPTY = -SPAN;
+  localparam AHEAD_BITS = $clog2(UPTO + MOVE + DEPTH + 1) + 1;
+  localparam signed [AHEAD_BITS-1:0] EMPTY = -UPTO;
   localparam [AHEAD_BITS-1:0] FULL = DEPTH - SPAN;
 
-  // ---- the reading position: each counter is negative at its last value
-  localparam WORD_BITS = $clog2(PART + 1) + 1;
-  localparam LINE_BITS = $clog2(KERNEL_H + 1) + 1;
+  // ---- the position of the window: each counter is negative at its last value
   localparam X_BITS = $clog2(OUT_W + 1) + 1;
   localparam Y_BITS = $clog2(OUT_H + 1) + 1;
-  localparam signed [WORD_BITS-1:0] WORDS = PART - 2;
-  localparam signed [LINE_BITS-1:0] LINES = KERNEL_H - 2;
   localparam signed [X_BITS-1:0] XS = OUT_W - 2;
   localparam signed [Y_BITS-1:0] YS = OUT_H - 2;
-  reg [WORD_BITS-1:0] word;
-  reg [LINE_BITS-1:0] line;
   reg [X_BITS-1:0] x;
   reg [Y_BITS-1:0] y;
-  wire last_word = word[WORD_BITS-1];
-  wire last_line = line[LINE_BITS-1];
   wire last_x = x[X_BITS-1];
   wire last_y = y[Y_BITS-1];
 
   reg [AHEAD_BITS-1:0] ahead;
   reg begun;  // the window was begun
   reg [BITS-1:0] write_address, read_address;
-  wire credit;
+  wire credit, window_end;
   wire issue = credit & (begun | ~ahead[AHEAD_BITS-1]);
-  wire window_end = last_word & last_line;
   wire release_words = issue & window_end;
   assign s_tready = (ahead != FULL);
   wire write = s_tvalid & s_tready;
 
-  // from the last word of a line, a window, a row of windows, an image
-  localparam [BITS-1:0] NEXT_LINE = (LINE - PART + 1) % DEPTH;
+  // ---- the reading position within the window
+  wire [BITS-1:0] onward;  // to the window's next word
+  generate
+    if (KEPT == 0) begin : whole
+      localparam WORD_BITS = $clog2(PART + 1) + 1;
+      localparam LINE_BITS = $clog2(KERNEL_H + 1) + 1;
+      localparam signed [WORD_BITS-1:0] WORDS = PART - 2;
+      localparam signed [LINE_BITS-1:0] LINES = KERNEL_H - 2;
+      localparam [BITS-1:0] NEXT_LINE = (LINE - PART + 1) % DEPTH;
+      localparam [BITS-1:0] ONE = 1;
+      reg [WORD_BITS-1:0] word;
+      reg [LINE_BITS-1:0] line;
+      wire last_word = word[WORD_BITS-1];
+      wire last_line = line[LINE_BITS-1];
+      assign window_end = last_word & last_line;
+      assign onward = last_word ? NEXT_LINE : ONE;
+      always @(posedge clk)
+        if (!rst_n) begin
+          word <= WORDS;
+          line <= LINES;
+        end else if (issue) begin
+          word <= last_word ? WORDS : word - 1'b1;
+          if (last_word) line <= last_line ? LINES : line - 1'b1;
+        end
+    end else begin : pruned
+      localparam PLACE_BITS = (KEPT > 1) ? $clog2(KEPT) : 1;
+      reg [PLACE_BITS-1:0] place;
+      wire [PLACE_BITS-1:0] next =
+          (~rst_n | release_words) ? {PLACE_BITS{1'b0}} : issue ? place + 1'b1 : place;
+      always @(posedge clk) place <= next;
+      rom #(
+          .WIDTH(BITS + 1),
+          .DEPTH(KEPT),
+          .FILE (JUMP_FILE)
+      ) jumps (
+          .clk(clk),
+          .address(next),
+          .word({window_end, onward})
+      );
+    end
+  endgenerate
+
+  // from the last word of a window, a row of windows, an image
+  localparam [BITS-1:0] START = FROM % DEPTH;
   localparam [BITS-1:0] NEXT_WINDOW = (ACROSS + 1 + DEPTH - SPAN) % DEPTH;
   localparam [BITS-1:0] NEXT_ROW = (DOWN + 1 + DEPTH - SPAN) % DEPTH;
   localparam [BITS-1:0] NEXT_IMAGE = (ON + 1 + DEPTH - SPAN) % DEPTH;
-  localparam [BITS-1:0] ONE = 1;
   wire [BITS-1:0] jump =
-      ~last_word ? ONE : ~last_line ? NEXT_LINE : ~last_x ? NEXT_WINDOW : ~last_y ? NEXT_ROW
-      : NEXT_IMAGE;
+      ~window_end ? onward : ~last_x ? NEXT_WINDOW : ~last_y ? NEXT_ROW : NEXT_IMAGE;
   localparam [AHEAD_BITS-1:0] FREE_ACROSS = ACROSS;
   localparam [AHEAD_BITS-1:0] FREE_DOWN = DOWN;
   localparam [AHEAD_BITS-1:0] FREE_ON = ON;
@@ -90,22 +130,18 @@ module swg #(
 
   always @(posedge clk)
     if (!rst_n) begin
-      word <= WORDS;
-      line <= LINES;
       x <= XS;
       y <= YS;
       ahead <= EMPTY;
       begun <= 1'b0;
       write_address <= 0;
-      read_address <= 0;
+      read_address <= START;
     end else begin
       ahead <= ahead - freed + {{(AHEAD_BITS - 1) {1'b0}}, write};
       if (write) write_address <= write_address + 1'b1;
       if (issue) begin
         read_address <= read_address + jump;
         begun <= ~window_end;
-        word <= last_word ? WORDS : word - 1'b1;
-        if (last_word) line <= last_line ? LINES : line - 1'b1;
         if (window_end) x <= last_x ? XS : x - 1'b1;
         if (window_end & last_x) y <= last_y ? YS : y - 1'b1;
       end

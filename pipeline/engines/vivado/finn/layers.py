@@ -37,6 +37,7 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -176,6 +177,14 @@ def _swg(context: Context, layer: SlidingWindow, fold: Fold) -> Cost:
     )
 
 
+def _pruned(context: Context, layer: SlidingWindow | Select) -> Iterator[str]:
+    if layer.kept is not None:
+        yield (
+            f"it gives only {len(layer.kept):,} of its values: columns were pruned, which FINN's "
+            "layers cannot leave out"
+        )
+
+
 def window(
     context: Context, layer: Layer, kernel: tuple[int, int], stride: tuple[int, int]
 ) -> Window:
@@ -241,11 +250,12 @@ NODES: dict[str, Nodes] = {
     Threshold.kind: Nodes(_threshold),
     Mvau.kind: Nodes(_mvau, _mvau_illegal, _mvau_refused),
     LabelSelect.kind: Nodes(_label_select, refused=_label_select_refused),
-    SlidingWindow.kind: Nodes(_swg),
+    SlidingWindow.kind: Nodes(_swg, refused=_pruned),
     Pad.kind: Nodes(_pad),
     MaxPool.kind: Nodes(_pool),
     SumPool.kind: Nodes(_pool, refused=_sum_pool_refused),
     Fork.kind: Nodes(_stream),
     Add.kind: Nodes(_stream),
+    Select.kind: Nodes(_stream, refused=_pruned),
 }
 """By layer kind."""

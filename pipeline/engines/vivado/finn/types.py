@@ -20,11 +20,12 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     accumulator_range,
 )
 
-_MOVES_ONLY = (SlidingWindow, Pad, MaxPool, Fork)
+_MOVES_ONLY = (SlidingWindow, Pad, MaxPool, Fork, Select)
 BINARY, INT2 = DataType("UINT1"), DataType("INT2")
 
 
