@@ -91,7 +91,10 @@ STAGES = (
         "outline",
         "network",
         "pipeline.outline",
-        reads=("network.name", "network.model", "network.input", "network.output"),
+        reads=(
+            *("network.name", "network.model", "network.input", "network.output"),
+            "network.pruning",
+        ),
         wants=("training", "hardware"),
         memory_mib=2048,
         shows=("layers",),
