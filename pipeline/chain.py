@@ -159,9 +159,11 @@ STAGES = (
         reads=("network.name", "network.input", "network.output"),
         wants=("hardware",),
         memory_mib=2048,
-        shows=("equal", "tied", "accuracy"),
-        files=(("FINN's dataflow graph", "dataflow.onnx"), ("hardware graph", "hardware.json")),
-        version=4,
+        shows=("equal", "tied", "accuracy", "without_finn"),
+        files=(("hardware graph", "hardware.json"),),
+        # FINN has no layers that leave out columns
+        may_leave=(("FINN's dataflow graph", "dataflow.onnx"),),
+        version=5,
     ),
     Stage(
         "fold",

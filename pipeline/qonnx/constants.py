@@ -18,17 +18,21 @@ MOST_CONSTANT_BITS = 32
 
 @dataclass(frozen=True, eq=False)
 class Quantised:
-    """A quantised constant: integers * scale. The scale's shape broadcasts to the integers'."""
+    """A quantised constant: integers * scale. The scale's shape broadcasts to the integers'.
+
+    mask: where it is not set, pruning took a weight away, and the value is 0. None: nowhere.
+    """
 
     integers: np.ndarray
     scale: np.ndarray
     dtype: DataType
+    mask: np.ndarray | None = None
 
     @property
     def real(self) -> np.ndarray:
         """The real values, float64."""
         found: np.ndarray = self.integers * self.scale
-        return found
+        return found if self.mask is None else found * self.mask
 
 
 class Constants:
@@ -53,8 +57,9 @@ class Constants:
     def _move(self, node: Any) -> None:
         """A quantised constant may be transposed or reshaped, and stays one."""
         found = self._quantised[node.input[0]]
-        scale = np.broadcast_to(found.scale, found.integers.shape)
-        parts = found.integers, scale
+        whole = found.integers.shape
+        mask = np.ones(1, bool) if found.mask is None else found.mask
+        parts = found.integers, *(np.broadcast_to(x, whole) for x in (found.scale, mask))
         if node.op_type == "Transpose":
             axes = attributes(node).get("perm")
             moved = [part.transpose(axes) for part in parts]
@@ -63,23 +68,33 @@ class Constants:
             moved = [part.reshape(shape) for part in parts]
         else:
             return
-        self._quantised[node.output[0]] = replace(found, integers=moved[0], scale=moved[1])
+        self._quantised[node.output[0]] = replace(
+            found,
+            integers=moved[0],
+            scale=moved[1],
+            mask=None if found.mask is None else moved[2],
+        )
 
     def _rescale(self, node: Any) -> None:
-        """A quantised constant times or by a positive one, as some exporters write its scale."""
+        """A quantised constant times a mask; or times or by a positive one, which is a scale."""
         names = list(node.input)
         if node.op_type == "Mul" and names[1] in self._quantised:
             names.reverse()
         found, number = self._quantised.get(names[0]), self._plain(names[1])
         if found is None or number is None:
             return
-        if node.op_type == "Mul" and _prunes(number, found.integers):
-            self._quantised[node.output[0]] = _pruned(found, number)
-        if not np.all(number > 0):
+        try:
+            fits = np.broadcast_shapes(found.integers.shape, number.shape) == found.integers.shape
+        except ValueError:
+            fits = False
+        if not fits:
             return
-        factor = number.astype(np.float64) if node.op_type == "Mul" else 1 / np.float64(number)
-        if np.broadcast_shapes(found.integers.shape, factor.shape) == found.integers.shape:
+        if np.all(number > 0):
+            factor = number.astype(np.float64) if node.op_type == "Mul" else 1 / np.float64(number)
             self._quantised[node.output[0]] = replace(found, scale=found.scale * factor)
+        elif node.op_type == "Mul" and np.all((number == 0) | (number == 1)):
+            mask = number == 1 if found.mask is None else found.mask & (number == 1)
+            self._quantised[node.output[0]] = replace(found, mask=mask)
 
     def _plain(self, name: str) -> np.ndarray | None:
         """A constant that is stored; read once, since weights are large."""
@@ -111,19 +126,6 @@ class Constants:
         names = {"BINARY": "UINT1", "TERNARY": "INT2"}
         kind = DataType(names.get(dtype.name, dtype.name))
         return Quantised(values.astype(np.int64), np.ones(1), kind)
-
-
-def _prunes(number: np.ndarray, integers: np.ndarray) -> bool:
-    """Whether a factor is a mask that takes away single weights."""
-    single = number.shape == integers.shape and len(number) > 1
-    return single and bool(np.all((number == 0) | (number == 1)) and np.any(number == 0))
-
-
-def _pruned(weights: Quantised, mask: np.ndarray) -> Quantised:
-    """What a mask leaves of weights. 1-bit ones become 2-bit ones, to have a zero."""
-    kept = weights.integers * mask.astype(np.int64)
-    dtype = DataType.smallest(-1, 1) if weights.dtype.bipolar else weights.dtype
-    return replace(weights, integers=kept, dtype=dtype)
 
 
 def _quantised(model: Any, node: Any) -> Quantised:

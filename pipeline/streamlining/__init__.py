@@ -16,6 +16,7 @@ from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import LabelSelect, SlidingWindow
 from pipeline.job import Figure, Job, Metrics, progress
 from pipeline.qonnx.support import require_supported
+from pipeline.streamlining.dialect import lacks_columns
 from pipeline.streamlining.graph import hardware_graph
 from pipeline.streamlining.proof import compare_with_logits
 from specs.input import InputSpec
@@ -34,7 +35,7 @@ arg-max."""
 
 
 def run(job: Job) -> Metrics:
-    """Writes dataflow.onnx, hardware.json, hardware.npz and golden.npz.
+    """Writes hardware.json, hardware.npz, golden.npz and, if FINN has layers for it, dataflow.onnx.
 
     golden.npz has `images` (prepared, [N, *shape]), `outputs` (of the integer reference, [N, *shape
     of the sink]), `truth` (the labels of the data set, if it has any) and, for the first of them,
@@ -50,30 +51,38 @@ def run(job: Job) -> Metrics:
     model = ModelWrapper(str(job.inputs["export"] / "model.onnx"))
     require_supported(model, "the network")
     streamlined = hardware_graph(model, job.spec("network.name", str), contract, output)
-    with job.scratch() as work:
-        progress("making FINN's graph", 0.3)
-        finn.bootstrap(work)
-        made = finn.dataflow(streamlined.graph)
-    graph = with_names(streamlined.graph, made.names(streamlined.graph))
-    made.model.save(str(job.folder / "dataflow.onnx"))
+    graph, made = streamlined.graph, None
+    pruned = lacks_columns(graph)
+    if pruned is None:
+        with job.scratch() as work:
+            progress("making FINN's graph", 0.3)
+            finn.bootstrap(work)
+            made = finn.dataflow(graph)
+        graph = with_names(graph, made.names(graph))
+        made.model.save(str(job.folder / "dataflow.onnx"))
     hardware.save(graph, job.folder)
 
-    progress("comparing with the exported network and FINN", 0.6)
+    progress("comparing with the exported network" + (" and FINN" if made else ""), 0.6)
     data = evaluation_inputs(job, contract)
     logits = np.load(job.inputs["export"] / "logits.npy")
     proof = compare_with_logits(streamlined, model, data.images, logits)
-    few = over_classes(data.labels, FINN_IMAGES, len(data.images))
-    finn.compare(graph, made, data.images[few])
+    if made is not None:
+        few = over_classes(data.labels, FINN_IMAGES, len(data.images))
+        finn.compare(graph, made, data.images[few])
     seen = _write_golden(job.folder, graph, data, proof.outputs, proof.classes)
     count = len(data.images)
     figures = {
         "equal": Figure(f"{count - proof.ties:,} of {count:,}", data.what, "measured"),
         "images": Figure(count, data.what, "measured"),
-        "finn_images": Figure(min(FINN_IMAGES, count), data.what, "measured"),
+        "finn_images": Figure(min(FINN_IMAGES, count) if made else 0, data.what, "measured"),
         "layers": Figure(len(graph.layers), "", "measured"),
         "golden_classes": Figure(seen, "classes", "measured"),
-        "finn_lacks": Figure(", ".join(made.lacks) or "nothing", "", "measured"),
+        "finn_lacks": Figure(
+            ", ".join(made.lacks if made else [pruned or ""]) or "nothing", "", "measured"
+        ),
     }
+    if pruned is not None:
+        figures["without_finn"] = Figure("columns are pruned", "", "measured")
     if proof.ties:
         figures["tied"] = Figure(proof.ties, "images", "measured")
         figures["tied_values"] = Figure(proof.tied_values, "activations", "measured")

@@ -17,6 +17,7 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -144,6 +145,8 @@ class Finish:
             return f"{self._prefix}conv{self._convolutions}_pad"
         if isinstance(layer, SlidingWindow):
             return f"{self._prefix}conv{self._convolutions}_swg"
+        if isinstance(layer, Select):
+            return f"{self._prefix}fc{self._dense}_select"
         if isinstance(layer, MaxPool | SumPool):
             self._pools += 1
             return f"{self._prefix}pool{self._pools - 1}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.hardware.datatypes import DataType
+from pipeline.hardware.layers import Mvau
 from pipeline.qonnx.edit import attributes, where
 from pipeline.streamlining.raw import SOURCE
 from pipeline.streamlining.tracker import Tracker
@@ -16,6 +18,10 @@ from pipeline.streamlining.values import Affine, Value
 
 EQUAL = 2.0**-20
 """Relative difference up to which two scales are the same: float32 rounding."""
+
+
+Kept = tuple[int, ...] | None
+"""What is left of a row's columns, ascending; None: all of them."""
 
 
 def product(tracker: Tracker, node: Any) -> Value:
@@ -28,6 +34,11 @@ def product(tracker: Tracker, node: Any) -> Value:
     if not turned:
         integers, scale = integers.T, scale.T
     rows = len(integers)
+    mask = weights.mask
+    if mask is not None:
+        mask = np.broadcast_to(mask, weights.integers.shape)
+        mask = mask if turned else mask.T
+    matrix = _matrix(integers, weights.dtype, mask, node)
     by_row = scale.reshape(rows, -1)
     if np.any(by_row != by_row[:, :1]):
         raise PipelineError(
@@ -46,11 +57,12 @@ def product(tracker: Tracker, node: Any) -> Value:
     if not factor:
         raise PipelineError(f"{where(node)}: its input is multiplied by 0")
     if node.op_type == "Conv":
-        edge, sums = _convolution(tracker, node, value, (integers, weights.dtype), shift)
+        edge, sums = _convolution(tracker, node, value, matrix, shift)
     else:
-        edge, sums = _dense(tracker, node, value, (integers, weights.dtype), shift)
-    shape = tracker.raw.edges[edge].shape
-    ops = [Affine.of(2.0, -integers[0].size)] if tracker.raw.layers[edge].popcount else []  # type: ignore[attr-defined]
+        edge, sums = _dense(tracker, node, value, matrix, shift)
+    shape, unit_of = tracker.raw.edges[edge].shape, tracker.raw.layers[edge]
+    assert isinstance(unit_of, Mvau), "both make one"
+    ops = [Affine.of(2.0, -unit_of.mw)] if unit_of.popcount else []
     scaled = factor * (unit[0] if np.all(unit == unit[0]) else unit)
     ops.append(Affine.of(scaled))
     if np.any(sums):
@@ -67,27 +79,58 @@ def product(tracker: Tracker, node: Any) -> Value:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Matrix:
+    """Integer weights [rows, ...], 0 where pruning took them away.
+
+    columns: bool, of a row's shape: which columns are left; None: all.
+    """
+
+    integers: np.ndarray
+    dtype: DataType
+    columns: np.ndarray | None = None
+
+    def kept(self, axes: Sequence[int] = (), order: np.ndarray | None = None) -> Kept:
+        """The positions that are left in a row, whose axes or elements come in another order."""
+        if self.columns is None:
+            return None
+        row = self.columns.transpose(axes) if axes else self.columns
+        row = row.reshape(-1) if order is None else row.reshape(-1)[order]
+        return tuple(np.flatnonzero(row).tolist())
+
+
+def _matrix(integers: np.ndarray, dtype: DataType, mask: np.ndarray | None, node: Any) -> _Matrix:
+    """The weights that a mask leaves: those of some columns, or any, with zeros between them.
+
+    PipelineError: it leaves none. 1-bit weights with zeros become 2-bit ones.
+    """
+    if mask is None or mask.all():
+        return _Matrix(integers, dtype)
+    if not mask.any():
+        raise PipelineError(f"{where(node)}: its mask leaves none of its weights; prune less of it")
+    left = np.where(mask, integers, 0)
+    if np.all(mask == mask[0]):
+        return _Matrix(left, dtype, mask[0])
+    return _Matrix(left, DataType.smallest(-1, 1) if dtype.bipolar else dtype)
+
+
 def _convolution(
-    tracker: Tracker,
-    node: Any,
-    value: Value,
-    weights: tuple[np.ndarray, DataType],
-    shift: np.ndarray,
+    tracker: Tracker, node: Any, value: Value, weights: _Matrix, shift: np.ndarray
 ) -> tuple[str, np.ndarray]:
     """The edge of a convolution's sums, and what the input's shift adds to each: [MH] or 0."""
     require_map(value, node)
     given = attributes(node)
-    integers, dtype = weights
+    integers, kept = weights.integers, weights.kept((1, 2, 0))
     rows, channels, *kernel = integers.shape
     pads = tuple(given["pads"])
     if any(pads) and np.any(shift):
         raise PipelineError(_why_not_padded(tracker, node, value))
     windows = tracker.raw.windows(
-        value.edge, (kernel[0], kernel[1]), tuple(given["strides"]), pads, where(node)
+        value.edge, (kernel[0], kernel[1]), tuple(given["strides"]), pads, where(node), kept
     )
     *pixels, _ = tracker.raw.edges[windows].shape
-    by_pixel = np.ascontiguousarray(integers.transpose(0, 2, 3, 1).reshape(rows, -1))
-    edge = tracker.raw.product(windows, by_pixel, dtype, tuple(pixels), where(node))
+    by_pixel = _columns(integers.transpose(0, 2, 3, 1).reshape(rows, -1), kept)
+    edge = tracker.raw.product(windows, by_pixel, weights.dtype, tuple(pixels), where(node))
     sums = (integers.sum(axis=(2, 3)) * np.broadcast_to(shift, (channels,))).sum(axis=1)
     return edge, sums
 
@@ -102,14 +145,14 @@ def _why_not_padded(tracker: Tracker, node: Any, value: Value) -> str:
     )
 
 
+def _columns(integers: np.ndarray, kept: Kept) -> np.ndarray:
+    return np.ascontiguousarray(integers if kept is None else integers[:, list(kept)])
+
+
 def _dense(
-    tracker: Tracker,
-    node: Any,
-    value: Value,
-    weights: tuple[np.ndarray, DataType],
-    shift: np.ndarray,
+    tracker: Tracker, node: Any, value: Value, weights: _Matrix, shift: np.ndarray
 ) -> tuple[str, np.ndarray]:
-    integers, dtype = weights
+    integers = weights.integers
     if len(value.shape) == 3 and not value.flat:
         raise PipelineError(
             f"{where(node)}: multiplies a map of {list(value.shape)} (height, width, channels); "
@@ -123,9 +166,13 @@ def _dense(
     if value.flat:
         value, shift = _with_vector(tracker, value, shift)
     sums = (integers * np.broadcast_to(shift, integers.shape[1:])).sum(axis=1)
+    kept, edge = weights.kept(order=value.order), value.edge
     if value.order is not None:
-        integers = np.ascontiguousarray(integers[:, value.order])
-    return tracker.raw.product(value.edge, integers, dtype, (), where(node)), sums
+        integers = integers[:, value.order]
+    if kept is not None:
+        edge = tracker.raw.keep(edge, kept, where(node))
+    matrix = _columns(integers, kept)
+    return tracker.raw.product(edge, matrix, weights.dtype, (), where(node)), sums
 
 
 def _with_vector(tracker: Tracker, value: Value, shift: np.ndarray) -> tuple[Value, np.ndarray]:

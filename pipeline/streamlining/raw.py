@@ -20,6 +20,7 @@ from pipeline.hardware.layers import (
     MaxPool,
     Mvau,
     Pad,
+    Select,
     SlidingWindow,
     SumPool,
     Threshold,
@@ -110,9 +111,11 @@ class Raw:
         stride: tuple[int, int],
         pads: tuple[int, int, int, int],
         node: str,
+        kept: tuple[int, ...] | None = None,
     ) -> str:
         """The windows of a convolution. pads: rows above, columns left, rows below, columns right.
 
+        kept: the positions that are kept of a window, if not all.
         PipelineError: zeros around 1-bit values.
         """
         edge = self.edges[source]
@@ -127,17 +130,21 @@ class Raw:
             shape = (height + sum(rows), width + sum(columns), channels)
             source = self._add(Pad, source, edge.dtype, shape, node, rows=rows, columns=columns)
             edge = self.edges[source]
-        if kernel == stride == (1, 1):
+        if kernel == stride == (1, 1) and kept is None:
             return source
         height, width, channels = edge.shape
         shape = (
             (height - kernel[0]) // stride[0] + 1,
             (width - kernel[1]) // stride[1] + 1,
-            kernel[0] * kernel[1] * channels,
+            kernel[0] * kernel[1] * channels if kept is None else len(kept),
         )
         return self._add(
-            SlidingWindow, source, edge.dtype, shape, node, kernel=kernel, stride=stride
+            SlidingWindow, source, edge.dtype, shape, node, kernel=kernel, stride=stride, kept=kept
         )
+
+    def keep(self, source: str, kept: tuple[int, ...], node: str) -> str:
+        """A vector of the kept elements of each image, by their positions in the stream."""
+        return self._add(Select, source, self.edges[source].dtype, (len(kept),), node, kept=kept)
 
     def max_pool(self, source: str, pool: Pool) -> str:
         edge = self.edges[source]
