@@ -13,6 +13,7 @@ from pipeline.flow.doit_tasks import (
     evaluate_tasks,
     explain_task,
     notice,
+    plan_tasks,
     preflight_tasks,
     report_vivado_task,
     run_tests,
@@ -115,6 +116,16 @@ def task_package() -> Tasks:
 def task_evaluate() -> Tasks:
     """measure the accuracy on the whole test set; level= brevitas, qonnx, reference or rtl"""
     return evaluate_tasks()
+
+
+def task_sensitivity() -> Tasks:
+    """measure the accuracy when one layer alone is pruned, for each layer and sparsity"""
+    return stage_tasks("sensitivity")
+
+
+def task_prune_plan() -> Tasks:
+    """find what to prune by how much to reach fps= (or lut=) at the least loss of accuracy"""
+    return plan_tasks(task_prune_plan.__doc__)
 
 
 def task_build() -> Tasks:

@@ -36,6 +36,7 @@ HOUSE = {
     "engines": "costs, synthesis",
     "folding": "search; stage fold",
     "outline": "before training",
+    "planning": "prune × fold: a plan",
     "simulation": "stage simulate",
     "fifos": "stage fifos",
     "synthesis": "stage synth",
@@ -179,17 +180,17 @@ def tables() -> dict[str, str]:
 
 
 def _stage_rooms() -> set[str]:
-    from pipeline.chain import EVALUATIONS, STAGES  # noqa: PLC0415
+    from pipeline.chain import ASKED, STAGES  # noqa: PLC0415
 
-    return {name for x in (*STAGES, *EVALUATIONS) if (name := room(x.module)) is not None}
+    return {name for x in (*STAGES, *ASKED) if (name := room(x.module)) is not None}
 
 
 def _chain() -> Iterator[str]:
-    from pipeline.chain import EVALUATIONS, STAGES  # noqa: PLC0415 - the test reads HOUSE alone
+    from pipeline.chain import ASKED, STAGES  # noqa: PLC0415 - the test reads HOUSE alone
 
     yield "| stage | works on a | folder | reads the files of | reads of the specs |"
     yield "| --- | --- | --- | --- | --- |"
-    for stage in (*STAGES, *EVALUATIONS):
+    for stage in (*STAGES, *ASKED):
         folder = stage.module.replace(".", "/")
         specs = ", ".join(f"`{path}`" for path in stage.reads) or "nothing"
         needs = ", ".join(stage.needs) or "no stage"

@@ -13,10 +13,11 @@ from specs.evaluation import PREFIX
 
 Scope = Literal["dataset", "network", "board"]
 """What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one."""
-Want = Literal["data", "training", "pruning", "labels", "hardware", "rtl", "bitfile"]
+Want = Literal["data", "training", "pruning", "labels", "hardware", "rtl", "bitfile", "accuracies"]
 """What a stage may require of a unit, and not every unit has: a data set; a network that is trained
-here; one that is pruned; labels of the test images; a network that can become hardware; hardware that is our RTL; an
-engine that makes bitfiles. A unit that lacks what a stage wants does not have that stage."""
+here; one that is pruned; labels of the test images; a network that can become hardware; hardware
+that is our RTL; an engine that makes bitfiles; that its accuracies are not given. A unit that lacks
+what a stage wants does not have that stage."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,10 @@ STAGES = (
         "outline",
         "network",
         "pipeline.outline",
-        reads=("network.name", "network.model", "network.input", "network.output"),
+        reads=(
+            *("network.name", "network.model", "network.input", "network.output"),
+            "network.pruning",
+        ),
         wants=("training", "hardware"),
         memory_mib=2048,
         shows=("layers",),
@@ -295,6 +299,48 @@ EVALUATIONS = (
 )
 """The stages of `./doit evaluate`, one for each level. They run only when asked for."""
 
+PLAN = "prune-plan"
+PLANS = (
+    Stage(
+        "sensitivity",
+        "network",
+        "pipeline.planning",
+        needs=("data", "train"),
+        reads=(
+            *("network.model", "network.input", "network.training", "network.pruning"),
+            *("plan.granularity", "plan.steps", "evaluation.images"),
+        ),
+        wants=("training", "hardware", "accuracies"),
+        resumes=True,
+        memory_mib=2560,
+        time_limit_hours=7 * 24,
+        shows=("layers", "points", "images", "accuracy"),
+        files=(
+            ("accuracy by layer and sparsity", "sensitivity.csv"),
+            ("the same as a plot", "sensitivity.svg"),
+        ),
+    ),
+    Stage(
+        PLAN,
+        "board",
+        "pipeline.planning",
+        needs=("outline", "sensitivity"),
+        reads=("network", "plan", "board.name", *_FOLDING),
+        wants=("training", "hardware"),
+        memory_mib=3072,
+        shows=("fps", "ii", "lut", "accuracy", "pruned"),
+        files=(
+            ("the plan, a network", "plan.toml"),
+            ("candidates, certificates", "candidates.json"),
+            ("accuracy by fps", "pareto.csv"),
+            ("the same as a plot", "pareto.svg"),
+        ),
+    ),
+)
+"""The stages of `./doit prune-plan`. They run only when asked for."""
+ASKED = (*EVALUATIONS, *PLANS)
+"""All stages beside the chain."""
+
 
 def deploy_stage(label: str) -> Stage:
     """The stage that deploys a package to one board and judges it; `label` is of the board's host.
@@ -316,4 +362,4 @@ def deploy_stage(label: str) -> Stage:
     )
 
 
-BY_NAME = {stage.name: stage for stage in (*STAGES, *EVALUATIONS)}
+BY_NAME = {stage.name: stage for stage in (*STAGES, *ASKED)}

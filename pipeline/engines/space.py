@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +12,11 @@ from pipeline.hardware.fold import Fold
 
 @dataclass(frozen=True)
 class Option:
-    """One legal fold of one layer: its cycles per image, its lanes, its estimated resources."""
+    """One legal fold of one layer: its cycles per image, its lanes, its estimated resources.
+
+    loss: how much accuracy is lost by what this option leaves out of the layer, in steps of one
+        size; see pipeline/planning.
+    """
 
     fold: Fold
     cycles: int
@@ -19,15 +24,24 @@ class Option:
     output_lanes: int
     lut: int
     bram18: int
+    loss: int = 0
+
+
+Junction = Callable[[int, int, int], float]
+"""LUTs between two layers by the layer's number, output lanes before it, and its input lanes."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a network may use: LUTs, RAMB18s (halves of a BRAM36), input bits per clock cycle."""
+    """What a network may use: LUTs, RAMB18s (halves of a BRAM36), input bits per clock cycle.
+
+    loss: the most accuracy that may be lost, see `Option.loss`.
+    """
 
     lut: float
     bram18: float
     input_bits: float
+    loss: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class Space:
     """Every legal fold of each layer, in stream order, and the cost of what is between two layers.
 
     junction(i, output lanes of layer i-1, input lanes of layer i): LUTs of the width converter
-        between the two.
+        between the two; infinite if they cannot be neighbours.
     element_bits: bits of one element of the network's input.
     before: for each layer, the layers that its inputs come from. If it is empty, each layer reads
         the one before it.
@@ -45,10 +59,10 @@ class Space:
 
     layers: tuple[str, ...]
     options: tuple[tuple[Option, ...], ...]
-    junction: Callable[[int, int, int], int]
+    junction: Junction
     element_bits: int
     before: tuple[tuple[int, ...], ...] = ()
-    second: Callable[[int, int, int], int] | None = None
+    second: Junction | None = None
     searched: str = ""
 
     @property

@@ -13,7 +13,7 @@ from doit.action import PythonAction
 from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
 
 from pipeline import ROOT
-from pipeline.chain import BY_NAME, LAST, PREVIEWS
+from pipeline.chain import BY_NAME, LAST, PLAN, PREVIEWS
 from pipeline.errors import PipelineError, Planned, ToolError
 from pipeline.flow import boards, clean, preflight, state, vendor_tasks, why
 from pipeline.flow.reporter import PLANNED, RAN, REFUSED, Progress
@@ -112,6 +112,12 @@ def evaluate_tasks() -> Iterator[dict[str, Any]]:
     ]
     there = [entry for entry in entries if "task" in entry["meta"]]
     yield from entries if "level" in given() or not there else there
+
+
+def plan_tasks(doc: str | None) -> Iterator[dict[str, Any]]:
+    """One task per selected unit: the plan of its pruning."""
+    yield {"basename": PLAN, "name": None, "doc": doc}
+    yield from ({"basename": PLAN, **entry} for entry in stage_tasks(PLAN))
 
 
 def build_tasks() -> Iterator[dict[str, Any]]:

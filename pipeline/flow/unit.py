@@ -28,6 +28,7 @@ from specs.evaluation import EvaluationSpec
 from specs.models import FactoryModel, QonnxModel
 from specs.network import NetworkSpec
 from specs.package import PackageSpec
+from specs.plan import PlanSpec
 from specs.pruning import CHANNELS, COLUMNS, Granularity
 from specs.training import PUBLISHED
 from specs.vivado import VendorTarget, VivadoSpec
@@ -59,6 +60,8 @@ class Unit:
     """The options of `evaluate`. They are not in the name, since nothing else depends on them."""
     package: PackageSpec = field(default_factory=PackageSpec)
     """The options of `package`. They are not in the name, since nothing else depends on them."""
+    plan: PlanSpec = field(default_factory=PlanSpec)
+    """What a plan of a pruning aims at. Not in the name, since nothing else depends on it."""
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
     """The paths of the user's own files by their sha256, which is what the specs have of them."""
 
@@ -74,6 +77,8 @@ class Unit:
             return "a QONNX model is taken as it is: nothing is trained, and its level is qonnx"
         if want == "pruning" and self.network.pruning is None:
             return f"the network is not pruned: prune= says what to take out ({_GRANULARITIES})"
+        if want == "accuracies" and self.plan.accuracies is not None:
+            return "accuracies= gives the table that it would measure"
         if want == "data" and self.network.dataset == RANDOM:
             return "dataset = random: inputs are drawn where they are needed"
         if want == "rtl" and self.target is not None and self.target.provider == "vivado.finn":
@@ -197,9 +202,10 @@ def _network_unit(
         changed = {"dataset": name, **kept}
     long = _name(label, changed)
     evaluation = _evaluation(given)
+    plan, table = _plan(given)
     return Unit(
-        "network", _short(long), network, parent=data, long_name=long, files=files,
-        evaluation=evaluation,
+        "network", _short(long), network, parent=data, long_name=long, files={**files, **table},
+        evaluation=evaluation, plan=plan,
     )  # fmt: skip
 
 
@@ -214,6 +220,16 @@ def _size(network: NetworkSpec) -> Resize | None:
 
 def _evaluation(given: Mapping[str, str]) -> EvaluationSpec:
     return cast(EvaluationSpec, override(EvaluationSpec(), "evaluation", given)[0])
+
+
+def _plan(given: Mapping[str, str]) -> tuple[PlanSpec, dict[str, str]]:
+    """What a plan aims at; the path of the table of accuracies by its sha256."""
+    plan = cast(PlanSpec, override(PlanSpec(), "plan", given)[0])
+    if (file := given.get("accuracies")) is None:
+        return plan, {}
+    path = user_file("accuracies", file, "allowed: a CSV file: layer,sparsity,accuracy")
+    digest = paths.sha256(path)
+    return plan.model_copy(update={"accuracies": digest}), {digest: str(path)}
 
 
 def _known_by_content(spec: NetworkSpec) -> tuple[NetworkSpec, dict[str, str]]:
@@ -291,7 +307,7 @@ def _board_unit(network: Unit, label: str, board: BoardSpec, given: Mapping[str,
     long = _name(f"{network.long_name}@{label}.{target.engine}", changed)
     return Unit(
         "board", _short(long), network.network, board, target, network, long,
-        evaluation=network.evaluation, files=files,
+        evaluation=network.evaluation, plan=network.plan, files=files,
         package=cast(PackageSpec, override(PackageSpec(), "package", given)[0]),
     )  # fmt: skip
 

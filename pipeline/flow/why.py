@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.chain import BY_NAME, EVALUATIONS, LAST, PREVIEWS
+from pipeline.chain import ASKED, BY_NAME, LAST, PREVIEWS
 from pipeline.errors import PipelineError, nearest
 from pipeline.flow import publishing, state
 from pipeline.flow.documents import Manifest
@@ -100,18 +100,18 @@ def _in_order(selection: Selection, names: list[str]) -> tuple[list[Task], dict[
     """
     chains = {unit.name: list(selection.chain(unit)) for unit in selection.units}
     known = {task.name: task for chain in chains.values() for task in chain}
-    evaluations = {
+    asked = {
         task.name: task
-        for stage in EVALUATIONS
+        for stage in ASKED
         for task in selection.tasks(stage.name)
         if task.unit.absent(stage) is None
     }
     groups = {stage: [t for t in known.values() if t.stage.name == stage] for stage in BY_NAME}
     levels = selection.evaluation.level.split(",")
-    for stage in EVALUATIONS:
-        groups[stage.name] = [t for t in evaluations.values() if t.stage.name == stage.name]
+    for stage in ASKED:
+        groups[stage.name] = [t for t in asked.values() if t.stage.name == stage.name]
     groups["evaluate"] = [task for level in levels for task in groups[f"{PREFIX}{level}"]]
-    groups |= {name: [task] for name, task in (known | evaluations).items()}
+    groups |= {name: [task] for name, task in (known | asked).items()}
     for unit, chain in chains.items():
         groups[f"{BUILD}:{unit}"] = [t for t in chain if t.stage.name not in PREVIEWS]
     groups[BUILD] = [task for unit in chains for task in groups[f"{BUILD}:{unit}"]]

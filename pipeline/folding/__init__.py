@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines import engine, prediction
+from pipeline.engines import Engine, engine, prediction
 from pipeline.engines.space import Budget, Solution, Space
 from pipeline.engines.utilisation import Utilisation
 from pipeline.errors import DoesNotFit
@@ -27,12 +27,38 @@ NAMES = {
 
 
 @dataclass(frozen=True)
+class Ground:
+    """What a job's board and target give a folding, whatever the network is."""
+
+    engine: Engine
+    signatures: bool
+    learned: prediction.Calibration | None
+    """Factors of `costs=` for the engine's estimates."""
+    board: Budget
+    """All that the board has."""
+    budget: Budget
+    """What the shell leaves of the board's shares."""
+    shell: Utilisation
+    mhz: float
+    fps: float | None
+
+    def space(self, graph: HardwareGraph) -> Space:
+        space = self.engine.space(graph, signatures=self.signatures)
+        if self.learned is None:
+            return space
+        return prediction.scaled(space, graph, self.learned.lut)
+
+    def ii(self, fps: float) -> int:
+        """The greatest II at which so many images a second are reached."""
+        return math.floor(self.mhz * 1e6 / fps)
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The folding found for a graph on a job's board, and what it was found with."""
+    """The folding found for a graph, and what it was found with."""
 
     space: Space
     budget: Budget
-    """What the shell leaves of the board's shares."""
     shell: Utilisation
     mhz: float
     solution: Solution
@@ -49,7 +75,7 @@ class Plan:
         counts = dict(zip(self.space.layers, (o.cycles for o in solution.choice), strict=True))
         return {
             "ii": Figure(solution.ii, "cycles", "estimated"),
-            "fps": Figure(_fps(self.mhz, solution.ii), "fps", "estimated"),
+            "fps": Figure(frames(self.mhz, solution.ii), "fps", "estimated"),
             "lut": Figure(solution.lut + shell.lut, "LUT", "estimated"),
             "bram36": Figure(solution.bram18 / 2 + shell.bram36, "BRAM36", "estimated"),
             "bottleneck": Figure(max(counts, key=counts.__getitem__), "", "estimated"),
@@ -71,22 +97,20 @@ def run(job: Job) -> Metrics:
 
 
 def plan(job: Job, graph: HardwareGraph) -> Plan:
-    """The best folding of `graph` on the job's board and for its target.
+    """The best folding of `graph` on the job's board and for its target; see `folded`."""
+    progress("searching")
+    return folded(ground(job), graph)
+
+
+def ground(job: Job) -> Ground:
+    """What the folding of any network on the job's board is searched in.
 
     The board's budget has to hold the shell, too: the search gets what that leaves, and so speaks
     the certificate.
-
-    Raises DoesNotFit naming what is short, by how much, and what would fit.
     """
-    progress("design space")
     name = job.spec("target.provider", str)
     provider = engine(name)
-    signatures = job.spec("target.signatures", str) == "on"
-    space = provider.space(graph, signatures=signatures)
     costs = job.spec("target.costs", str | None)  # type: ignore[arg-type]
-    if costs is not None:
-        learned = prediction.load(job.own_file(costs), name)
-        space = prediction.scaled(space, graph, learned.lut)
     port_bits = job.spec("board.memory_port_bits", int)
     shell = provider.shell(job.spec("board.family", str), port_bits)
     board = Budget(
@@ -99,12 +123,28 @@ def plan(job: Job, graph: HardwareGraph) -> Plan:
         job.spec("board.bram_share", float) * board.bram18 - 2 * shell.bram36,
         board.input_bits,
     )
-    mhz, fps = job.spec("target.clock_mhz", float), job.spec("target.fps", float | None)  # type: ignore[arg-type]
-    progress("searching", 0.2)
-    solution, certificate = search(space, budget, board, mhz, fps)
-    certificate["shell"] = {"lut": shell.lut, "bram18": round(2 * shell.bram36)}
-    found = Plan(space, budget, shell, mhz, solution, certificate)
-    provider.check_folding(graph, found.folding)
+    return Ground(
+        provider,
+        job.spec("target.signatures", str) == "on",
+        None if costs is None else prediction.load(job.own_file(costs), name),
+        board,
+        budget,
+        shell,
+        job.spec("target.clock_mhz", float),
+        job.spec("target.fps", float | None),  # type: ignore[arg-type]
+    )
+
+
+def folded(given: Ground, graph: HardwareGraph) -> Plan:
+    """The best folding of `graph`: the fastest, or with `fps` the cheapest that reaches it.
+
+    Raises DoesNotFit naming what is short, by how much, and what would fit.
+    """
+    space = given.space(graph)
+    solution, certificate = search(space, given.budget, given.board, given.mhz, given.fps)
+    certificate["shell"] = {"lut": given.shell.lut, "bram18": round(2 * given.shell.bram36)}
+    found = Plan(space, given.budget, given.shell, given.mhz, solution, certificate)
+    given.engine.check_folding(graph, found.folding)
     return found
 
 
@@ -132,7 +172,7 @@ def search(
         raise DoesNotFit(
             f"fold: fps={fps:.10g} at {mhz:.10g} MHz needs an II of at most {wanted:,} cycles, "
             f"but the least that fits is {best:,}: {why}. What would fit: "
-            f"fps={_fps(mhz, best)}, a faster clock_mhz=, or a larger board"
+            f"fps={frames(mhz, best)}, a faster clock_mhz=, or a larger board"
         )
     solution = cheapest(space, wanted, budget, board)
     assert solution is not None, "an II that fits has a solution"
@@ -185,7 +225,7 @@ def _certificate(
     }
 
 
-def _fps(mhz: float, ii: int) -> int:
+def frames(mhz: float, ii: int) -> int:
     """Images per second at an II, rounded down, so that fps= with this number asks for this II."""
     return math.floor(mhz * 1e6 / ii)
 
@@ -208,6 +248,6 @@ def _write_front(
                 f"PE={o.fold.pe} SIMD={o.fold.simd} {o.fold.ram_style} {o.fold.threshold_style}"
                 for o in solution.choice
             ]
-            fps = _fps(mhz, solution.ii)
+            fps = frames(mhz, solution.ii)
             lut, bram36 = solution.lut + shell.lut, solution.bram18 / 2 + shell.bram36
             writer.writerow([solution.ii, fps, lut, bram36, *folds])

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from pipeline.job import Job, Metrics
 
+PRUNED = "pruned"
+"""The folder of the graph of a pruned network, beside that of the whole one."""
+
 
 def run(job: Job) -> Metrics:
     """Writes hardware.json and hardware.npz of the untrained network; see the module `stage`."""

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pipeline.chain import STAGES
+from pipeline.chain import ASKED, STAGES
 from pipeline.flow.selection import Selection, selection
 from pipeline.flow.unit import Unit
 from specs.base import Spec
@@ -18,6 +18,7 @@ from specs.evaluation import EvaluationSpec
 from specs.models import CnvModel, FactoryModel, FcModel, QonnxModel, ResNetModel
 from specs.network import NetworkSpec
 from specs.package import PackageSpec
+from specs.plan import PlanSpec
 from tests.export.qonnx_files import mlp
 from tests.flow.bench import Bench
 
@@ -93,19 +94,19 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "network.training.processes": (2, {"train"}),
     "network.training.machines": (2, {"train"}),
     "network.training.threads": (2, {"train"}),
-    "network.pruning.granularity": ("channels", {"prune"}),
-    "network.pruning.sparsity": (0.25, {"prune"}),
-    "network.pruning.layers": ({"fc0": 0.5}, {"prune"}),
-    "network.pruning.skip": (("fc0",), {"prune"}),
-    "network.pruning.scope": ("global", {"prune"}),
-    "network.pruning.max_sparsity": (0.8, {"prune"}),
-    "network.pruning.norm": (2.0, {"prune"}),
-    "network.pruning.simd_list": ((4,), {"prune"}),
-    "network.pruning.pe_list": ((4,), {"prune"}),
-    "network.pruning.rounds": (7, {"prune"}),
-    "network.pruning.schedule": ("even", {"prune"}),
-    "network.pruning.epochs": (7, {"prune"}),
-    "network.pruning.learning_rate": (0.1, {"prune"}),
+    "network.pruning.granularity": ("channels", {"outline", "prune"}),
+    "network.pruning.sparsity": (0.25, {"outline", "prune"}),
+    "network.pruning.layers": ({"fc0": 0.5}, {"outline", "prune"}),
+    "network.pruning.skip": (("fc0",), {"outline", "prune"}),
+    "network.pruning.scope": ("global", {"outline", "prune"}),
+    "network.pruning.max_sparsity": (0.8, {"outline", "prune"}),
+    "network.pruning.norm": (2.0, {"outline", "prune"}),
+    "network.pruning.simd_list": ((4,), {"outline", "prune"}),
+    "network.pruning.pe_list": ((4,), {"outline", "prune"}),
+    "network.pruning.rounds": (7, {"outline", "prune"}),
+    "network.pruning.schedule": ("even", {"outline", "prune"}),
+    "network.pruning.epochs": (7, {"outline", "prune"}),
+    "network.pruning.learning_rate": (0.1, {"outline", "prune"}),
     "board.name": ("other", {"driver"}),
     "board.description": ("other", set()),
     "board.part": ("other", {"driver"}),
@@ -133,6 +134,12 @@ FIELDS: dict[str, tuple[object, set[str]]] = {
     "package.extra": ("testset", {"package"}),
     "evaluation.level": ("rtl", set()),  # says which of the stages beside the chain
     "evaluation.images": (7, set()),
+    # only the plan of a pruning, which is beside the chain, reads these
+    "plan.lut": (7, set()),
+    "plan.max_loss": (7.0, set()),
+    "plan.granularity": ("channels", set()),
+    "plan.steps": (7, set()),
+    "plan.accuracies": ("0" * 64, set()),
 }
 
 
@@ -201,6 +208,7 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
         unit.data_size,
         change(unit.evaluation, fields) if section == "evaluation" else unit.evaluation,
         change(unit.package, fields) if section == "package" else unit.package,
+        change(unit.plan, fields) if section == "plan" else unit.plan,
         unit.files,
     )
 
@@ -220,6 +228,7 @@ def test_the_table_has_every_field_of_every_spec_and_no_other() -> None:
     models = {"network": NetworkSpec, "board": BoardSpec, "target": TargetSpec}
     models["evaluation"] = EvaluationSpec
     models["package"] = PackageSpec
+    models["plan"] = PlanSpec
     assert {path for name, model in models.items() for path in leaves(model, name)} == set(FIELDS)
 
 
@@ -270,6 +279,6 @@ def test_a_change_really_runs_exactly_that_set(
 
 def test_every_declared_path_can_be_read() -> None:
     (unit,) = selection({}).units
-    for stage in STAGES:
+    for stage in (*STAGES, *ASKED):
         for path in stage.reads:
             json.dumps(unit.at(stage.scope).read(path))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from pipeline.chain import EVALUATIONS, STAGES
+from pipeline.chain import ASKED, STAGES
 from pipeline.errors import PipelineError
 from pipeline.flow.task import Task
 from pipeline.tools import memory
@@ -95,6 +95,6 @@ def test_each_process_counts_and_a_gpu_has_no_limit(
 
 
 def test_every_stage_has_a_limit_of_hours_to_weeks() -> None:
-    limits = {stage.name: stage.time_limit_hours for stage in (*STAGES, *EVALUATIONS)}
+    limits = {stage.name: stage.time_limit_hours for stage in (*STAGES, *ASKED)}
     assert all(hours >= 24 for hours in limits.values())
     assert max(limits, key=limits.__getitem__) == "train"

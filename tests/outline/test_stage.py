@@ -12,11 +12,15 @@ from torch import nn
 
 from pipeline.chain import BY_NAME
 from pipeline.data.inputs import draw, planes
+from pipeline.engines import engine
 from pipeline.errors import DoesNotFit, PipelineError
 from pipeline.export.stage import to_qonnx
+from pipeline.folding import ground
 from pipeline.folding import run as fold
+from pipeline.folding.search import fastest
 from pipeline.hardware import graph as hardware
 from pipeline.hardware.graph import HardwareGraph
+from pipeline.hardware.layers import Mvau
 from pipeline.job import Job
 from pipeline.models import build
 from pipeline.outline import fits, run, stage
@@ -36,13 +40,18 @@ OWN = Path(own_networks.__file__)
 
 
 def job(
-    folder: Path, model: AnyModel, contract: InputSpec = CONTRACT, output: str = "label"
+    folder: Path,
+    model: AnyModel,
+    contract: InputSpec = CONTRACT,
+    output: str = "label",
+    pruning: dict[str, Any] | None = None,
 ) -> Job:
     specs = {
         "network.name": "net",
         "network.model": model.model_dump(mode="json"),
         "network.input": contract.model_dump(mode="json"),
         "network.output": output,
+        "network.pruning": pruning,
     }
     assert specs.keys() == {*BY_NAME["outline"].reads}
     (folder / "outline").mkdir()
@@ -197,3 +206,33 @@ def test_first_statistics_set_scales_apart() -> None:
     stage.settle(module, images)
     first, second = scales()
     assert abs(first - second) > 0.01 * first
+
+
+PRUNED = [
+    ("cnv_2w2a", {"granularity": "columns", "layers": {"conv1": 0.5}}, {"conv1": 288}),
+    ("cnv_1w1a", {"granularity": "columns", "layers": {"conv5": 0.5}}, {"conv5": 1152}),
+    ("cnv_2w2a", {"granularity": "channels", "layers": {"conv0": 0.5}}, {"conv1": 288}),
+    ("tfc_2w2a", {"granularity": "columns", "layers": {"fc0": 0.5, "fc1": 0.5}}, {"fc0": 392}),
+]
+
+
+@pytest.mark.parametrize(("name", "pruning", "columns"), PRUNED)
+def test_of_a_pruned_network_both_graphs_are_known(
+    tmp_path: Path, name: str, pruning: dict[str, Any], columns: dict[str, int]
+) -> None:
+    """`fits` looks at the pruned one: it takes what the whole network is refused for."""
+    _, spec = catalog.find(NetworkSpec, "network", name, Path.cwd())
+    run(job(tmp_path, spec.model, spec.input, pruning=pruning))
+    folder = tmp_path / "outline"
+    whole, pruned = hardware.load(folder), hardware.load(folder / "pruned")
+    for layer, count in columns.items():
+        before, after = whole.layer(layer), pruned.layer(layer)
+        assert isinstance(before, Mvau)
+        assert isinstance(after, Mvau)
+        assert after.mw == count < before.mw
+
+    space = engine("open").space(pruned, signatures=False)
+    reached = fits.run(Job("fits", "n", BOARD, {"outline": folder}, tmp_path))["ii"].value
+    assert reached == fastest(space, ground(Job("fits", "n", BOARD, {}, tmp_path)).budget), (
+        "of the pruned network"
+    )
