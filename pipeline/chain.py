@@ -11,12 +11,14 @@ from typing import Literal
 from pipeline.tools.ssh import VIRTUAL
 from specs.evaluation import PREFIX
 
-Scope = Literal["dataset", "network", "board"]
-"""What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one."""
+Scope = Literal["dataset", "training", "network", "board"]
+"""What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one.
+training is the network before it is pruned: one training serves any number of prunings."""
 Want = Literal["data", "training", "pruning", "labels", "hardware", "rtl", "bitfile"]
 """What a stage may require of a unit, and not every unit has: a data set; a network that is trained
-here; one that is pruned; labels of the test images; a network that can become hardware; hardware that is our RTL; an
-engine that makes bitfiles. A unit that lacks what a stage wants does not have that stage."""
+here; one that is pruned; labels of the test images; a network that can become hardware; hardware
+that is our RTL; an engine that makes bitfiles. A unit that lacks what a stage wants does not have
+that stage."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ STAGES = (
     ),
     Stage(
         "train",
-        "network",
+        "training",
         "pipeline.training",
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),
