@@ -11,8 +11,9 @@ from typing import Literal
 from pipeline.tools.ssh import VIRTUAL
 from specs.evaluation import PREFIX
 
-Scope = Literal["dataset", "network", "board"]
-"""What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one."""
+Scope = Literal["dataset", "training", "network", "board"]
+"""What a stage works on. Each of these is a kind of unit; a later one builds on an earlier one.
+training is the network before it is pruned: one training serves any number of prunings."""
 Want = Literal["data", "training", "pruning", "labels", "hardware", "rtl", "bitfile", "accuracies"]
 """What a stage may require of a unit, and not every unit has: a data set; a network that is trained
 here; one that is pruned; labels of the test images; a network that can become hardware; hardware
@@ -110,7 +111,7 @@ STAGES = (
     ),
     Stage(
         "train",
-        "network",
+        "training",
         "pipeline.training",
         needs=("data",),
         reads=("network.model", "network.input", "network.training"),

@@ -1,4 +1,4 @@
-"""The spec of a pruning: what is taken out of a trained network, how much of it, and in what steps."""
+"""The spec of a pruning: what is taken out of a trained network, how much, and in what steps."""
 
 from __future__ import annotations
 
@@ -93,8 +93,11 @@ class PruningSpec(Spec):
                 for name in ("sparsity", "skip", "scope")
                 if getattr(self, name) != type(self).model_fields[name].default
             }
-            faults += [f"{name} = {value!r}: has no meaning with layers, which says the share of "
-                       "each layer; leave one of the two out" for name, value in given.items()]  # fmt: skip
+            faults += [
+                f"{name} = {value!r}: has no meaning with layers, which says the share of each "
+                "layer; leave one of the two out"
+                for name, value in given.items()
+            ]
         for name in ("simd_list", "pe_list"):
             if getattr(self, name) and self.granularity == WEIGHTS:
                 faults.append(

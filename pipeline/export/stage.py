@@ -34,7 +34,8 @@ def run(job: Job) -> Metrics:
     logits: float32 [N, classes] of Brevitas on all test images; of QONNX where rounding sets the
     two apart. labels: int64 [N], Brevitas' top-1.
     A pruned network is exported without the channels that it lost, and must give what the masked
-    one gives (see `pruned`). Raises VerificationError unless QONNX gives every label and, within TOLERANCE, every logit of
+    one gives (see `pruned`).
+    Raises VerificationError unless QONNX gives every label and, within TOLERANCE, every logit of
     Brevitas. Images for which it does not are executed again from Brevitas' activations, see
     `rounding`. Then `equal` and `accuracy` are from the first execution, and `rounded_apart` and
     `rounded_values` say what the second one found.

@@ -69,7 +69,11 @@ def _accuracy(metrics: dict[str, Metrics]) -> Iterator[Row]:
         return
     everything = f"all {metrics['streamline']['images'].value:,} test images"
     if "train" in metrics:
-        yield _row("accuracy, Brevitas", metrics["train"]["test_accuracy"], everything)
+        whole = "accuracy, Brevitas" if "prune" not in metrics else "accuracy, before pruning"
+        yield _row(whole, metrics["train"]["test_accuracy"], everything)
+    if (pruned := metrics.get("prune")) is not None:
+        gone = f"{pruned['sparsity']} of the weights gone, {pruned['macs_left']} of the MACs left"
+        yield _row("accuracy, pruned", pruned["test_accuracy"], gone)
     yield _row("accuracy, QONNX", metrics["export"]["accuracy"], everything)
     yield _row("accuracy, integer reference", metrics["streamline"]["accuracy"], everything)
     if (simulated := metrics.get("simulate")) is None:

@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 from pipeline.chain import Scope, Stage, Want
 from pipeline.errors import SpecError
 from pipeline.flow.variables import (
+    PRUNING,
     VARIABLES,
     check_names,
     checkpoint_file,
@@ -48,7 +49,7 @@ class Unit:
     board: BoardSpec | None = None
     target: TargetSpec | None = None
     parent: Unit | None = None
-    """Of a board unit its network unit; of a network unit its data set unit."""
+    """Of a board unit its network unit, of that its training unit, of that its data set unit."""
     long_name: str = ""
     """The name before it was shortened."""
     data_files: str | None = None
@@ -200,12 +201,18 @@ def _network_unit(
         of_data = ("network.dataset", "network.data.")
         kept = {key: changed[key] for key in changed if not VARIABLES[key].startswith(of_data)}
         changed = {"dataset": name, **kept}
+    of_training = {x: changed[x] for x in changed if not VARIABLES[x].startswith(PRUNING)}
+    whole = _name(label, of_training)
+    training = Unit(
+        "training", _short(whole), network.model_copy(update={"pruning": None}), parent=data,
+        long_name=whole, files=files,
+    )  # fmt: skip
     long = _name(label, changed)
     evaluation = _evaluation(given)
     plan, table = _plan(given)
     return Unit(
-        "network", _short(long), network, parent=data, long_name=long, files={**files, **table},
-        evaluation=evaluation, plan=plan,
+        "network", _short(long), network, parent=training, long_name=long,
+        files={**files, **table}, evaluation=evaluation, plan=plan,
     )  # fmt: skip
 
 

@@ -27,9 +27,10 @@ class Part:
 
     id: the layer's in the hardware graph. name: the module's in the network. channels: of what the
     layer reads. word: what divides the words in which that is streamed: the channels; for a dense
-    layer that reads images all columns, since hardware sees vectors there. vectors: how often the layer computes for one image. source: the part that alone
-    makes these channels and whose output no other layer reads, so that a channel can be taken out
-    at both ends; None if there is none. norm: the name of the norm of the layer's outputs.
+    layer that reads images all columns, since hardware sees vectors there. vectors: how often the
+    layer computes for one image. source: the part that alone makes these channels and whose output
+    no other layer reads, so that a channel can be taken out at both ends; None if there is none.
+    norm: the name of the norm of the layer's outputs.
     """
 
     id: str

@@ -67,8 +67,9 @@ def mask_parts(found: Mapping[str, Part], masks: Mapping[str, Tensor]) -> None:
 
 
 def whole(job: Job) -> nn.Module:
-    """The module of a job's network with all its channels, with the weights that training left, or
-    masked as pruning left it. In evaluation mode.
+    """The module of a job's network with all its channels, in evaluation mode.
+
+    Its weights are those that training left; of a pruned network it is masked as pruning left it.
     """
     model = build_of(job)
     if "prune" not in job.inputs:
@@ -81,9 +82,7 @@ def whole(job: Job) -> nn.Module:
 
 
 def trained(job: Job) -> nn.Module:
-    """The module that is exported and becomes hardware: `whole`, without the channels that pruning
-    took out.
-    """
+    """The module that is exported: `whole` without the channels that pruning took out."""
     model = whole(job)
     if "prune" not in job.inputs:
         return model

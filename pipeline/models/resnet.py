@@ -71,8 +71,8 @@ class ResNet(nn.Module):
 class _Block(nn.Module):
     """Two convolutions beside a shortcut. The shortcut is a convolution where the shape changes.
 
-    inner: channels between the two convolutions. before: the quantiser of the block's input. The convolutions end in it too, unless the shortcut
-    is a convolution, which has its own.
+    inner: channels between the two convolutions. before: the quantiser of the block's input. The
+    convolutions end in it too, unless the shortcut is a convolution, which has its own.
     """
 
     def __init__(

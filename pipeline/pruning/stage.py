@@ -49,11 +49,11 @@ _ROUND = 1_000_003
 
 
 def run(job: Job) -> Metrics:
-    """Writes weights.safetensors, masks.npz (see `Cut`), pruning.json, rounds.csv, rounds.svg, and
-    the curves of each round's fine-tuning.
+    """Writes weights.safetensors, masks.npz (see `Cut`), pruning.json, rounds.csv and rounds.svg.
 
-    weights.safetensors has all parameters of the whole network; what was taken out is 0. If an
-    interrupted run of the same job left a state, it continues from that, with the same result.
+    Beside them are the curves of each round's fine-tuning. weights.safetensors has all parameters
+    of the whole network; what was taken out is 0. If an interrupted run of the same job left a
+    state, it continues from that, with the same result.
     Raises SpecError if the network cannot be pruned as the spec asks.
     """
     job.read.update(("network.model", "network.input", "network.pruning"))  # by `work`

@@ -18,9 +18,7 @@ _STATE = "rounds.pt"
 
 @dataclass(frozen=True)
 class State:
-    """After a round: the weights, what is masked, and a row for each round, from the whole network
-    (round 0) on.
-    """
+    """After a round: weights, masks, and a row for each round from 0, the whole network."""
 
     weights: dict[str, Tensor]
     masks: Masks

@@ -37,7 +37,9 @@ class Bench:
         chain: list[Task] = []
         for name in self.stages:
             stage = replace(BY_NAME[name], module=FAKES, files=LEAVES)
-            inputs = tuple(task for task in chain if task.stage.name in stage.needs)
+            there = {task.stage.name: task for task in chain}
+            found = ([there[x] for x in need.split("|") if x in there] for need in stage.needs)
+            inputs = tuple(some[0] for some in found if some)
             chain.append(Task(stage, unit.at(stage.scope), inputs, self.settings))
         return chain
 

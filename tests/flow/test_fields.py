@@ -189,6 +189,8 @@ def changed_unit(unit: Unit, path: str, value: object) -> Unit:
     section, *fields = path.split(".")
 
     def change(spec: Any, names: list[str]) -> Any:
+        if spec is None:  # what is trained is not pruned
+            return None
         if isinstance(spec, tuple):  # of layers: the first
             return (change(spec[0], names), *spec[1:])
         new = value if len(names) == 1 else change(getattr(spec, names[0]), names[1:])
