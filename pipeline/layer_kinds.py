@@ -1,6 +1,6 @@
 """The kinds of layers, and the tables that must have an entry for each kind.
 
-A new kind needs a class in hardware/layers.py, an entry in each of these tables, a module in
+A new kind needs a class in hardware/layers/, an entry in each of these tables, a module in
 rtl/library, and tests. tests/test_layer_kinds.py fails if an entry is missing. docs/architecture.md
 shows the table.
 """
@@ -19,7 +19,7 @@ from pipeline.streamlining.dialect import WRITERS
 from pipeline.verification.mutants import MUTATIONS
 
 ENTRIES: Mapping[str, tuple[str, Mapping[str, object]]] = {
-    "graph": ("hardware/layers.py", KINDS),
+    "graph": ("hardware/layers/__init__.py", KINDS),
     "reference": ("hardware/reference.py", REFERENCES),
     "FINN's words": ("streamlining/dialect.py", WRITERS),
     "folds and cycles": ("rtl/folds.py", FOLDS),

@@ -20,7 +20,8 @@ class Fold:
     pe: output lanes. They divide MH of an MVAU, or the channels of another layer.
     simd: input lanes. They divide MW of an MVAU; other layers have simd = pe. A sliding window may
         give out a whole window per beat ("parallel"): then simd is the number of channels, and pe
-        that of all values in a window.
+        that of all values it gives of a window. Where values are left out, a beat of pe values is
+        kept or left out as a whole.
     ram_style: what stores the weights of an MVAU or the pixels of a sliding window, LUTs or block
         RAM.
     threshold_style: how thresholds turn a value into a level; see rtl/library/levels.v.

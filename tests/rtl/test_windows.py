@@ -107,7 +107,7 @@ def test_whole_windows(
 PRUNED_WHOLE = [
     # height, width, channels; kernel; stride; datatype; kept
     ((6, 5, 3), (3, 3), (1, 2), "INT4", (0, 4, 5, 7, 13, 26)),
-    ((5, 4, 2), (3, 2), (1, 1), "BIPOLAR", (10, 11)),  # only of the last row: nothing is stored
+    ((5, 4, 2), (3, 2), (1, 1), "BIPOLAR", (8, 11)),  # only of the last row: nothing is stored
     ((4, 5, 2), (2, 2), (1, 1), "UINT2", (0, 2)),  # one channel is never read
     ((3, 3, 4), (1, 1), (2, 1), "INT8", (1, 2, 3)),
     ((5, 5, 2), (2, 2), (1, 1), "UINT2", (3, 6)),  # as many elements as a pixel, of two pixels
