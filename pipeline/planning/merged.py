@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -19,6 +19,8 @@ from pipeline.planning.sites import Levels, Site, shaped
 
 _LANES = 1 << 20
 """More than any number of lanes; what is above it in a number of lanes is the levels."""
+_THROUGH = _LANES >> 1
+"""Added to the input lanes of a layer that is not there: the stream goes on without a converter."""
 
 Combination = tuple[int, ...]
 """A level of each site that shapes a layer."""
@@ -39,6 +41,9 @@ class _Place:
     written: tuple[str, ...]
     costs: tuple[str, ...]
     options: dict[Combination, Sequence[Option]]
+
+    def every(self) -> Iterator[Option]:
+        return itertools.chain.from_iterable(self.options.values())
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,10 @@ class Merged:
                     producer, writer.written, site, self.levels
                 ) != _level(consumer, reader.read, site, self.levels):
                     return math.inf
-            return plain(i, producer % _LANES, consumer % _LANES)
+            before_it, wanted = producer % _LANES, consumer % _LANES
+            if wanted >= _THROUGH:
+                return 0 if wanted == before_it + _THROUGH else math.inf
+            return plain(i, before_it, wanted)
 
         return junction
 
@@ -153,9 +161,12 @@ def merged(
             numbers = {layer.id: number for number, layer in enumerate(shape.layers)}
             if name in numbers:
                 options[combination] = options_of(shape, numbers[name])
-            else:  # a layer that only a pruned network has: here the stream goes on as it is
-                through = {option.output_lanes % _LANES for option in _all(places[i - 1])}
-                options[combination] = [_passed(plain.options[i][0], n) for n in sorted(through)]
+            elif writers := plain.before[i]:  # only a pruned network has it: here nothing happens
+                lanes = {option.output_lanes for option in places[writers[0]].every()}
+                options[combination] = [_passed(plain, i, n, n + _THROUGH) for n in sorted(lanes)]
+            else:
+                lanes = {x.input_lanes for x in options_of(shape, numbers[names[i + 1]])}
+                options[combination] = [_passed(plain, i, n, n) for n in sorted(lanes)]
         places.append(
             _Place(
                 of,
@@ -185,12 +196,10 @@ def _shaping(
     return found
 
 
-def _all(place: _Place) -> list[Option]:
-    return [option for options in place.options.values() for option in options]
-
-
-def _passed(option: Option, lanes: int) -> Option:
-    return replace(option, cycles=0, input_lanes=lanes, output_lanes=lanes, lut=0, bram18=0)
+def _passed(space: Space, i: int, lanes: int, read: int) -> Option:
+    """An option of layer i where it is not there. read: its input lanes."""
+    first = space.options[i][0]
+    return replace(first, cycles=0, input_lanes=read, output_lanes=lanes, lut=0, bram18=0)
 
 
 def _code(names: Sequence[str], at: Mapping[str, int], levels: Levels) -> int:

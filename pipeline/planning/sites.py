@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,7 +141,7 @@ def read_table(path: Path, sites: Mapping[str, Site]) -> tuple[float, dict[str, 
 def kept_at(site: Site, share: float) -> int:
     """How many blocks stay if the site loses about `share`, as a pruning counts them."""
     steps = site.blocks // site.multiple
-    return max(site.least, site.multiple * min(steps, round(steps * (1 - share))))
+    return max(site.least, site.multiple * min(steps, math.floor(steps * (1 - share) + 0.5)))
 
 
 def _rows(path: Path, sites: Mapping[str, Site]) -> Iterator[tuple[str, float, float]]:

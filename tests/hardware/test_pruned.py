@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.errors import PipelineError
 from pipeline.hardware import reference
 from pipeline.hardware.graph import HardwareGraph
-from pipeline.hardware.layers import Mvau
+from pipeline.hardware.layers import Layer, Mvau
 from pipeline.hardware.pruned import pruned
 from pipeline.rtl.folds import cycles, folds
 from tests.hardware.networks import dense, images
@@ -29,14 +29,14 @@ def mvaus(graph: HardwareGraph) -> dict[str, Mvau]:
 
 
 def with_zeros(graph: HardwareGraph, columns: dict[str, list[int]]) -> HardwareGraph:
-    layers = []
-    for layer in graph.layers:
-        if isinstance(layer, Mvau) and layer.id in columns:
-            weights = layer.weights.copy()
-            weights[:, np.setdiff1d(np.arange(layer.mw), columns[layer.id])] = 0
-            layer = replace(layer, weights=weights)
-        layers.append(layer)
-    return replace(graph, layers=tuple(layers))
+    def zeroed(layer: Layer) -> Layer:
+        if not isinstance(layer, Mvau) or layer.id not in columns:
+            return layer
+        weights = layer.weights.copy()
+        weights[:, np.setdiff1d(np.arange(layer.mw), columns[layer.id])] = 0
+        return replace(layer, weights=weights)
+
+    return replace(graph, layers=tuple(map(zeroed, graph.layers)))
 
 
 def result(graph: HardwareGraph) -> np.ndarray:

@@ -212,7 +212,7 @@ PRUNED = [
     ("cnv_2w2a", {"granularity": "columns", "layers": {"conv1": 0.5}}, {"conv1": 288}),
     ("cnv_1w1a", {"granularity": "columns", "layers": {"conv5": 0.5}}, {"conv5": 1152}),
     ("cnv_2w2a", {"granularity": "channels", "layers": {"conv0": 0.5}}, {"conv1": 288}),
-    ("tfc_2w2a", {"granularity": "columns", "layers": {"fc0": 0.5, "fc1": 0.5}}, {"fc0": 392}),
+    ("tfc_2w2a", {"granularity": "columns", "layers": {"fc0": 0.5, "fc1": 0.5}}, {"fc0": 400}),
 ]
 
 

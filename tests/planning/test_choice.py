@@ -30,12 +30,20 @@ def ground(budget: Budget, signatures: bool = False) -> Ground:
 
 def flat() -> tuple[HardwareGraph, dict[str, Site]]:
     """Columns of the first layer, which a `select` drops, and neurons between the others."""
-    graph = dense([16, 12, 8, 5], "INT2", "INT2")
+    graph = dense([24, 12, 8, 5], "INT2", "INT2")
     return graph, {
-        "fc0": Site("fc0", "fc0", False, tuple(i // 4 for i in range(16))),
+        "fc0": Site("fc0", "fc0", False, tuple(i // 4 for i in range(24))),
         "fc1": Site("fc1", "fc0", True, tuple(i // 2 for i in range(12))),
         "fc2": Site("fc2", "fc1", True, tuple(i // 2 for i in range(8))),
     }
+
+
+def bare() -> tuple[HardwareGraph, dict[str, Site]]:
+    """The same behind no other layer, so that the `select` is the first one."""
+    graph, sites = flat()
+    layers = graph.layers[1:]
+    edges = {name: edge for name, edge in graph.edges.items() if name != "image"}
+    return replace(graph, layers=layers, edges=edges), sites
 
 
 def maps() -> tuple[HardwareGraph, dict[str, Site]]:
@@ -76,10 +84,10 @@ def levels_of(draw: st.DrawFn, sites: Mapping[str, Site]) -> dict[str, list[Leve
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_the_choice_loses_least_of_all_that_reach_the_ii(data: st.DataObject) -> None:
-    graph, sites = data.draw(st.sampled_from([flat, maps]))()
+    graph, sites = data.draw(st.sampled_from([flat, bare, maps]))()
     levels = data.draw(levels_of(sites))
     signatures = data.draw(st.booleans())
     whole = ground(BOARD, signatures).space(graph)
