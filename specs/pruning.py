@@ -101,15 +101,15 @@ class PruningSpec(Spec):
         for name in ("simd_list", "pe_list"):
             if getattr(self, name) and self.granularity == WEIGHTS:
                 faults.append(
-                    f'{name} = {getattr(self, name)}: granularity = "{WEIGHTS}" takes single '
+                    f'{name}: granularity = "{WEIGHTS}" takes single '
                     f'weights out, not blocks; leave it out, or use "{COLUMNS}" or "{CHANNELS}"'
                 )
-        most = max((self.sparsity, *self.layers.values()))
-        if most > self.max_sparsity:
-            faults.append(
-                f"sparsity = {most:g}: more than max_sparsity = {self.max_sparsity:g}; raise that, "
-                "too"
-            )
+        asked = {"sparsity": self.sparsity}
+        faults += [
+            f"{name} = {share:g}: more than max_sparsity = {self.max_sparsity:g}; raise that, too"
+            for name, share in (self.layers or asked).items()
+            if share > self.max_sparsity
+        ]
         if self.epochs == 0 and self.learning_rate is not None:
             faults.append(
                 f"learning_rate = {self.learning_rate:g}: belongs to fine-tuning, and epochs = 0 "

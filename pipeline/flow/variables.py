@@ -305,7 +305,9 @@ def _settle_pruning(document: dict[str, Any], given: Mapping[str, str]) -> Mappi
 
     Raises SpecError for variables of a pruning if there is none.
     """
-    word = given.get("prune")
+    word, kinds = given.get("prune"), get_args(Granularity)
+    if word is not None and word not in (*kinds, OFF):
+        raise SpecError(f"prune={word}: {nearest(word, [*kinds, OFF])}")
     if word == OFF:
         document["pruning"] = None
         given = {name: value for name, value in given.items() if name != "prune"}
@@ -314,9 +316,9 @@ def _settle_pruning(document: dict[str, Any], given: Mapping[str, str]) -> Mappi
     fields = [name for name in given if VARIABLES[name].startswith(PRUNING)]
     if fields and document["pruning"] is None:
         why = f"and prune={OFF} leaves it out" if word else "and this network is not pruned"
-        kinds = ", ".join(get_args(Granularity))
         raise SpecError(
-            f"{fields[0]}=: belongs to a pruning, {why}; give prune=, too; allowed: {kinds}"
+            f"{fields[0]}=: belongs to a pruning, {why}; give prune=, too; allowed: "
+            f"{', '.join(kinds)}"
         )
     for field, variables in ALTERNATIVES.items():
         if document["pruning"] and variables & given.keys() and VARIABLE_OF[field] not in given:
@@ -329,10 +331,12 @@ def _settle_pruning(document: dict[str, Any], given: Mapping[str, str]) -> Mappi
 
 def _means_none(spec: Spec, path: Iterable[str], leaf: str, word: str) -> bool:
     """Whether `word` is "none" and the field's default is None: then it unsets the field."""
-    owner = spec
+    owner: object = spec
     for part in path:
         owner = getattr(owner, part)
-    return word == "none" and type(owner).model_fields[leaf].default is None
+    # a table that the network does not have is that of a pruning, see `_settle_pruning`
+    kind = PruningSpec if owner is None else type(owner)
+    return word == "none" and kind.model_fields[leaf].default is None
 
 
 def _at(document: Any, place: Iterable[str]) -> Any:

@@ -31,7 +31,9 @@ def set_mask(layer: Any, mask: Tensor) -> None:
         raise ValueError(f"a mask {tuple(mask.shape)} for weights {shape}")
     if not bool(((mask == 0) | (mask == 1)).all()):
         raise ValueError("a mask of other values than 0 and 1")
-    layer.register_buffer(_BUFFER, mask.to(layer.weight), persistent=False)
+    # in the usual order in memory: a result takes over any other one, and `view` may refuse it
+    usual = layer.weight.new_empty(mask.shape).copy_(mask)
+    layer.register_buffer(_BUFFER, usual, persistent=False)
     # bound to the layer, so that a copy of the layer masks with its own mask
     layer.inner_forward_impl = MethodType(_masked, layer)
 

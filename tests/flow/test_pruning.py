@@ -72,6 +72,10 @@ def test_other_variables_have_their_prefix() -> None:
     )
 
 
+def test_none_unsets_a_field_of_a_pruning() -> None:
+    assert pruning(prune="columns", prune_learning_rate="none").learning_rate is None
+
+
 def test_one_training_serves_every_pruning() -> None:
     names = set()
     for sparsity in ("0.3", "0.6"):
@@ -125,9 +129,11 @@ def test_layers_of_a_file_give_way_to_one_sparsity(tmp_path: Path) -> None:
     [
         ({"sparsity": "0.5"}, "sparsity=: belongs to a pruning, and this network is not pruned"),
         ({"prune": "off", "simd_list": "3"}, "simd_list=: .* prune=off leaves it out"),
-        ({"prune": "rows"}, "prune=rows: input should be 'columns', 'channels' or 'weights'"),
+        ({"prune": "rows"}, "prune=rows: .*allowed: channels, columns, off, weights"),
+        ({"prune": "none"}, "prune=none: .*allowed: channels, columns, off, weights"),
         ({"prune": "columns", "sparsity": "1"}, "sparsity=1: input should be less than 1"),
         ({"prune": "columns", "sparsity": "0.95"}, "more than max_sparsity = 0.9"),
+        ({"prune": "columns", "prune_layers": "fc0:0.95"}, "fc0 = 0.95: more than max_sparsity"),
         ({"prune": "weights", "simd_list": "3"}, "takes single weights out, not blocks"),
         ({"prune": "columns", "prune_layers": "conv1"}, "should be a list as in conv1:0.5"),
         ({"prune": "columns", "prune_layers": "conv1:0.5,conv1:0.2"}, "name each layer once"),

@@ -21,6 +21,9 @@ def networks(bits: int) -> dict[str, AnyModel]:
     found: dict[str, AnyModel] = {
         "fc": FcModel.model_validate({"hidden": [16, 16], "input_bits": 8, **widths}),
         "cnv": CnvModel.model_validate(cnv),
+        "pointwise": CnvModel.model_validate(
+            {**cnv, "convolutions": [layers[1], {"channels": 8, "kernel": 1}]}
+        ),
     }
     if bits > 1:
         resnet = {"family": "resnet", "width": 8, "blocks": (1, 1), **widths}
@@ -29,7 +32,7 @@ def networks(bits: int) -> dict[str, AnyModel]:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-@pytest.mark.parametrize("family", ["fc", "cnv", "resnet"])
+@pytest.mark.parametrize("family", ["fc", "cnv", "pointwise", "resnet"])
 def test_the_smaller_network_computes_what_the_masked_one_does(bits: int, family: str) -> None:
     if family not in networks(bits):
         return  # residual networks have no 1-bit weights
