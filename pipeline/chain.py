@@ -160,7 +160,7 @@ STAGES = (
         reads=("network.name", "network.input", "network.output"),
         wants=("hardware",),
         memory_mib=2048,
-        shows=("equal", "tied", "accuracy", "without_finn"),
+        shows=("equal", "tied", "accuracy", "finn_graph"),
         files=(("hardware graph", "hardware.json"),),
         # FINN has no layers that leave out columns
         may_leave=(("FINN's dataflow graph", "dataflow.onnx"),),

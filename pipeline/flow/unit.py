@@ -117,7 +117,7 @@ class Unit:
 
 
 def select(given: Mapping[str, str]) -> list[Unit]:
-    """The board units that the variables select; their parents are network and data set units.
+    """The board units that the variables select, each with its parents.
 
     Without `network` it is the quick start with the embedded digits. Raises SpecError.
     """

@@ -331,11 +331,11 @@ def _settle_pruning(document: dict[str, Any], given: Mapping[str, str]) -> Mappi
 
 def _means_none(spec: Spec, path: Iterable[str], leaf: str, word: str) -> bool:
     """Whether `word` is "none" and the field's default is None: then it unsets the field."""
-    owner: object = spec
+    owner: Spec | None = spec
     for part in path:
         owner = getattr(owner, part)
     # a table that the network does not have is that of a pruning, see `_settle_pruning`
-    kind = PruningSpec if owner is None else type(owner)
+    kind: type[Spec] = PruningSpec if owner is None else type(owner)
     return word == "none" and kind.model_fields[leaf].default is None
 
 

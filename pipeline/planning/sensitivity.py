@@ -100,10 +100,10 @@ class _Rows:
         self._path = path
         self.all: Rows = []
         if path.is_file():
-            with path.open(newline="") as file:
-                # the last line of an interrupted run may be cut
-                lines = [line for line in file.read().split("\n")[:-1] if line.strip()]
-            self.all = [(a, float(b), float(c)) for a, b, c in csv.reader(lines)]
+            # the last line of an interrupted run may be cut: it is written anew
+            whole, end, _ = path.read_text().rpartition("\n")
+            path.write_text(whole + end)
+            self.all = [(a, float(b), float(c)) for a, b, c in csv.reader(whole.splitlines())]
 
     def at(self, name: str, share: float) -> float | None:
         return next((c for a, b, c in self.all if a == name and abs(b - share) < 1e-9), None)

@@ -199,10 +199,10 @@ def _next(
     folder = job.folder.parent / "prune-plan"
     if not chosen.chosen.kept:
         return "nothing has to be pruned for this; ./doit build makes it of the whole network"
-    weights = job.inputs["outline"].parent / "train" / "weights.safetensors"
+    weights = _trained(job)
     words = [
         f"./doit build network={_shown(folder / PLAN)}",
-        *([f"checkpoint={_shown(weights)}"] if weights.is_file() else []),
+        *([] if weights is None else [f"checkpoint={_shown(weights)}"]),
         f"board={board}",
         *([f"fps={fps:.10g}"] if fps else []),
     ]
@@ -210,6 +210,16 @@ def _next(
         f"{_told(chosen, sites)}: estimated to cost {chosen.chosen.loss:.2f} of {top1:.2f} % "
         f"before fine-tuning; only a build measures it. Next: {' '.join(words)}"
     )
+
+
+def _trained(job: Job) -> Path | None:
+    """The trained weights, which are in a folder of another name if prune= was given."""
+    folder = job.inputs["outline"].parent / "train"
+    order = job.inputs["outline"].parent / "sensitivity.job.json"
+    if order.is_file():
+        folder = job.folder.parents[1] / json.loads(order.read_text())["inputs"]["train"]
+    weights = folder / "weights.safetensors"
+    return weights if weights.is_file() else None
 
 
 def _shown(path: Path) -> str:

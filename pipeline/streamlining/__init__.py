@@ -82,7 +82,7 @@ def run(job: Job) -> Metrics:
         ),
     }
     if pruned is not None:
-        figures["without_finn"] = Figure("columns are pruned", "", "measured")
+        figures["finn_graph"] = Figure("none, since columns are pruned", "", "measured")
     if proof.ties:
         figures["tied"] = Figure(proof.ties, "images", "measured")
         figures["tied_values"] = Figure(proof.tied_values, "activations", "measured")

@@ -126,6 +126,9 @@ def test_what_was_measured_is_not_measured_again(
         run(job)
     with (job.folder / "rows.partial.csv").open("a") as file:
         file.write("conv1,0.5")  # a line that was cut
+    calls[0] = 3
+    with pytest.raises(KeyboardInterrupt):  # and once more
+        run(job)
     calls[0] = 100
     run(job)
     points = len(rows(job.folder / "sensitivity.csv"))
@@ -185,9 +188,18 @@ def test_a_plan_reaches_the_speed_and_is_a_network_that_can_be_built(
     note = (job.folder / NOTES).read_text()
     assert "Next: ./doit build network=" in note
     assert f"fps={fps:.10g}" in note
-    assert "checkpoint=" in note
+    assert f"checkpoint={tmp_path / 'train'}" in note
     text = (job.folder / "pareto.svg").read_text()
     ET.fromstring(text)  # noqa: S314 - our own
+
+
+def test_the_plan_names_the_weights_that_all_prunings_share(make: Make, tmp_path: Path) -> None:
+    job = planned(make, tmp_path, board__lut=2500)
+    (tmp_path / "train").rename(tmp_path / "whole")
+    order = {"inputs": {"train": f"{tmp_path.name}/whole"}}
+    (tmp_path / "sensitivity.job.json").write_text(json.dumps(order))
+    run(job)
+    assert f"checkpoint={tmp_path / 'whole'}" in (job.folder / NOTES).read_text()
 
 
 def test_the_plan_for_few_luts_keeps_the_speed(make: Make, tmp_path: Path) -> None:
