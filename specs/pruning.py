@@ -31,7 +31,9 @@ class PruningSpec(Spec):
     channels of a layer. weights: single weights, which only pays where a layer is wholly unrolled.
     As a variable: `prune=`; `prune=off` leaves pruning out."""
     sparsity: Share = 0.5
-    """The share that each pruned layer loses: of its weights, or for channels of its channels."""
+    """The share that each pruned layer loses of its columns, channels or weights. The network as a
+    whole may lose more: a channel that no column reads any more goes, too, with all that made it.
+    """
     layers: dict[str, Share] = Field(default_factory=dict)
     """The share of each layer by its id. Layers that it does not name are not pruned. Without it
     `sparsity` holds for all. As a variable: `prune_layers=conv1:0.5,conv2:0.25`."""
@@ -42,7 +44,7 @@ class PruningSpec(Spec):
     """layer: each layer loses the same share. global: all layers together lose it; what is least
     important goes first, whichever layer it is in."""
     max_sparsity: float = Field(default=0.9, gt=0, lt=1)
-    """No layer loses a greater share than this, whatever the other fields say."""
+    """No layer is asked to lose a greater share than this, whatever the other fields say."""
     norm: float = Field(default=1.0, gt=0, le=64)
     """What is least important: the order of the L-norm of its weights. 1: the sum of magnitudes; 2:
     the Euclidean norm."""
