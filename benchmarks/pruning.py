@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import table
 from benchmarks.thesis_pruning import WORDS, board_ground
 from pipeline.errors import PipelineError
-from pipeline.flow import state
+from pipeline.flow import documents, state
+from pipeline.flow.documents import JobFile
 from pipeline.flow.selection import selection
 from pipeline.flow.task import build_folder
 from pipeline.flow.variables import PRUNING, VARIABLES, settings
@@ -103,21 +104,18 @@ def of_unit(build: Path, unit: str) -> Built:
     """
     waiting = [*(build / unit).glob("*.job.json")]
     if "@" not in unit or not waiting:
-        known = sorted({path.parent.name for path in build.glob("*@*/*.job.json")})
-        raise PipelineError(f"{unit}: no board unit in the build folder; there: {known}")
+        known = ", ".join(sorted({path.parent.name for path in build.glob("*@*/*.job.json")}))
+        raise PipelineError(
+            f"{unit}: no board unit of the build folder; there are: {known or 'none'}"
+        )
     folders = dict[str, Path]()
     while waiting:
         file = waiting.pop()
-        if not file.is_file():
+        job = documents.read(JobFile, file)
+        if job is None or job.stage in folders:
             continue
-        job = json.loads(file.read_text())
-        folders[job["stage"]] = file.with_name(job["stage"])
-        needed = (build / place for place in job["inputs"].values())
-        waiting += [
-            place.with_name(f"{place.name}.job.json")
-            for place in needed
-            if place.name not in folders
-        ]
+        folders[job.stage] = file.with_name(job.stage)
+        waiting += [build / f"{place}.job.json" for place in job.inputs.values()]
     return read(unit, folders)
 
 

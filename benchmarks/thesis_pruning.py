@@ -290,11 +290,11 @@ def conclusion(found: Sequence[Point], rows: Sequence[Row]) -> str:
         )
     tight = [best(found, 4, "Pynq-Z1", sparsity).fps for sparsity in (0, cheap(rows, 4).sparsity)]
     return (
-        f"The whole network, folded right, is faster than anything the thesis pruned: "
+        f"The right folding buys the most, without any pruning: "
         f"{'; '.join(folding)}.\n"
         f"On top of that, the pruning that costs at most one point of accuracy buys "
-        f"{', '.join(pruning)}, and more only where it makes room for what is short: with 4 bits "
-        f"on Pynq-Z1, whose block RAM the whole network fills, {tight[0]:,} fps become "
+        f"{', '.join(pruning)}; it buys more only where it makes room for what is short: with 4 "
+        f"bits on Pynq-Z1, whose block RAM the whole network fills, {tight[0]:,} fps become "
         f"{tight[1]:,}."
     )
 
