@@ -155,21 +155,23 @@ def site(layer: Mvau, block: int) -> Site:
     return Site(layer.id, layer.id, False, tuple(i // block for i in range(layer.mw)))
 
 
+def stays(layers: Sequence[Mvau], row: Row, way: str) -> list[tuple[Site, int]]:
+    """The blocks of each convolution, and how many of them are left."""
+    if way == ITS:
+        sites = [site(x, simd) for x, simd in zip(layers, row.simd, strict=True)]
+        left = zip(row.columns, row.simd, strict=True)
+        return [(of, x // simd) for of, (x, simd) in zip(sites, left, strict=True)]
+    sites = [site(x, 16 if x.mw % 16 == 0 else 3) for x in layers]
+    return [(of, counts(of, STEPS)[row.step]) for of in sites]
+
+
 def shape(graph: HardwareGraph, row: Row, way: str) -> HardwareGraph:
     """The network as a row of the thesis has it, pruned in one of the two ways."""
-    layers = convolutions(graph)
     if not row.simd:
         return graph
-    if way == ITS:
-        sites = {x.id: site(x, simd) for x, simd in zip(layers, row.simd, strict=True)}
-        kept = {
-            x.id: left // simd
-            for x, simd, left in zip(layers, row.simd, row.columns, strict=True)
-        }  # fmt: skip
-    else:
-        sites = {x.id: site(x, 16 if x.mw % 16 == 0 else 3) for x in layers}
-        kept = {name: counts(of, STEPS)[row.step] for name, of in sites.items()}
-    found = shaped(graph, sites, kept)
+    chosen = stays(convolutions(graph), row, way)
+    sites = {of.id: of for of, _ in chosen}
+    found = shaped(graph, sites, {of.id: kept for of, kept in chosen})
     found.check()
     return found
 

@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks import pruning, thesis_pruning
 from benchmarks.pruning import Built, gain, of_unit, of_variables, rows, work
-from benchmarks.thesis_pruning import THESIS, cheap, thesis
+from benchmarks.thesis_pruning import ITS, OURS, THESIS, WHOLE, Row, cheap, stays, thesis
 from pipeline.errors import PipelineError
 from pipeline.flow.documents import MANIFEST, sealed
 from pipeline.hardware import graph as hardware
+from pipeline.hardware.layers import Mvau
 from pipeline.hardware.pruned import pruned
 from pipeline.job import Figure, Kind
 from tests.hardware.networks import dense
@@ -47,26 +49,37 @@ def test_what_costs_at_most_a_point(bits: int, sparsity: int) -> None:
 
 
 def test_both_ways_leave_about_as_many_weights() -> None:
-    graph = thesis_pruning.network(2)
-    whole = thesis_pruning.weights(graph)
-    for row in thesis()[:6]:
-        its, ours = (
-            thesis_pruning.shape(graph, row, way)
-            for way in (thesis_pruning.ITS, thesis_pruning.OURS)
-        )
-        assert tuple(x.mw for x in thesis_pruning.convolutions(its)) == row.columns
-        left = [thesis_pruning.weights(x) / whole for x in (its, ours)]
-        assert left[0] == pytest.approx(left[1], abs=0.03)
+    sizes = [(64, 27), (64, 576), (128, 576), (128, 1152), (256, 1152), (256, 2304)]
+    layers = [
+        Mvau(f"conv{i}", "x", "y", (), weights=np.zeros(size)) for i, size in enumerate(sizes)
+    ]
+
+    def left(row: Row, way: str) -> list[int]:
+        return [len(of.places(kept)) for of, kept in stays(layers, row, way)]
+
+    whole = sum(mh * mw for mh, mw in sizes)
+    for row in (row for row in thesis() if row.simd):
+        its, ours = left(row, ITS), left(row, OURS)
+        assert tuple(its) == row.columns
+        shares = [
+            sum(mh * x for (mh, _), x in zip(sizes, columns, strict=True)) / whole
+            for columns in (its, ours)
+        ]
+        assert shares[0] == pytest.approx(shares[1], abs=0.07)
 
 
-def test_a_board_that_is_too_small_is_told_with_what_is_missing() -> None:
+def test_a_board_that_is_too_small_is_told_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thesis_pruning, "network", lambda _bits: GRAPH)
+    monkeypatch.setattr(thesis_pruning, "convolutions", lambda graph: graph.layers[1:2])
     given = thesis_pruning.board_ground("Pynq-Z1")
-    small = replace(given, budget=replace(given.budget, lut=1000))
-    found = thesis_pruning.point(small, "Pynq-Z1", 2, thesis()[0], thesis_pruning.WHOLE)
-    assert found.plan is None
-    (line,) = thesis_pruning.lines([found])
-    assert "none fits" in line
-    assert line[-1].endswith(" of 1,000 LUT")
+    small = replace(given, budget=replace(given.budget, lut=100))
+    found = [thesis_pruning.point(on, "Pynq-Z1", 2, thesis()[0], WHOLE) for on in (small, given)]
+    lines = [*thesis_pruning.lines(found)]
+    assert "none fits" in lines[0]
+    assert lines[0][-1].endswith(" of 100 LUT")
+    assert "none fits" not in lines[1]
 
 
 @pytest.mark.parametrize(
