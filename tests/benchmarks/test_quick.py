@@ -22,6 +22,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         ("packing_speed", "pack, images/s"),
         ("dma_ii", "II at AXI"),
         ("unstructured", "synthesised"),
+        ("pruning", "estimated"),
+        ("thesis_pruning", "estimated"),
     ],
 )
 def test_a_quick_run_prints_its_table(tmp_path: Path, name: str, shown: str) -> None:
