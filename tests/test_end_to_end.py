@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 UNIT = "tfc_1w1a.dataset-digits"
 PLACE = 'it\'s; a "bäd" place'
 BOARD_UNIT = f"{UNIT}@Pynq-Z1.open"
-EVERY = {stage.name for stage in STAGES} - {"implement"}
-"""The stages of the open engine, which makes no bitfile for an FPGA."""
+EVERY = {stage.name for stage in STAGES} - {"implement", "prune"}
+"""The stages of a network that is not pruned, with the open engine, which makes no bitfile."""
 
 
 def files_of_the_tree() -> list[str]:

@@ -63,7 +63,8 @@ def test_masked_and_smaller_network_are_one(
     assert found["test_accuracy"].value == pytest.approx(100 * right)
     same_without_channels(masked, smaller, images, logits.numpy(), 50)
     cut = load_cut(job.folder)
-    assert bool(cut.kept) == (granularity != "weights")
+    # of single weights a neuron goes only if by chance nothing reads it any more
+    assert cut.kept or granularity == "weights"
     counts = [sum(x.numel() for x in model.parameters()) for model in (masked, smaller)]
     assert (counts[1] < counts[0]) == bool(cut.kept)
     for name, part in parts(masked, InputSpec(shape=(6, 6, 1))).items():
