@@ -1,7 +1,5 @@
 """resnet18_4w4a at full width: what no supported board can hold, and what a larger one does."""
 
-import time
-
 import pytest
 
 from pipeline.engines.open import costs
@@ -11,9 +9,6 @@ from pipeline.folding import search
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.rtl.folds import check_folding, cycles
 from tests.hardware.residual import Residual
-
-SECONDS = 60
-"""Of processor time at most: a network that fits nowhere is refused before anything long runs."""
 
 
 def resnet18() -> HardwareGraph:
@@ -54,7 +49,6 @@ def test_it_does_not_fit_and_the_figures_are_told(
 
     with pytest.raises(DoesNotFit, match=r"not even the slowest .* [\d,]+ .* needed, [\d,]+ there"):
         search(space, budget, board, 100.0, None)
-    assert time.process_time() - begun < SECONDS
 
 
 def test_a_larger_board_takes_it(graph: HardwareGraph, space: Space) -> None:
