@@ -32,7 +32,7 @@ SIGNALS = {
 """The stages during which each signal is tried. All stages end in the same way, so a few are enough
 here; tests/flow tries the rest on fake stages."""
 ROOM_KIB = {
-    "data": 64, "outline": 24, "train": 32, "export": 48, "streamline": 64, "fold": 16,
+    "data": 64, "outline": 24, "train": 32, "prune": 32, "export": 48, "streamline": 64, "fold": 16,
     "fifos": 400, "rtl": 64, "simulate": 300, "synth": 400, "driver": 300, "package": 64,
 }  # fmt: skip
 """Free space on the full disk: enough for the stage to begin, too little for it to end."""
