@@ -64,7 +64,7 @@ class Workshop:
         return text
 
     def end(self, doit: subprocess.Popen[str]) -> tuple[int, str]:
-        text, _ = doit.communicate(timeout=600)
+        text, _ = doit.communicate(timeout=1800)
         return doit.returncode, text
 
     def task(self, stage: str) -> Task:
