@@ -103,8 +103,8 @@ def of_unit(build: Path, unit: str) -> Built:
     Raises PipelineError if there is none.
     """
     waiting = [*(build / unit).glob("*.job.json")]
-    if "@" not in unit or not waiting:
-        known = ", ".join(sorted({path.parent.name for path in build.glob("*@*/*.job.json")}))
+    if not (build / unit / "fold.job.json").exists():
+        known = ", ".join(sorted({path.parent.name for path in build.glob("*/fold.job.json")}))
         raise PipelineError(
             f"{unit}: no board unit of the build folder; there are: {known or 'none'}"
         )

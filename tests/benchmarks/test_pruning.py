@@ -129,15 +129,17 @@ def test_a_unit_by_its_name_has_the_stages_of_those_it_needs(tmp_path: Path) -> 
     stage(tmp_path, "net", "train", {}, test_accuracy=91.5)
     stage(tmp_path, "net.prune", "prune", {"train": "net/train"}, test_accuracy=90.5)
     (tmp_path / "net.prune/prune/rounds.csv").write_text("weights,macs\n100,400\n50,100\n")
-    stage(tmp_path, "net.prune@b", "simulate", {"prune": "net.prune/prune"}, ii=7)
-    found = of_unit(tmp_path, "net.prune@b")
+    # long names end in a digest, and have no @
+    stage(tmp_path, "net.pru-12345678", "fold", {"prune": "net.prune/prune"})
+    stage(tmp_path, "net.pru-12345678", "simulate", {"fold": "net.pru-12345678/fold"}, ii=7)
+    found = of_unit(tmp_path, "net.pru-12345678")
     assert {name for name, figures in found.found.items() if figures} == {
         "train", "prune", "simulate",
     }  # fmt: skip
-    lines = {row[0]: row[1:] for row in rows(of_unit(tmp_path, "net.prune@b"), found)}
+    lines = {row[0]: row[1:] for row in rows(of_unit(tmp_path, "net.pru-12345678"), found)}
     assert lines["accuracy"][1] == "90.5"
     assert lines["products an image"] == ("400", "100", "-75.0 %")
-    with pytest.raises(PipelineError, match=r"nothing@b: no board unit .* net\.prune@b"):
+    with pytest.raises(PipelineError, match=r"nothing@b: no board unit .* net\.pru-12345678"):
         of_unit(tmp_path, "nothing@b")
 
 
