@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import table
-from benchmarks.thesis_pruning import WORDS, board_ground
+from benchmarks.thesis_pruning import board_ground, next_faster
 from pipeline.errors import PipelineError
 from pipeline.flow import documents, state
 from pipeline.flow.documents import JobFile
@@ -151,7 +151,8 @@ def rows(whole: Built, small: Built) -> Iterator[tuple[str, ...]]:
         yield _row(f"{label}, {'/'.join(sorted(kinds))}", *found)
     exact = [built.figure("bit_exact", "simulate") for built in both]
     yield ("bit-exact, simulated", *(str(x) if x else MISSING for x in exact), "")
-    yield ("certificate: next faster II", *(certificate(built.certificate) for built in both), "")
+    faster = [next_faster(x.certificate) if x.certificate else MISSING for x in both]
+    yield ("certificate: next faster II", *faster, "")
 
 
 def _accuracy(built: Built) -> Figure | None:
@@ -174,20 +175,6 @@ def _row(
 def _bare(figure: Figure) -> str:
     """The number without the unit that the line's label says."""
     return str(figure if figure.unit == "%" else Figure(figure.value, "", figure.kind))
-
-
-def certificate(found: Mapping[str, Any]) -> str:
-    """What a certificate says about the next faster II."""
-    if not found:
-        return MISSING
-    bound = found["bound"]
-    if "next_faster_ii" not in bound:
-        return "no legal folding is faster"
-    needs = (
-        f"{need['need']:,.0f} of {need['have']:,.0f} {WORDS[need['resource']]}"
-        for need in bound["binding"]
-    )
-    return f"{bound['next_faster_ii']:,}: {', '.join(needs)}"
 
 
 def gain(whole: Built, small: Built) -> str:

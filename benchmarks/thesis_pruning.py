@@ -30,10 +30,11 @@ from __future__ import annotations
 import csv
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
 
@@ -44,7 +45,7 @@ from pipeline.chain import BY_NAME
 from pipeline.errors import DoesNotFit
 from pipeline.flow.selection import selection
 from pipeline.folding import Ground, Plan, folded, frames, ground
-from pipeline.folding.search import Need, binding
+from pipeline.folding.search import binding
 from pipeline.hardware.graph import HardwareGraph
 from pipeline.hardware.layers import Mvau
 from pipeline.job import Job
@@ -61,7 +62,7 @@ RIGHT = {2: 43_200, 4: 225_792}
 WHOLE, ITS, OURS = "whole", "its columns", "in 16s"
 STEPS = 7
 """We prune in steps of about a seventh: nearly the thesis' 15 %, of which five reach 75 %."""
-WORDS = {"lut": "LUT", "bram18": "RAMB18", "input_bits": "port bits"}
+_WORDS = {"lut": "LUT", "bram18": "RAMB18", "input_bits": "port bits"}
 COLUMNS = (
     "bits, board", "pruned", "accuracy", "its II", "fps", "ours", "left", "II", "fps", "gain",
     "LUT", "BRAM36", "next faster II: need of what is there",
@@ -104,7 +105,7 @@ class Point:
     way: str
     left: float
     plan: Plan | None
-    short: Sequence[Need]
+    short: str = ""
 
     @property
     def fps(self) -> int:
@@ -185,15 +186,13 @@ def point(given: Ground, board: str, bits: int, row: Row | None, way: str) -> Po
     whole = network(bits)
     graph = whole if row is None else shape(whole, row, way)
     left = weights(graph) / weights(whole)
-    plan, short = None, list[Need]()
     try:
-        plan = folded(given, graph)
-        faster = [ii for ii in plan.space.iis() if ii < plan.solution.ii]
-        short = binding(plan.space, faster[-1], plan.budget) if faster else []
+        return Point(bits, board, row, way, left, folded(given, graph))
     except DoesNotFit:
         space = given.space(graph)
-        short = binding(space, space.iis()[-1], given.budget)
-    return Point(bits, board, row, way, left, plan, short)
+        needs = binding(space, space.iis()[-1], given.budget)
+        short = told((need.resource, need.need, need.have) for need in needs)
+        return Point(bits, board, row, way, left, None, short)
 
 
 def points(rows: Sequence[Row], boards: Sequence[str]) -> Iterator[Point]:
@@ -212,8 +211,7 @@ def without_rows(bits: int) -> Iterator[Point]:
         given = board_ground(board)
         yield point(given, board, bits, None, WHOLE)
         found = point(given, board, bits, most, OURS)
-        yield Point(bits, board, None, f"{OURS}, {most.sparsity} %", found.left, found.plan,
-                    found.short)  # fmt: skip
+        yield replace(found, row=None, way=f"{OURS}, {most.sparsity} %")
 
 
 def lines(found: Sequence[Point]) -> Iterator[tuple[str, ...]]:
@@ -230,12 +228,9 @@ def lines(found: Sequence[Point]) -> Iterator[tuple[str, ...]]:
 
 
 def _ours(x: Point, found: Sequence[Point]) -> tuple[str, ...]:
-    needs = ", ".join(f"{n.need:,.0f} of {n.have:,.0f} {WORDS[n.resource]}" for n in x.short)
     if x.plan is None:
-        return ("none fits", *[""] * 4, needs)
+        return ("none fits", *[""] * 4, x.short)
     figures = x.plan.figures()
-    faster = x.plan.certificate["bound"].get("next_faster_ii")
-    told = "no legal folding is faster" if faster is None else f"{faster:,}: {needs}"
     whole = whole_of(x, found)
     gain = f"{x.fps / whole.fps:.2f}x" if whole is not None and whole is not x else ""
     return (
@@ -244,8 +239,22 @@ def _ours(x: Point, found: Sequence[Point]) -> tuple[str, ...]:
         gain,
         f"{figures['lut'].value:,}",
         f"{figures['bram36'].value:g}",
-        told,
+        next_faster(x.plan.certificate),
     )
+
+
+def next_faster(certificate: Mapping[str, Any]) -> str:
+    """What the certificate of a folding says about the next faster II."""
+    bound = certificate["bound"]
+    if "next_faster_ii" not in bound:
+        return "no legal folding is faster"
+    needs = ((need["resource"], need["need"], need["have"]) for need in bound["binding"])
+    return f"{bound['next_faster_ii']:,}: {told(needs)}"
+
+
+def told(needs: Iterable[tuple[str, float, float]]) -> str:
+    """Of each resource that is short what is needed, and what there is."""
+    return ", ".join(f"{need:,.0f} of {have:,.0f} {_WORDS[name]}" for name, need, have in needs)
 
 
 def whole_of(x: Point, found: Sequence[Point]) -> Point | None:

@@ -325,6 +325,7 @@ PLANS = (
         PLAN,
         "board",
         "pipeline.planning",
+        version=2,
         needs=("outline", "sensitivity"),
         reads=("network", "plan", "board.name", *_FOLDING),
         wants=("training", "hardware"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.planning import run, sensitivity
 from pipeline.tools.files import sha256
 from pipeline.training.loop import validate
 from specs.base import read
+from specs.board import BoardSpec
 from specs.network import NetworkSpec
 from tests.folding.test_stage import BOARD
 from tests.training.conftest import blobs
@@ -212,6 +214,31 @@ def test_the_plan_for_few_luts_keeps_the_speed(make: Make, tmp_path: Path) -> No
     assert float(figures["lut"].value) <= most
     assert float(figures["ii"].value) <= whole.solution.ii
     assert float(figures["loss"].value) > 0
+
+
+def test_a_plan_leaves_room_for_what_training_adds(make: Make, tmp_path: Path) -> None:
+    job = planned(make, tmp_path, board__lut=2500)
+    run(job)
+    document = json.loads((job.folder / "candidates.json").read_text())
+    (whole, *pruned) = (x["budget"]["lut"] for x in (
+        document["without_pruning"], *(x["certificate"] for x in document["candidates"])
+    ))  # fmt: skip
+    assert pruned
+    assert pruned == [pytest.approx(0.995 * whole)] * len(pruned)
+
+
+def test_a_speed_that_the_whole_network_just_reaches_needs_no_pruning(
+    make: Make, tmp_path: Path
+) -> None:
+    """Even if its folding takes the last LUTs, which no plan takes."""
+    job = planned(make, tmp_path)
+    whole = folded(job, hardware.load(tmp_path / "outline"))
+    need = least(whole.space, whole.solution.ii, whole.budget)[0].lut + whole.shell.lut
+    fps = 100e6 / whole.solution.ii
+    tight = math.ceil(need / BoardSpec.model_fields["lut_share"].default)
+    figures = run(planned(make, tmp_path, target__fps=fps, board__lut=tight))
+    assert figures["pruned"].value == "nothing"
+    assert figures["ii"].value == whole.solution.ii
 
 
 def test_a_speed_that_no_pruning_reaches_is_told(make: Make, tmp_path: Path) -> None:
